@@ -1,0 +1,2 @@
+//! The native agent.
+fn main() {}

@@ -1,0 +1,472 @@
+//! A small JSON reader and string writer (RFC 8259), without serde.
+//!
+//! The reader is pulled: whoever reads says what comes next. It borrows from the text, allocates
+//! only for strings with escapes, and refuses nesting deeper than [`MAX_DEPTH`].
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// As deep as serde_json goes. A probers config is four deep.
+pub const MAX_DEPTH: usize = 128;
+
+/// The text is not JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// Byte offset at which reading stopped.
+    pub at: usize,
+    /// What was expected there, or what is wrong.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not JSON: expected {} at byte {}", self.expected, self.at)
+    }
+}
+
+impl std::error::Error for SyntaxError {}
+
+/// What kind of value comes next, judged by its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{`
+    Object,
+    /// `[`
+    Array,
+    /// `"`
+    String,
+    /// A digit or `-`
+    Number,
+    /// `true` or `false`
+    Bool,
+    /// `null`
+    Null,
+}
+
+/// A place in a JSON text.
+pub struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+/// How far an object or array has been read: made by [`Reader::open`].
+pub struct Items {
+    first: bool,
+    close: u8,
+}
+
+type Result<T> = std::result::Result<T, SyntaxError>;
+
+impl<'a> Reader<'a> {
+    /// At the beginning of `text`.
+    pub fn new(text: &'a str) -> Self {
+        Self { text, at: 0, depth: 0 }
+    }
+
+    /// Byte offset of the next token, white space skipped.
+    pub fn position(&mut self) -> usize {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.byte() {
+            self.at += 1;
+        }
+        self.at
+    }
+
+    /// The kind of the next value.
+    pub fn peek(&mut self) -> Result<Kind> {
+        self.position();
+        match self.byte() {
+            Some(b'{') => Ok(Kind::Object),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b'"') => Ok(Kind::String),
+            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
+            Some(b't' | b'f') => Ok(Kind::Bool),
+            Some(b'n') => Ok(Kind::Null),
+            _ => self.fail("a value"),
+        }
+    }
+
+    /// Enters the object or array that comes next.
+    pub fn open(&mut self) -> Result<Items> {
+        let close = match self.peek()? {
+            Kind::Object => b'}',
+            Kind::Array => b']',
+            _ => return self.fail("an object or array"),
+        };
+        if self.depth >= MAX_DEPTH {
+            return self.fail("less nesting");
+        }
+        self.depth += 1;
+        self.at += 1;
+        Ok(Items { first: true, close })
+    }
+
+    /// Whether a further item of an array comes; leaves the array at its end.
+    pub fn next_item(&mut self, items: &mut Items) -> Result<bool> {
+        self.position();
+        if self.byte() == Some(items.close) {
+            self.at += 1;
+            self.depth = self.depth.saturating_sub(1);
+            return Ok(false);
+        }
+        if !std::mem::take(&mut items.first) {
+            self.expect(b',', "a comma or the end")?;
+        }
+        Ok(true)
+    }
+
+    /// The key of an object's next member, its value being next; leaves the object at its end.
+    pub fn next_key(&mut self, items: &mut Items) -> Result<Option<Cow<'a, str>>> {
+        if !self.next_item(items)? {
+            return Ok(None);
+        }
+        let key = self.string()?;
+        self.position();
+        self.expect(b':', "a colon")?;
+        Ok(Some(key))
+    }
+
+    /// The string that comes next, unescaped. A lone surrogate becomes U+FFFD, as in Go.
+    pub fn string(&mut self) -> Result<Cow<'a, str>> {
+        self.position();
+        self.expect(b'"', "a string")?;
+        let mut unescaped = String::new();
+        let mut from = self.at;
+        loop {
+            match self.byte() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    unescaped.push_str(self.slice(from, self.at));
+                    self.at += 1;
+                    unescaped.push(self.escape()?);
+                    from = self.at;
+                }
+                Some(b) if b >= b' ' => self.at += 1,
+                Some(_) => return self.fail("no control character"),
+                None => return self.fail("the string's end"),
+            }
+        }
+        let rest = self.slice(from, self.at);
+        self.at += 1;
+        if unescaped.is_empty() {
+            return Ok(Cow::Borrowed(rest));
+        }
+        unescaped.push_str(rest);
+        Ok(Cow::Owned(unescaped))
+    }
+
+    /// The text of the value that comes next, as it stands; the value is checked and skipped.
+    pub fn raw(&mut self) -> Result<&'a str> {
+        let from = self.position();
+        match self.peek()? {
+            Kind::Object => {
+                let mut items = self.open()?;
+                while self.next_key(&mut items)?.is_some() {
+                    self.raw()?;
+                }
+            }
+            Kind::Array => {
+                let mut items = self.open()?;
+                while self.next_item(&mut items)? {
+                    self.raw()?;
+                }
+            }
+            Kind::String => {
+                self.string()?;
+            }
+            Kind::Number => self.number()?,
+            Kind::Bool if self.byte() == Some(b't') => self.literal("true")?,
+            Kind::Bool => self.literal("false")?,
+            Kind::Null => self.literal("null")?,
+        }
+        Ok(self.slice(from, self.at))
+    }
+
+    /// Nothing but white space may be left.
+    pub fn end(&mut self) -> Result<()> {
+        if self.position() < self.text.len() { self.fail("the end") } else { Ok(()) }
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn slice(&self, from: usize, to: usize) -> &'a str {
+        self.text.get(from..to).unwrap_or_default()
+    }
+
+    fn fail<T>(&self, expected: &'static str) -> Result<T> {
+        Err(SyntaxError { at: self.at, expected })
+    }
+
+    fn expect(&mut self, byte: u8, expected: &'static str) -> Result<()> {
+        if self.byte() != Some(byte) {
+            return self.fail(expected);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn literal(&mut self, word: &'static str) -> Result<()> {
+        if !self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+            return self.fail(word);
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<()> {
+        if self.byte() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.byte() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.byte() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.byte() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.byte() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<()> {
+        let from = self.at;
+        while let Some(b'0'..=b'9') = self.byte() {
+            self.at += 1;
+        }
+        if self.at == from { self.fail("a digit") } else { Ok(()) }
+    }
+
+    fn escape(&mut self) -> Result<char> {
+        let Some(letter) = self.byte() else { return self.fail("an escape") };
+        self.at += 1;
+        Ok(match letter {
+            b'"' | b'\\' | b'/' => char::from(letter),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => return self.unicode_escape(),
+            _ => return self.fail("an escape"),
+        })
+    }
+
+    fn unicode_escape(&mut self) -> Result<char> {
+        let high = self.hex4()?;
+        if (0xd800..0xdc00).contains(&high) && self.slice(self.at, self.at + 2) == "\\u" {
+            let back = self.at;
+            self.at += 2;
+            let low = self.hex4()?;
+            if (0xdc00..0xe000).contains(&low) {
+                let point = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+                return Ok(char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+            self.at = back;
+        }
+        Ok(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+
+    fn hex4(&mut self) -> Result<u32> {
+        let mut value = 0;
+        for _ in 0..4 {
+            let digit = self.byte().and_then(|b| char::from(b).to_digit(16));
+            let Some(digit) = digit else { return self.fail("four hex digits") };
+            value = value << 4 | digit;
+            self.at += 1;
+        }
+        Ok(value)
+    }
+}
+
+/// Writes `text` as a JSON string with the escapes of Go's encoder, which are Istio's.
+///
+/// A `$` that the kubelet would take for a reference (`$(NAME)`) or for an escaped dollar (`$$`)
+/// when it puts the variable together is written `\u0024`: every JSON reader gets it back.
+pub fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '$' if matches!(chars.peek(), Some('$' | '(')) => escape(out, c),
+            '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => escape(out, c),
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+fn escape(out: &mut String, c: char) {
+    out.push_str("\\u");
+    for shift in [12, 8, 4, 0] {
+        out.push(char::from_digit(u32::from(c) >> shift & 0xf, 16).unwrap_or('0'));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<&str> {
+        let mut reader = Reader::new(text);
+        let raw = reader.raw()?;
+        reader.end()?;
+        Ok(raw)
+    }
+
+    fn string(text: &str) -> String {
+        Reader::new(text).string().unwrap().into_owned()
+    }
+
+    /// serde_json is the oracle of what is JSON, and of what a string says.
+    #[test]
+    fn agrees_with_serde_json_on_what_is_json() {
+        for text in [
+            "",
+            " ",
+            "{}",
+            "[]",
+            " { } ",
+            "[ ]",
+            "null",
+            "nul",
+            "true",
+            "tru",
+            "false",
+            "falsee",
+            "0",
+            "-0",
+            "01",
+            "-",
+            "1.",
+            "1.5",
+            ".5",
+            "1e5",
+            "1e",
+            "1E+5",
+            "1e-",
+            "+1",
+            "0x1",
+            "\"\"",
+            "\"",
+            "\"a",
+            "\"\\",
+            "\"\\q\"",
+            "\"\\u12\"",
+            "\"\\u12g4\"",
+            "\"\u{1}\"",
+            "\"\u{7f}\"",
+            "[1,2]",
+            "[1 2]",
+            "[1,]",
+            "[,1]",
+            "[",
+            "]",
+            "{\"a\":1}",
+            "{\"a\" : [ 1 , {} ] }",
+            "{\"a\"}",
+            "{a:1}",
+            "{\"a\":1,}",
+            "{\"a\":1 \"b\":2}",
+            "{\"a\":1}x",
+            "{} {}",
+            "{1:2}",
+            "\u{feff}{}",
+            "NaN",
+            "Infinity",
+            "'a'",
+            "{\"a\":{\"b\":{\"c\":[[[null]]]}}}",
+        ] {
+            let oracle = serde_json::from_str::<serde_json::Value>(text).is_ok();
+            assert_eq!(read(text).is_ok(), oracle, "{text:?}");
+        }
+        assert_eq!(read(" {\"a\" : 1 }  "), Ok("{\"a\" : 1 }"));
+    }
+
+    #[test]
+    fn strings_are_unescaped() {
+        for text in [
+            r#""""#,
+            r#""a""#,
+            r#""\"\\\/\b\f\n\r\t""#,
+            r#""\u0041\u00e9\u20AC""#,
+            r#""\ud83d\ude00""#,
+            r#""é€😀""#,
+            r#""a\nb\nc""#,
+            r#""\u0024(HOME)""#,
+        ] {
+            assert_eq!(string(text), serde_json::from_str::<String>(text).unwrap(), "{text}");
+        }
+        // serde_json refuses lone surrogates; Go replaces them.
+        for text in [r#""\ud83d""#, r#""\ude00""#] {
+            assert_eq!(string(text), "\u{fffd}", "{text}");
+        }
+        assert_eq!(string(r#""\ud83d\u0041""#), "\u{fffd}A");
+        assert_eq!(string(r#""\ud83d\ud83d\ude00""#), "\u{fffd}😀");
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(read(&nested(MAX_DEPTH)).is_ok());
+        let error = read(&nested(MAX_DEPTH + 1)).unwrap_err();
+        assert_eq!(error.to_string(), "not JSON: expected less nesting at byte 128");
+        assert!(read(&"[".repeat(1 << 20)).is_err());
+        assert!(read(&"{\"a\":".repeat(1 << 18)).is_err());
+    }
+
+    #[test]
+    fn siblings_are_not_nesting() {
+        let flat = "[".to_string() + &vec!["[]"; 1000].join(",") + "]";
+        assert!(read(&flat).is_ok());
+    }
+
+    /// Go 1.26: json.Marshal of the same strings.
+    #[test]
+    fn strings_are_written_as_go_writes_them() {
+        for (text, json) in [
+            ("", r#""""#),
+            ("a\"b\\c/d", r#""a\"b\\c/d""#),
+            ("\u{8}\u{c}\n\r\t\0\u{1f}\u{7f}", "\"\\b\\f\\n\\r\\t\\u0000\\u001f\u{7f}\""),
+            ("<a href='x'>&</a>", r#""\u003ca href='x'\u003e\u0026\u003c/a\u003e""#),
+            ("\u{2027}\u{2028}\u{2029}é😀", "\"\u{2027}\\u2028\\u2029é😀\""),
+        ] {
+            let mut out = String::new();
+            write_string(&mut out, text);
+            assert_eq!(out, json);
+        }
+    }
+
+    #[test]
+    fn a_dollar_that_the_kubelet_would_expand_is_escaped() {
+        for (text, json) in [
+            ("$", r#""$""#),
+            ("a$b$", r#""a$b$""#),
+            ("$(A)", r#""\u0024(A)""#),
+            ("$$", r#""\u0024$""#),
+            ("$$(A)", r#""\u0024\u0024(A)""#),
+            ("$<", r#""$\u003c""#),
+        ] {
+            let mut out = String::new();
+            write_string(&mut out, text);
+            assert_eq!(out, json);
+            assert_eq!(string(&out), text);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What app-health's parts share, and the rewrite of a pod's probes.
+//!
+//! Pure: no I/O, no clock, no environment. Builds for the host and for wasm32-wasip1.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | [`path`] | the five paths on the status port: what a probe's path says, and how it is written |
+//! | [`probers`] | the probers config, the JSON in `ISTIO_KUBE_APP_PROBERS` |
+//! | [`json`] | the small JSON reader and writer under it, without serde |
+//! | [`url`] | Go's URL rules: the request target of a probe, the target of a redirect |
+//! | [`tcp_check`] | the contract between filter and agent |
+//! | `rewrite` | a pod's probes rewritten, and restored (feature `rewrite`, the default) |
+//! | `manifest` | where the pods are in a manifest (feature `rewrite`) |
+//! | `patch` | JSON Patch and JSON Pointer (feature `rewrite`) |
+
+pub mod json;
+#[cfg(feature = "rewrite")]
+pub mod manifest;
+#[cfg(feature = "rewrite")]
+pub mod patch;
+pub mod path;
+pub mod probers;
+#[cfg(feature = "rewrite")]
+pub mod rewrite;
+pub mod tcp_check;
+pub mod url;

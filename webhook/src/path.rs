@@ -1,0 +1,156 @@
+//! The paths that rewritten probes ask for on the status port.
+
+use std::fmt;
+
+/// What a recorded entry is: one of a container's three probes, or one of its two lifecycle hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `readinessProbe`
+    Readiness,
+    /// `livenessProbe`
+    Liveness,
+    /// `startupProbe`
+    Startup,
+    /// `lifecycle.preStop`
+    PreStop,
+    /// `lifecycle.postStart`
+    PostStart,
+}
+
+impl Kind {
+    /// The five kinds, probes first.
+    pub const ALL: [Kind; 5] =
+        [Kind::Readiness, Kind::Liveness, Kind::Startup, Kind::PreStop, Kind::PostStart];
+
+    /// A lifecycle hook, of which the kubelet ignores the status code.
+    pub fn is_hook(self) -> bool {
+        matches!(self, Kind::PreStop | Kind::PostStart)
+    }
+
+    /// The field of the container (or of its `lifecycle`) that holds it.
+    pub fn field(self) -> &'static str {
+        match self {
+            Kind::Readiness => "readinessProbe",
+            Kind::Liveness => "livenessProbe",
+            Kind::Startup => "startupProbe",
+            Kind::PreStop => "preStop",
+            Kind::PostStart => "postStart",
+        }
+    }
+
+    fn prefix(self) -> &'static str {
+        if self.is_hook() { LIFECYCLE_PREFIX } else { PROBE_PREFIX }
+    }
+
+    fn last_segment(self) -> &'static str {
+        match self {
+            Kind::Readiness => "readyz",
+            Kind::Liveness => "livez",
+            Kind::Startup => "startupz",
+            Kind::PreStop => "prestopz",
+            Kind::PostStart => "poststartz",
+        }
+    }
+}
+
+/// Every probe's path begins with this.
+pub const PROBE_PREFIX: &str = "/app-health/";
+/// Every lifecycle hook's path begins with this.
+pub const LIFECYCLE_PREFIX: &str = "/app-lifecycle/";
+
+/// Whether the filter answers this path, recorded or not. All others are passed on.
+pub fn is_ours(path: &[u8]) -> bool {
+    path.starts_with(PROBE_PREFIX.as_bytes()) || path.starts_with(LIFECYCLE_PREFIX.as_bytes())
+}
+
+/// A path on the status port: `/app-health/<container>/<readyz|livez|startupz>` or
+/// `/app-lifecycle/<container>/<prestopz|poststartz>` (Istio's forms).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProbePath<'a> {
+    container: &'a str,
+    kind: Kind,
+}
+
+impl<'a> ProbePath<'a> {
+    /// `None` where the container's name could not stand in a path as it is. Names that Kubernetes
+    /// accepts (DNS labels) always can.
+    pub fn new(container: &'a str, kind: Kind) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        (!container.is_empty() && container.bytes().all(plain)).then_some(Self { container, kind })
+    }
+
+    /// `None` for anything but the five forms, matched exactly: nothing is decoded or normalized.
+    pub fn parse(path: &'a str) -> Option<Self> {
+        Kind::ALL.into_iter().find_map(|kind| {
+            let container = path
+                .strip_prefix(kind.prefix())?
+                .strip_suffix(kind.last_segment())?
+                .strip_suffix('/')?;
+            Self::new(container, kind)
+        })
+    }
+
+    /// The container whose probe this is.
+    pub fn container(&self) -> &'a str {
+        self.container
+    }
+
+    /// Which of its probes or hooks.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+impl fmt::Display for ProbePath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.prefix())?;
+        f.write_str(self.container)?;
+        f.write_str("/")?;
+        f.write_str(self.kind.last_segment())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_five_forms_are_written_and_parsed() {
+        for (kind, text) in [
+            (Kind::Readiness, "/app-health/nginx/readyz"),
+            (Kind::Liveness, "/app-health/nginx/livez"),
+            (Kind::Startup, "/app-health/nginx/startupz"),
+            (Kind::PreStop, "/app-lifecycle/nginx/prestopz"),
+            (Kind::PostStart, "/app-lifecycle/nginx/poststartz"),
+        ] {
+            let path = ProbePath::new("nginx", kind).unwrap();
+            assert_eq!(path.to_string(), text);
+            assert_eq!(ProbePath::parse(text), Some(path), "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_no_probe_path() {
+        for text in [
+            "",
+            "/",
+            "/app-health",
+            "/app-health/",
+            "/app-health//readyz",
+            "/app-health/readyz",
+            "/app-health/a/b/readyz",
+            "/app-health/a/readyz/",
+            "/app-health/a/readyz?x",
+            "/app-health/a/prestopz",
+            "/app-lifecycle/a/readyz",
+            "/app-health/a%2Fb/readyz",
+            "/app-health/a b/readyz",
+            "app-health/a/readyz",
+            "/APP-HEALTH/a/readyz",
+        ] {
+            assert_eq!(ProbePath::parse(text), None, "{text}");
+        }
+        assert_eq!(ProbePath::new("a/b", Kind::Readiness), None);
+        assert_eq!(ProbePath::new("", Kind::Readiness), None);
+    }
+}
