@@ -1,21 +1,31 @@
-//! The native agent: TCP checks beside the filter.
+//! `app-health-agent`: TCP checks beside the filter, and the offline rewrite of manifests.
 
 mod cli;
-#[allow(dead_code, reason = "the offline commands use the rest")]
 mod exit;
 mod serve;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use cli::Command;
+use exit::Failure;
 
 fn main() -> ExitCode {
-    let cli::Command::Serve { listen } = cli::Cli::parse().command;
-    match serve::run(&listen) {
+    match cli::parse(std::env::args_os()).and_then(|cli| run(cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("app-health-agent: {}", failure.message);
-            ExitCode::from(failure.exit)
+        Err(Failure { exit: 0, message }) => {
+            print!("{message}");
+            ExitCode::SUCCESS
         }
+        Err(Failure { exit, message }) => {
+            eprintln!("app-health-agent: {message}");
+            ExitCode::from(exit)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(args) => serve::run(&args.listen),
+        Command::Rewrite(_) | Command::Restore(_) => Ok(()),
     }
 }
