@@ -1,0 +1,1 @@
+//! The contract of port 15020, through the real Envoy.
