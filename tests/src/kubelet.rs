@@ -6,6 +6,7 @@
 mod get;
 mod grpc;
 mod http1;
+mod pod;
 mod raw;
 mod tcp;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub use get::Get;
 pub use grpc::grpc;
 pub use http1::Answer;
+pub use pod::{Probe, probes};
 pub use raw::raw;
 pub use tcp::tcp;
 
