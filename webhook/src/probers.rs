@@ -502,3 +502,6 @@ fn encode_string_field(out: &mut String, name: &str, text: &str) {
         write_string(out, text);
     }
 }
+
+#[cfg(test)]
+mod tests;
