@@ -1,1 +1,3 @@
 //! What the tests and the demo are made of.
+
+pub mod wasm;
