@@ -71,7 +71,7 @@ impl Setup {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let agent = (self.agent == Agent::Beside).then(|| start_agent(ports.agent, &dir));
         let file = dir.path().join("envoy.yaml");
-        fs::write(&file, config::shipped(&ports, &wasm::filter())).expect("the file is written");
+        fs::write(&file, config::shipped(&ports, wasm::filter())).expect("the file is written");
         let mut command = process::command(binary::find());
         command.arg("--config-path").arg(file);
         // No shared memory and no domain sockets that could outlive it.

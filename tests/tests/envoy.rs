@@ -1,1 +1,0 @@
-//! The contract of port 15020, through the real Envoy.
