@@ -1,9 +1,20 @@
 //! `app-health-agent`: TCP checks beside the filter, and the offline rewrite of manifests.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`cli`] | the arguments |
+//! | [`exit`] | how a command fails |
+//! | [`serve`] | the TCP checks beside the filter |
+//! | [`offline`] | the commands `rewrite` and `restore` |
+//! | [`document`] | manifests as text, read and written as kubectl understands them |
 
 mod cli;
+mod document;
 mod exit;
+mod offline;
 mod serve;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use cli::Command;
@@ -13,11 +24,12 @@ fn main() -> ExitCode {
     match cli::parse(std::env::args_os()).and_then(|cli| run(cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { exit: 0, message }) => {
-            print!("{message}");
+            // Whoever closed stdout does not want the help.
+            let _ = std::io::stdout().write_all(message.as_bytes());
             ExitCode::SUCCESS
         }
         Err(Failure { exit, message }) => {
-            eprintln!("app-health-agent: {message}");
+            let _ = writeln!(std::io::stderr(), "app-health-agent: {message}");
             ExitCode::from(exit)
         }
     }
@@ -26,6 +38,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(&args.listen),
-        Command::Rewrite(_) | Command::Restore(_) => Ok(()),
+        Command::Rewrite(args) => offline::rewrite(&args),
+        Command::Restore(args) => offline::restore(&args),
     }
 }

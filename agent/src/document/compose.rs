@@ -25,8 +25,7 @@ pub fn compose(text: &str, first_line: usize) -> Result<Option<Node>, String> {
     refuse_comma_after_tag(&text).map_err(|error| error.tell(first_line))?;
     let mut parser = Parser::new();
     parser.set_input(text.as_bytes());
-    let mut composer =
-        Composer { parser, text: &text, line: 0, aliased: 0, anchors: HashMap::new() };
+    let mut composer = Composer { parser, line: 0, aliased: 0, anchors: HashMap::new() };
     let document = composer.document();
     document.map_err(|error| error.tell(first_line))
 }
@@ -59,7 +58,6 @@ struct Anchored {
 
 struct Composer<'t> {
     parser: Parser<&'t [u8]>,
-    text: &'t str,
     /// Where the last event began.
     line: u64,
     aliased: usize,
@@ -99,12 +97,10 @@ impl Composer<'_> {
         if depth >= MAX_DEPTH {
             return self.fail(format!("nested deeper than {MAX_DEPTH} levels"));
         }
-        let source = self.text.get(event.start_mark.index as usize..).unwrap_or_default();
         let (anchor, node) = match event.data {
             EventData::Alias { anchor } => return self.alias(&anchor, depth),
             EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
-                let untagged = plain_implicit && !tagged_as_string(source);
-                (anchor, Node::Scalar(self.scalar(value, tag, untagged, style)?))
+                (anchor, Node::Scalar(self.scalar(value, tag, plain_implicit, style)?))
             }
             EventData::SequenceStart { anchor, style, .. } => {
                 let flow = style == SequenceStyle::Flow;
@@ -129,7 +125,8 @@ impl Composer<'_> {
         };
         self.aliased += anchored.nodes;
         if self.aliased > MAX_ALIASED || depth + anchored.height > MAX_DEPTH {
-            return self.fail(format!("aliases add more than {MAX_ALIASED} nodes or nest too deep"));
+            return self
+                .fail(format!("aliases add more than {MAX_ALIASED} nodes or nest too deep"));
         }
         Ok(anchored.node.clone())
     }
@@ -138,13 +135,14 @@ impl Composer<'_> {
         &self,
         text: String,
         tag: Option<String>,
-        untagged: bool,
+        implicit: bool,
         style: ScalarStyle,
     ) -> Result1<Scalar> {
         let meaning = match &tag {
+            // A string, whatever it looks like.
+            Some(tag) if tag == "!" => return Ok(Scalar::string(&text)),
             Some(tag) => resolve::tagged(tag, &text),
-            // `<<` is a string but as a key.
-            None if untagged => resolve::plain(&text),
+            None if implicit => resolve::plain(&text),
             None => Ok(Meaning::Text),
         };
         match meaning {
@@ -232,15 +230,6 @@ fn is_merge(key: &Scalar) -> bool {
     let plain = matches!(&key.form, Form::Yaml(ScalarStyle::Plain, None));
     let tagged = matches!(&key.form, Form::Yaml(_, Some(tag)) if tag == "tag:yaml.org,2002:merge");
     key.text == "<<" && (plain || tagged)
-}
-
-/// Whether a scalar carries the tag `!`, which libyaml's events do not tell from none.
-fn tagged_as_string(source: &str) -> bool {
-    let rest = match source.strip_prefix('&') {
-        Some(anchor) => anchor.trim_start_matches(|c: char| !c.is_whitespace()).trim_start(),
-        None => source,
-    };
-    rest.starts_with('!')
 }
 
 /// How many nodes a tree has, and how many levels.

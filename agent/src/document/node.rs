@@ -62,7 +62,8 @@ impl Node {
             Node::Scalar(scalar) => scalar.value(),
             Node::Sequence(_, items) => Value::Array(items.iter().map(Node::value).collect()),
             Node::Mapping(_, members) => {
-                let pairs = members.iter().map(|member| (member.name.clone(), member.value.value()));
+                let pairs =
+                    members.iter().map(|member| (member.name.clone(), member.value.value()));
                 Value::Object(pairs.collect::<Map<_, _>>())
             }
         }

@@ -44,15 +44,6 @@ impl Scalar {
         Self { text, meaning, form: Form::New }
     }
 
-    /// The string that it means, if it means one.
-    pub fn as_str(&self) -> Option<&str> {
-        match &self.meaning {
-            Meaning::Text => Some(&self.text),
-            Meaning::Binary(text) => Some(text),
-            _ => None,
-        }
-    }
-
     /// Its value; a number beyond 64 bits becomes a float, as in kubectl.
     pub fn value(&self) -> Value {
         match &self.meaning {
