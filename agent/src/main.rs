@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cli`] | the arguments |
 //! | [`exit`] | how a command fails |
+//! | [`serve`] | the TCP checks beside the filter |
 //! | [`offline`] | the commands `rewrite` and `restore` |
 //! | [`document`] | manifests as text, read and written as kubectl understands them |
 
@@ -11,6 +12,7 @@ mod cli;
 mod document;
 mod exit;
 mod offline;
+mod serve;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Serve(args) => Err(Failure::internal(format!("cannot serve {}", args.listen))),
+        Command::Serve(args) => serve::run(&args.listen),
         Command::Rewrite(args) => offline::rewrite(&args),
         Command::Restore(args) => offline::restore(&args),
     }

@@ -1,1 +1,34 @@
-//! The proxy-wasm filter.
+//! The proxy-wasm HTTP filter that answers rewritten probes on the status port.
+//!
+//! The way of a probe: [`probe`] (the callbacks of one request) finds its entry in the [`table`],
+//! lets [`request`] say what the app is sent, and starts the check: carried by Envoy's router
+//! (HTTP, HTTPS), or dispatched (gRPC with [`grpc`], TCP through the agent, later hops by
+//! [`redirect`]). What comes back is judged by [`outcome`]. All of Envoy is behind [`host`].
+//!
+//! Never panics, since a trap takes the VM down and with it every probe of the pod: the lints of
+//! this crate deny what could, and `host` returns an error where the SDK would panic.
+
+#[cfg(target_arch = "wasm32")]
+mod host;
+#[cfg(target_arch = "wasm32")]
+mod log_line;
+#[cfg(target_arch = "wasm32")]
+mod probe;
+#[cfg(target_arch = "wasm32")]
+mod root;
+
+pub mod grpc;
+pub mod outcome;
+pub mod pairs;
+pub mod redirect;
+pub mod request;
+pub mod settings;
+pub mod table;
+
+/// What Envoy calls first.
+#[cfg(target_arch = "wasm32")]
+mod start {
+    proxy_wasm::main! {{
+        proxy_wasm::set_root_context(|_| Box::new(crate::root::Root::default()));
+    }}
+}

@@ -1,1 +1,30 @@
 //! What the tests and the demo are made of.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`kubelet`] | asks as the kubelet does, and concludes what it would conclude |
+//! | [`app`] | real apps on loopback that answer by a script, and record what they were asked |
+//! | [`envoy`] | the real Envoy with the shipped configuration, and the agent beside it |
+//! | [`entries`] | what the variable holds |
+//! | [`health`] | the messages of the gRPC health service |
+//! | [`net`] | ports and descriptors |
+//! | [`program`], [`wasm`] | the project's own binaries, built once a process |
+
+pub mod app;
+pub mod entries;
+pub mod envoy;
+pub mod health;
+pub mod kubelet;
+pub mod net;
+pub mod program;
+pub mod wasm;
+
+use std::sync::OnceLock;
+
+use tokio::runtime::Runtime;
+
+/// Where the apps run; the tests themselves are blocking code.
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().expect("tokio starts"))
+}

@@ -1,1 +1,10 @@
 //! One test binary; each module is one part of the contract.
+
+/// The contract of port 15020, against the real `.wasm` in the host emulator.
+mod contract;
+/// Through the real Envoy, with the shipped configuration.
+mod envoy;
+/// The proxy-wasm host emulator: Envoy as the filter sees it.
+mod host;
+/// The tools of these tests, tried on each other.
+mod tools;

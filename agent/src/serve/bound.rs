@@ -1,0 +1,162 @@
+//! The bound listener: binds, accepts, cleans up.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+
+use super::dial::reason;
+use super::listen::Listen;
+
+/// Connections that the kernel holds for us until they are accepted.
+const BACKLOG: u32 = 1024;
+
+/// A bound listener. Dropping it removes the socket file.
+pub enum Bound {
+    /// On loopback.
+    Tcp(TcpListener, SocketAddr),
+    /// On a Unix socket.
+    Unix(UnixListener, SocketFile),
+}
+
+/// One accepted connection, of either kind.
+pub enum Stream {
+    /// On loopback.
+    Tcp(TcpStream),
+    /// On a Unix socket.
+    Unix(UnixStream),
+}
+
+/// What HTTP needs of a connection, whatever its kind.
+pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
+impl Bound {
+    /// Binds and listens.
+    ///
+    /// # Errors
+    /// One line that says why not, without the address itself.
+    pub fn bind(listen: &Listen) -> Result<Self, String> {
+        match listen {
+            Listen::Tcp(address) => bind_tcp(*address).map_err(|error| reason(&error)),
+            Listen::Unix(path) => bind_unix(path),
+        }
+    }
+
+    /// Where it listens, as `--listen` would say it, with the port that the system chose.
+    pub fn address(&self) -> Listen {
+        match self {
+            Self::Tcp(_, address) => Listen::Tcp(*address),
+            Self::Unix(_, file) => Listen::Unix(file.path.clone()),
+        }
+    }
+
+    /// The next connection.
+    ///
+    /// # Errors
+    /// The system's, such as no descriptors left; the listener goes on.
+    pub async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener, _) => Ok(Stream::Tcp(listener.accept().await?.0)),
+            Self::Unix(listener, _) => Ok(Stream::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+impl Stream {
+    /// Waits for the client's first byte, or its end.
+    pub async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
+    /// The connection, its kind forgotten.
+    pub fn into_transport(self) -> Box<dyn Transport> {
+        match self {
+            Self::Tcp(stream) => Box::new(stream),
+            Self::Unix(stream) => Box::new(stream),
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart must not wait for the TIME_WAIT of the last run's connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?;
+    let address = listener.local_addr()?;
+    Ok(Bound::Tcp(listener, address))
+}
+
+fn bind_unix(path: &Path) -> Result<Bound, String> {
+    make_way(path)?;
+    let bind = || {
+        let listener = UnixListener::bind(path)?;
+        let file = SocketFile::new(path)?;
+        // Envoy runs as another user than we do.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
+        Ok(Bound::Unix(listener, file))
+    };
+    bind().map_err(|error| reason(&error))
+}
+
+/// Removes a socket file on which nobody accepts: what a killed run has left behind.
+fn make_way(path: &Path) -> Result<(), String> {
+    let kind = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(reason(&error)),
+        Ok(metadata) => metadata.file_type(),
+    };
+    if !kind.is_socket() {
+        return Err("there is a file that is no socket; remove it or choose another path".into());
+    }
+    if is_live(path).map_err(|error| reason(&error))? {
+        return Err("in use: somebody accepts connections on it".into());
+    }
+    fs::remove_file(path).map_err(|error| format!("stale, but not removable: {}", reason(&error)))
+}
+
+/// Whether somebody listens there. Never waits: a full backlog is somebody too.
+fn is_live(path: &Path) -> io::Result<bool> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// The file of a bound Unix socket, removed in the end unless another has taken its place.
+pub struct SocketFile {
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), inode: inode(path)? })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if inode(&self.path).is_ok_and(|now| now == self.inode) {
+            // Nothing to be done about a failure: the next run replaces the file.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+}

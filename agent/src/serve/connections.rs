@@ -1,0 +1,250 @@
+//! Who is connected, and who only waits: a client that sends nothing, a byte a second, or no
+//! further request must not keep others out.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::limits::Limits;
+
+/// The time to send the first request, from its first byte to the end of its head.
+const FIRST_REQUEST: Duration = Duration::from_secs(5);
+
+/// The time to send another one. Longer than Envoy keeps an idle connection, so that it is Envoy
+/// who closes: closed from here, it might be in use again at that moment.
+const NEXT_REQUEST: Duration = Duration::from_secs(30);
+
+/// All connections. A connection waits from its start, or the end of a request, until the head of
+/// its next request has been read. Only waiting ones are ever closed from here.
+pub struct Connections {
+    limits: Limits,
+    state: Mutex<State>,
+    left: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    open: usize,
+    opened: u64,
+    draining: bool,
+    /// Oldest first.
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    number: u64,
+    served: bool,
+    since: Instant,
+    close: Arc<Notify>,
+}
+
+/// One open connection's place. Dropping it gives the place to another.
+pub struct Connection {
+    all: Arc<Connections>,
+    number: u64,
+    close: Arc<Notify>,
+}
+
+/// A request under way. Dropping it lets the connection wait again.
+pub struct Busy<'a>(&'a Connection);
+
+impl Connections {
+    /// None are open yet.
+    pub fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, state: Mutex::default(), left: Notify::new() })
+    }
+
+    /// A place for a new connection, at the cost of the one that waits longest. Where all are
+    /// busy: once one of them has gone.
+    pub async fn open(self: &Arc<Self>) -> Connection {
+        while self.is_full() {
+            self.state().close_oldest();
+            self.left.notified().await;
+        }
+        let close = Arc::new(Notify::new());
+        let mut state = self.state();
+        state.open += 1;
+        state.opened += 1;
+        let number = state.opened;
+        state.wait(number, false, Arc::clone(&close));
+        if state.waiting.len() > self.limits.waiting {
+            state.close_oldest();
+        }
+        Connection { all: Arc::clone(self), number, close }
+    }
+
+    /// Closes those that have waited too long.
+    pub fn close_overdue(&self) {
+        self.state().close_where(|waiting| {
+            let most = if waiting.served { NEXT_REQUEST } else { FIRST_REQUEST };
+            waiting.since.elapsed() >= most
+        });
+    }
+
+    /// From now on no connection waits. Returns how many are still busy.
+    pub fn drain(&self) -> usize {
+        let mut state = self.state();
+        state.draining = true;
+        let idle = state.waiting.len();
+        state.close_where(|_| true);
+        state.open - idle
+    }
+
+    /// Whether [`Connections::drain`] was called: answers then say `Connection: close`.
+    pub fn is_draining(&self) -> bool {
+        self.state().draining
+    }
+
+    /// Waits until none is open.
+    pub async fn empty(&self) {
+        while self.state().open > 0 {
+            self.left.notified().await;
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.state().open >= self.limits.open
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wait(&mut self, number: u64, served: bool, close: Arc<Notify>) {
+        self.waiting.push(Waiting { number, served, since: Instant::now(), close });
+    }
+
+    /// One that never sent a request goes before one that did, which is Envoy's perhaps.
+    fn close_oldest(&mut self) {
+        let silent = self.waiting.iter().position(|waiting| !waiting.served);
+        if !self.waiting.is_empty() {
+            self.waiting.remove(silent.unwrap_or(0)).close.notify_one();
+        }
+    }
+
+    fn close_where(&mut self, which: impl Fn(&Waiting) -> bool) {
+        for closed in self.waiting.extract_if(.., |waiting| which(waiting)) {
+            closed.close.notify_one();
+        }
+    }
+
+    fn stop_waiting(&mut self, number: u64) {
+        self.waiting.retain(|waiting| waiting.number != number);
+    }
+}
+
+impl Connection {
+    /// Returns when this connection has to be closed. It waits then, for sure.
+    pub async fn closed(&self) {
+        self.close.notified().await;
+    }
+
+    /// A request's head has been read.
+    pub fn busy(&self) -> Busy<'_> {
+        self.all.state().stop_waiting(self.number);
+        Busy(self)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        let Connection { all, number, close } = self.0;
+        all.state().wait(*number, true, Arc::clone(close));
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut state = self.all.state();
+        state.stop_waiting(self.number);
+        state.open -= 1;
+        drop(state);
+        self.all.left.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limited(open: usize, waiting: usize) -> Arc<Connections> {
+        Connections::new(Limits { checks: 1, open, waiting })
+    }
+
+    /// Whether it has been told to close.
+    async fn told(connection: &Connection) -> bool {
+        tokio::select! {
+            biased;
+            () = connection.closed() => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn too_many_waiting_close_the_oldest_that_never_asked() {
+        let all = limited(9, 2);
+        let envoy = all.open().await;
+        drop(envoy.busy());
+        let (first, second) = (all.open().await, all.open().await);
+        assert!(!told(&envoy).await && told(&first).await && !told(&second).await);
+    }
+
+    #[tokio::test]
+    async fn a_busy_one_is_never_closed() {
+        let all = limited(9, 1);
+        let asking = all.open().await;
+        let busy = asking.busy();
+        let others = [all.open().await, all.open().await];
+        assert!(!told(&asking).await && told(&others[0]).await);
+        assert_eq!(all.drain(), 2, "the one told to close is not yet gone");
+        drop(busy);
+        assert!(!told(&asking).await);
+    }
+
+    #[tokio::test]
+    async fn a_place_is_free_when_one_has_gone() {
+        let all = limited(1, 1);
+        let one = all.open().await;
+        let busy = one.busy();
+        let mut next = Box::pin(all.open());
+        let waits = std::future::poll_fn(|cx| std::task::Poll::Ready(next.as_mut().poll(cx)));
+        assert!(waits.await.is_pending());
+        drop(busy);
+        drop(one);
+        next.await;
+        all.empty().await;
+    }
+
+    #[tokio::test]
+    async fn a_full_house_makes_room_by_closing_one_that_waits() {
+        let all = limited(1, 1);
+        let one = all.open().await;
+        let leaves = async {
+            one.closed().await;
+            drop(one);
+        };
+        let (_next, ()) = tokio::join!(all.open(), leaves);
+    }
+
+    #[test]
+    fn overdue_ones_are_closed() {
+        let all = limited(9, 9);
+        let state = || all.state();
+        for (number, served, age) in [
+            (1, false, FIRST_REQUEST),
+            (2, false, FIRST_REQUEST / 2),
+            (3, true, FIRST_REQUEST),
+            (4, true, NEXT_REQUEST),
+        ] {
+            state().wait(number, served, Arc::default());
+            let since = Instant::now().checked_sub(age).unwrap();
+            state().waiting.last_mut().unwrap().since = since;
+        }
+        all.close_overdue();
+        assert_eq!(state().waiting.iter().map(|w| w.number).collect::<Vec<_>>(), [2, 3]);
+    }
+}

@@ -1,0 +1,154 @@
+//! The three protobuf messages of a gRPC health check, written and read by hand: a library would
+//! weigh more than the rest of the filter.
+
+use crate::outcome::Outcome;
+
+/// `grpc.health.v1.HealthCheckRequest { service = 1 }`
+pub fn health_request(service: &str) -> Vec<u8> {
+    let mut message = Vec::new();
+    if !service.is_empty() {
+        push_bytes(&mut message, 1, service.as_bytes());
+    }
+    message
+}
+
+/// Envoy's `GrpcService { envoy_grpc = 1 { cluster_name = 1, authority = 2 } }`, which stands in
+/// the place of a cluster's name to set the authority.
+///
+/// The ABI wants UTF-8, so every length must fit one byte; else the bare name, whose authority is
+/// the cluster's name.
+pub fn service(cluster: &str, authority: &str) -> String {
+    let mut envoy_grpc = Vec::new();
+    push_bytes(&mut envoy_grpc, 1, cluster.as_bytes());
+    push_bytes(&mut envoy_grpc, 2, authority.as_bytes());
+    let mut message = Vec::new();
+    push_bytes(&mut message, 1, &envoy_grpc);
+    String::from_utf8(message).unwrap_or_else(|_| cluster.to_owned())
+}
+
+/// `envoy.network.transport_socket.original_dst_address`, as the arguments of Envoy's foreign
+/// function `set_envoy_filter_state`: `{ path = 1, value = 2 }`. Read on every probe.
+pub fn filter_state(path: &str, value: &str) -> Vec<u8> {
+    let mut message = Vec::with_capacity(path.len() + value.len() + 8);
+    push_bytes(&mut message, 1, path.as_bytes());
+    push_bytes(&mut message, 2, value.as_bytes());
+    message
+}
+
+/// What a gRPC status and the answer's message come to (as the kubelet's gRPC prober has it).
+pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
+    let detail = |what: &str| {
+        let detail = crate::outcome::readable(status_message);
+        if detail.is_empty() { what.to_owned() } else { format!("{what}: {detail}") }
+    };
+    match code {
+        0 => match serving_status(message) {
+            Some(1) => Outcome::answered(200),
+            Some(2) => Outcome::unreached("grpc: NOT_SERVING"),
+            Some(3) => Outcome::unreached("grpc: SERVICE_UNKNOWN"),
+            Some(_) => Outcome::unreached("grpc: UNKNOWN"),
+            None => Outcome::unreached("grpc: not a health check's answer"),
+        },
+        4 => Outcome::timeout(),
+        5 => Outcome::unreached(detail("grpc: service unknown")),
+        12 => Outcome::unreached(detail("grpc: health service not implemented")),
+        14 => Outcome::unreached(detail("grpc: unavailable")),
+        code => Outcome::unreached(detail(&format!("grpc: status {code}"))),
+    }
+}
+
+/// The last `status = 1` of a `HealthCheckResponse`, 0 where it has none; `None` where the bytes
+/// are no message. Unknown fields are skipped.
+fn serving_status(mut message: &[u8]) -> Option<u64> {
+    let mut status = 0;
+    while !message.is_empty() {
+        let (tag, rest) = varint(message)?;
+        let (field, wire_type) = (tag >> 3, tag & 7);
+        message = match wire_type {
+            0 => {
+                let (value, rest) = varint(rest)?;
+                if field == 1 {
+                    status = value;
+                }
+                rest
+            }
+            1 => rest.get(8..)?,
+            2 => {
+                let (size, rest) = varint(rest)?;
+                rest.get(usize::try_from(size).ok()?..)?
+            }
+            5 => rest.get(4..)?,
+            _ => return None,
+        };
+        if field == 0 {
+            return None;
+        }
+    }
+    Some(status)
+}
+
+fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    for (at, byte) in bytes.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * at as u32);
+        if byte & 0x80 == 0 {
+            return Some((value, bytes.get(at + 1..)?));
+        }
+    }
+    None
+}
+
+fn push_bytes(message: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+    message.push(field << 3 | 2);
+    let mut size = bytes.len();
+    while size >= 0x80 {
+        message.push(size as u8 | 0x80);
+        size >>= 7;
+    }
+    message.push(size as u8);
+    message.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers() {
+        for (code, message, status) in [
+            (0, &b"\x08\x01"[..], 200),
+            (0, b"\x08\x02", 500),
+            (0, b"", 500),
+            (0, b"\x08\x03", 500),
+            (0, b"\x08\x02\x08\x01", 200),
+            (0, b"\x08\x01\x08\x02", 500),
+            // Unknown fields of every wire type.
+            (0, b"\x10\x05\x1a\x01x\x21AAAAAAAA\x2dBBBB\x08\x01", 200),
+            (0, b"\x08", 500),
+            (0, b"\x0a\x05x", 500),
+            (0, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 500),
+            (0, b"\x0b", 500),
+            (0, b"garbage", 500),
+            (2, b"\x08\x01", 500),
+            (4, b"", 504),
+            (5, b"", 500),
+            (12, b"", 500),
+            (14, b"", 500),
+        ] {
+            assert_eq!(outcome(code, "", message).status, status, "{code} {message:?}");
+        }
+        let outcome = outcome(14, "Connection_refused", b"");
+        assert_eq!(outcome.reason, "grpc: unavailable: Connection refused");
+    }
+
+    #[test]
+    fn messages() {
+        assert_eq!(health_request(""), b"");
+        assert_eq!(health_request("abc"), b"\x0a\x03abc");
+        assert_eq!(health_request(&"x".repeat(300))[..3], [0x0a, 0xac, 0x02]);
+        assert_eq!(service("ab", "c:1"), "\u{a}\u{9}\u{a}\u{2}ab\u{12}\u{3}c:1");
+        let long = "x".repeat(200);
+        assert_eq!(service(&long, "c:1"), long);
+        assert_eq!(filter_state("a", "b"), b"\x0a\x01a\x12\x01b");
+    }
+}

@@ -1,0 +1,34 @@
+//! The `log` crate's lines, into Envoy's log. The SDK's own logger panics where Envoy refuses one.
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use proxy_wasm::types::LogLevel;
+
+use crate::host;
+
+struct EnvoyLog;
+
+/// Sends every line to Envoy, which filters by its own level. May be called again.
+pub fn init() {
+    if log::set_logger(&EnvoyLog).is_ok() {
+        log::set_max_level(LevelFilter::Debug);
+    }
+}
+
+impl Log for EnvoyLog {
+    fn enabled(&self, _: &Metadata) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record) {
+        let level = match record.level() {
+            Level::Error => LogLevel::Error,
+            Level::Warn => LogLevel::Warn,
+            Level::Info => LogLevel::Info,
+            Level::Debug => LogLevel::Debug,
+            Level::Trace => LogLevel::Trace,
+        };
+        host::log(level, &record.args().to_string());
+    }
+
+    fn flush(&self) {}
+}

@@ -1,0 +1,177 @@
+//! What the kubelet is told: the app's own status, or that there was no answer and why.
+
+use std::borrow::Cow;
+
+/// A status for the kubelet, and the one line that goes with it where the app did not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// HTTP status.
+    pub status: u16,
+    /// Empty where the status is the app's own.
+    pub reason: Cow<'static, str>,
+}
+
+impl Outcome {
+    /// The app answered.
+    pub fn answered(status: u16) -> Self {
+        Self { status, reason: "".into() }
+    }
+
+    /// It was not reached, or the probe cannot be sent.
+    pub fn unreached(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: 500, reason: reason.into() }
+    }
+
+    /// What it sent is no valid answer.
+    pub fn invalid(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: 502, reason: reason.into() }
+    }
+
+    /// It was not done in time.
+    pub fn timeout() -> Self {
+        Self { status: 504, reason: "not done within the probe's timeout".into() }
+    }
+
+    /// The kubelet's verdict on the status.
+    pub fn passes(&self) -> bool {
+        (200..400).contains(&self.status)
+    }
+}
+
+/// Envoy's word, in `response.code_details`, for an answer that came from the app.
+pub const VIA_UPSTREAM: &[u8] = b"via_upstream";
+
+/// Judges a reply of Envoy's own by its `response.code_details`.
+pub fn of_details(details: &str) -> Outcome {
+    let reset = |prefix| details.strip_prefix(prefix).and_then(|rest| rest.strip_suffix('}'));
+    if details == "response_timeout" {
+        return Outcome::timeout();
+    }
+    if details.starts_with("upstream_reset_after_response_started") {
+        return Outcome::invalid("the app's answer broke off within its first 10240 bytes");
+    }
+    let Some(reset) = reset("upstream_reset_before_response_started{") else {
+        return Outcome::unreached(format!("Envoy: {}", readable(details)));
+    };
+    let (event, cause) = reset.split_once('|').unwrap_or((reset, ""));
+    match event {
+        _ if contains(cause, "TLS_error") => Outcome::invalid(format!("TLS: {}", readable(cause))),
+        "protocol_error" => Outcome::invalid(with_cause("not a valid HTTP answer", cause)),
+        "connection_termination" => Outcome::unreached("connection closed before an answer"),
+        "connection_timeout" => Outcome::timeout(),
+        "remote_connection_failure" | "local_connection_failure" => {
+            Outcome::unreached(with_cause("no connection", cause))
+        }
+        _ => Outcome::unreached(format!("Envoy: {}", readable(reset))),
+    }
+}
+
+/// Judges the reply that Envoy makes in place of a dispatched call's answer.
+pub fn of_call_failure(status: &[u8], body: &str) -> Outcome {
+    let cause = after(body, "reset reason: ").unwrap_or(body);
+    match status {
+        b"504" => Outcome::timeout(),
+        b"502" => Outcome::invalid("not a valid HTTP answer"),
+        _ if contains(body, "TLS_error") => Outcome::invalid(format!("TLS: {}", readable(cause))),
+        _ if contains(body, "protocol error") => Outcome::invalid("not a valid HTTP answer"),
+        _ => Outcome::unreached(with_cause("no answer", cause)),
+    }
+}
+
+/// The status that an app's `:status` comes to. For a hook any answer is a success.
+pub fn of_status(status: &[u8], hook: bool) -> Outcome {
+    let number = std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    match number {
+        200..=599 => Outcome::answered(number),
+        _ if hook => Outcome::answered(200),
+        _ => Outcome::invalid(format!("the app answered with the status {number}")),
+    }
+}
+
+/// Whether `word` is in `text`. str::contains would weigh 3 KB of the .wasm.
+pub fn contains(text: &str, word: &str) -> bool {
+    after(text, word).is_some()
+}
+
+fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let mut windows = text.as_bytes().windows(word.len());
+    let at = windows.position(|window| window == word.as_bytes())?;
+    text.get(at + word.len()..)
+}
+
+fn with_cause(what: &str, cause: &str) -> String {
+    if cause.is_empty() { what.to_owned() } else { format!("{what}: {}", readable(cause)) }
+}
+
+/// One line without Envoy's underscores, not over 200 characters.
+pub fn readable(text: &str) -> String {
+    let plain = |c: char| if c == '_' || c.is_control() { ' ' } else { c };
+    text.chars().take(200).map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_of_envoy() {
+        for (details, status, reason) in [
+            ("response_timeout", 504, "not done within the probe's timeout"),
+            (
+                "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
+                500,
+                "no connection: delayed connect error: Connection refused",
+            ),
+            (
+                "upstream_reset_before_response_started{local_connection_failure|failed_to_bind_to_[::6]:0:_Cannot_assign}",
+                500,
+                "no connection: failed to bind to [::6]:0: Cannot assign",
+            ),
+            (
+                "upstream_reset_before_response_started{connection_termination}",
+                500,
+                "connection closed before an answer",
+            ),
+            (
+                "upstream_reset_before_response_started{protocol_error}",
+                502,
+                "not a valid HTTP answer",
+            ),
+            (
+                "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|33554536:WRONG_VERSION_NUMBER}",
+                502,
+                "TLS: TLS error:|33554536:WRONG VERSION NUMBER",
+            ),
+            (
+                "upstream_reset_before_response_started{connection_timeout}",
+                504,
+                "not done within the probe's timeout",
+            ),
+            ("upstream_reset_before_response_started{overflow}", 500, "Envoy: overflow"),
+            ("no_healthy_upstream", 500, "Envoy: no healthy upstream"),
+            ("", 500, "Envoy: "),
+        ] {
+            let outcome = of_details(details);
+            assert_eq!((outcome.status, &*outcome.reason), (status, reason), "{details}");
+        }
+    }
+
+    #[test]
+    fn statuses_of_apps() {
+        for (status, probe, hook) in [
+            ("200", 200, 200),
+            ("302", 302, 302),
+            ("404", 404, 404),
+            ("599", 599, 599),
+            ("600", 502, 200),
+            ("999", 502, 200),
+            ("101", 502, 200),
+            ("199", 502, 200),
+            ("", 502, 200),
+            ("2x0", 502, 200),
+        ] {
+            assert_eq!(of_status(status.as_bytes(), false).status, probe, "{status}");
+            assert_eq!(of_status(status.as_bytes(), true).status, hook, "{status}");
+        }
+    }
+}

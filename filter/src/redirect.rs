@@ -1,0 +1,201 @@
+//! Where a redirect leads: Go's client with the kubelet's rule for redirects.
+
+use app_health_webhook::url::{self, Url};
+
+use crate::outcome::Outcome;
+
+/// The kubelet follows so many; the next one fails.
+const MAX_HOPS: u8 = 9;
+
+/// A request that was sent, as far as a redirect of its answer depends on it.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    /// What was asked.
+    pub url: Url,
+    /// What stood in the Host header.
+    pub authority: Vec<u8>,
+    /// How many redirects led here.
+    pub followed: u8,
+}
+
+/// What an answer comes to.
+#[derive(Debug)]
+pub enum Next {
+    /// It is the last one: its status is the outcome.
+    Answer,
+    /// Ask this.
+    Follow(Hop),
+    /// It cannot be followed.
+    Fail(Outcome),
+}
+
+impl Hop {
+    /// Judges an answer by its status and its Location.
+    pub fn next(&self, status: u16, location: Option<&[u8]>) -> Next {
+        let location = location.unwrap_or_default();
+        if !matches!(status, 301 | 302 | 303 | 307 | 308) || location.is_empty() {
+            return Next::Answer;
+        }
+        let reference = match url::parse(location) {
+            Ok(reference) => reference,
+            Err(error) => return fail(&format!("{error}"), location),
+        };
+        let url = self.url.resolve(&reference);
+        if url.hostname() != self.url.hostname() {
+            return Next::Answer;
+        }
+        if self.followed >= MAX_HOPS {
+            return Next::Fail(Outcome::invalid("stopped after 9 redirects"));
+        }
+        if url.scheme != "http" && url.scheme != "https" {
+            return fail("unknown scheme", location);
+        }
+        // A Host of the probe's own goes along as long as the redirects are relative.
+        let keeps_host = reference.scheme.is_empty() && self.authority != self.url.host;
+        let authority = if keeps_host { self.authority.clone() } else { host_header(&url) };
+        Next::Follow(Hop { url, authority, followed: self.followed.saturating_add(1) })
+    }
+
+    /// The port that is asked; `None` where the URL names none that exists.
+    pub fn port(&self) -> Option<u16> {
+        match self.url.port() {
+            b"" if self.is_https() => Some(443),
+            b"" => Some(80),
+            digits => std::str::from_utf8(digits).ok()?.parse().ok(),
+        }
+    }
+
+    /// Over TLS.
+    pub fn is_https(&self) -> bool {
+        self.url.scheme == "https"
+    }
+
+    /// The `Referer` that a request redirected from here to `next` carries.
+    pub fn referer(&self, next: &Hop) -> Option<Vec<u8>> {
+        if self.is_https() && !next.is_https() {
+            return None;
+        }
+        let mut referer = self.url.scheme.clone().into_bytes();
+        referer.extend_from_slice(b"://");
+        referer.extend_from_slice(&self.url.host);
+        referer.extend_from_slice(&self.url.path);
+        if let Some(query) = &self.url.query {
+            referer.push(b'?');
+            referer.extend_from_slice(query);
+        }
+        Some(referer)
+    }
+}
+
+fn host_header(url: &Url) -> Vec<u8> {
+    url.host.strip_suffix(b":").unwrap_or(&url.host).to_vec()
+}
+
+fn fail(why: &str, location: &[u8]) -> Next {
+    let location = crate::outcome::readable(&String::from_utf8_lossy(location));
+    Next::Fail(Outcome::invalid(format!("redirect: {why}: {location}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first() -> Hop {
+        let url = url::parse(b"http://10.0.0.7:8080/a/b?q").unwrap();
+        Hop { authority: url.host.clone(), url, followed: 0 }
+    }
+
+    fn text(bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
+    fn lead(hop: &Hop, location: &str) -> String {
+        match hop.next(302, Some(location.as_bytes())) {
+            Next::Answer => "answer".to_owned(),
+            Next::Fail(outcome) => format!("{} {}", outcome.status, outcome.reason),
+            Next::Follow(hop) => {
+                let url = &hop.url;
+                let port = hop.port().map_or("none".to_owned(), |port| port.to_string());
+                format!("{}:{port}{}", url.scheme, text(&url.request_target()))
+            }
+        }
+    }
+
+    #[test]
+    fn locations() {
+        for (location, leads) in [
+            ("/x", "http:8080/x"),
+            ("x?y", "http:8080/a/x?y"),
+            ("../x", "http:8080/x"),
+            ("?z", "http:8080/a/b?z"),
+            ("#f", "http:8080/a/b?q"),
+            ("http://10.0.0.7/x", "http:80/x"),
+            ("https://10.0.0.7", "https:443/"),
+            ("https://10.0.0.7:8443/x", "https:8443/x"),
+            ("HTTP://10.0.0.7:0081/", "http:81/"),
+            ("//10.0.0.7:81/x", "http:81/x"),
+            ("http://u:p@10.0.0.7/", "http:80/"),
+            ("http://10.0.0.7:99999/", "http:none/"),
+            ("http://10.0.0.8/", "answer"),
+            ("http://localhost/", "answer"),
+            ("http://10.0.0.7./", "answer"),
+            ("http://[::ffff:10.0.0.7]/", "answer"),
+            ("mailto:x", "answer"),
+            ("file:///x", "answer"),
+            ("http:///x", "answer"),
+            ("", "answer"),
+            ("%zz", "502 redirect: invalid percent-encoding in URL: %zz"),
+            (":foo", "502 redirect: missing scheme in URL: :foo"),
+            ("http://10.0.0.7:x/", "502 redirect: invalid port in URL: http://10.0.0.7:x/"),
+            ("ftp://10.0.0.7/", "502 redirect: unknown scheme: ftp://10.0.0.7/"),
+            ("ws://10.0.0.7/", "502 redirect: unknown scheme: ws://10.0.0.7/"),
+        ] {
+            assert_eq!(lead(&first(), location), leads, "{location}");
+        }
+    }
+
+    #[test]
+    fn only_five_codes_are_followed() {
+        for status in 300..400 {
+            let follows = matches!(first().next(status, Some(b"/x")), Next::Follow(_));
+            assert_eq!(follows, [301, 302, 303, 307, 308].contains(&status), "{status}");
+        }
+        assert!(matches!(first().next(302, None), Next::Answer));
+    }
+
+    #[test]
+    fn the_tenth_fails() {
+        let mut hop = first();
+        for _ in 0..9 {
+            hop = match hop.next(302, Some(b"/x")) {
+                Next::Follow(hop) => hop,
+                other => panic!("{other:?}"),
+            };
+        }
+        assert_eq!(lead(&hop, "/x"), "502 stopped after 9 redirects");
+        assert_eq!(lead(&hop, "http://other/"), "answer");
+    }
+
+    #[test]
+    fn a_host_of_its_own_survives_relative_redirects_only() {
+        let hop = Hop { authority: b"example.com".to_vec(), ..first() };
+        for (location, host) in [
+            ("/x", "example.com"),
+            ("//10.0.0.7:81/", "example.com"),
+            ("http://10.0.0.7/", "10.0.0.7"),
+        ] {
+            let Next::Follow(next) = hop.next(302, Some(location.as_bytes())) else { panic!() };
+            assert_eq!(text(&next.authority), host, "{location}");
+        }
+        let Next::Follow(next) = first().next(302, Some(b"http://10.0.0.7:/x")) else { panic!() };
+        assert_eq!(text(&next.authority), "10.0.0.7");
+    }
+
+    #[test]
+    fn referers() {
+        let https = Hop { url: url::parse(b"https://10.0.0.7/s").unwrap(), ..first() };
+        assert_eq!(first().referer(&https).as_deref(), Some(&b"http://10.0.0.7:8080/a/b?q"[..]));
+        assert_eq!(https.referer(&https).as_deref(), Some(&b"https://10.0.0.7/s"[..]));
+        assert_eq!(https.referer(&first()), None);
+    }
+}

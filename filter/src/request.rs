@@ -1,0 +1,252 @@
+//! What the app is sent: the kubelet's own request, as it would have sent it to the app itself.
+
+use app_health_webhook::url::Url;
+
+use crate::pairs::Pairs;
+
+/// A request line and what else a hop decides.
+pub struct Line<'a> {
+    /// Path and query.
+    pub target: &'a [u8],
+    /// What stands in the Host header.
+    pub authority: &'a [u8],
+    /// Over TLS.
+    pub https: bool,
+    /// `Basic …`, from a user in the URL; the request's own header wins.
+    pub authorization: Option<&'a str>,
+}
+
+impl Line<'_> {
+    /// `http` or `https`
+    pub fn scheme(&self) -> &'static str {
+        if self.https { "https" } else { "http" }
+    }
+
+    /// The headers of the request, pseudo-headers first, then the client's in their order.
+    pub fn headers<'a>(&'a self, client: &'a Pairs) -> Vec<(&'a [u8], &'a [u8])> {
+        let mut headers: Vec<(&[u8], &[u8])> = vec![
+            (b":method", b"GET"),
+            (b":path", self.target),
+            (b":authority", self.authority),
+            (b":scheme", self.scheme().as_bytes()),
+        ];
+        let has_authorization = client.get("authorization").is_some();
+        headers.extend(forwarded(client));
+        if let Some(authorization) = self.authorization.filter(|_| !has_authorization) {
+            headers.push((b"authorization", authorization.as_bytes()));
+        }
+        if !self.https {
+            // Over TLS it may be HTTP/2, where this is no header; Envoy closes all the same.
+            headers.push((b"connection", b"close"));
+        }
+        headers
+    }
+}
+
+/// The client's own `x-forwarded-proto`, which waits under this name while Envoy routes.
+const OWN_FORWARDED_PROTO: &[u8] = b"x-app-health-forwarded-proto";
+const FORWARDED_PROTO: &[u8] = b"x-forwarded-proto";
+
+/// Whether the client itself sent an `x-forwarded-proto`.
+pub fn has_forwarded_proto(client: &Pairs) -> bool {
+    client.iter().any(|(name, _)| name == OWN_FORWARDED_PROTO)
+}
+
+/// The client's headers that go along: none of Envoy's, none that concern one connection only.
+fn forwarded(client: &Pairs) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let own_proto = has_forwarded_proto(client);
+    let named = client.get("connection").unwrap_or_default();
+    client.iter().filter_map(move |(name, value)| {
+        if name == OWN_FORWARDED_PROTO {
+            return Some((FORWARDED_PROTO, value));
+        }
+        // Envoy's own one has to stay until the request is routed; the route takes it off.
+        let dropped = name.starts_with(b":")
+            || name.starts_with(b"x-envoy-")
+            || is_hop_by_hop(name)
+            || (own_proto && name == FORWARDED_PROTO)
+            || (!named.is_empty() && is_named(named, name));
+        (!dropped).then_some((name, value))
+    })
+}
+
+/// RFC 9110, section 7.6.1, and what came before it.
+fn is_hop_by_hop(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"connection"
+            | b"keep-alive"
+            | b"proxy-connection"
+            | b"proxy-authenticate"
+            | b"proxy-authorization"
+            | b"te"
+            | b"trailer"
+            | b"transfer-encoding"
+            | b"upgrade"
+    )
+}
+
+fn is_named(connection: &[u8], name: &[u8]) -> bool {
+    connection.split(|b| *b == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(name))
+}
+
+/// An IP address and a port, as Envoy writes them: `10.0.0.7:80`, `[fd00::7]:80`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Without brackets.
+    pub ip: String,
+    /// The port that the connection came to.
+    pub port: u16,
+}
+
+impl Address {
+    /// Reads Envoy's `destination.address`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let ip = bracketed.unwrap_or(host).to_owned();
+        Some(Self { ip, port: port.parse().ok()? })
+    }
+
+    /// The same address at another port.
+    pub fn at(&self, port: u16) -> String {
+        let ip = &self.ip;
+        if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
+    }
+
+    /// An address of the loopback interface.
+    pub fn is_loopback(&self) -> bool {
+        self.ip == "::1" || self.ip.starts_with("127.")
+    }
+}
+
+/// The Host that the app sees: the client's, its port swapped for the app's where it is the pod's
+/// own address with the status port.
+pub fn authority(client: &[u8], own: &[&Address], status_port: u16, app_port: u16) -> Vec<u8> {
+    let swapped = own.iter().find(|address| address.at(status_port).as_bytes() == client);
+    swapped.map_or_else(|| client.to_vec(), |address| address.at(app_port).into_bytes())
+}
+
+/// The value of `authorization` for a URL with a user.
+pub fn basic_authorization(url: &Url) -> Option<String> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::from("Basic ");
+    for chunk in url.user.as_ref()?.chunks(3) {
+        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
+        let word = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for at in 0..4 {
+            let digit = DIGITS.get((word >> (18 - 6 * at) & 63) as usize).copied().unwrap_or(b'A');
+            text.push(if at > chunk.len() { '=' } else { char::from(digit) });
+        }
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pairs::serialize;
+    use app_health_webhook::url::parse;
+
+    fn client(headers: &[(&str, &str)]) -> Pairs {
+        let bytes: Vec<_> = headers.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
+        Pairs::new(serialize(&bytes))
+    }
+
+    fn sent(headers: &[(&str, &str)], https: bool, authorization: Option<&str>) -> Vec<String> {
+        let line = Line { target: b"/x?y", authority: b"10.0.0.7:80", https, authorization };
+        let client = client(headers);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        line.headers(&client).iter().map(|(n, v)| text(n) + "=" + &text(v)).collect()
+    }
+
+    #[test]
+    fn the_kubelets_headers_go_along() {
+        assert_eq!(
+            sent(
+                &[
+                    (":method", "HEAD"),
+                    (":authority", "10.0.0.7:15020"),
+                    ("user-agent", "kube-probe/1.36"),
+                    ("connection", "close, X-Hop"),
+                    ("x-hop", "1"),
+                    ("accept", "*/*"),
+                    ("te", "trailers"),
+                    ("x-envoy-original-dst-host", "1.2.3.4:5"),
+                    ("x-a", "1"),
+                    ("x-a", "2"),
+                    ("x-forwarded-proto", "http"),
+                ],
+                false,
+                None
+            ),
+            [
+                ":method=GET",
+                ":path=/x?y",
+                ":authority=10.0.0.7:80",
+                ":scheme=http",
+                "user-agent=kube-probe/1.36",
+                "accept=*/*",
+                "x-a=1",
+                "x-a=2",
+                "x-forwarded-proto=http",
+                "connection=close",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_probes_own_forwarded_proto_takes_the_place_of_envoys() {
+        let headers = [("x-forwarded-proto", "http"), ("x-app-health-forwarded-proto", "https")];
+        assert_eq!(sent(&headers, true, None)[3..], [":scheme=https", "x-forwarded-proto=https"]);
+    }
+
+    #[test]
+    fn a_user_in_the_url_becomes_basic_authorization() {
+        assert!(sent(&[], true, Some("Basic x")).contains(&"authorization=Basic x".to_owned()));
+        let own = sent(&[("authorization", "y")], true, Some("Basic x"));
+        assert_eq!(own[4..], ["authorization=y"]);
+        for (url, value) in [
+            ("//a@h/", "Basic YTo="),
+            ("//ab:c@h/", "Basic YWI6Yw=="),
+            ("//ab:cd@h/", "Basic YWI6Y2Q="),
+            ("//abc:%ff%fe@h/", "Basic YWJjOv/+"),
+        ] {
+            assert_eq!(basic_authorization(&parse(url.as_bytes()).unwrap()).unwrap(), value);
+        }
+        assert_eq!(basic_authorization(&parse(b"/x").unwrap()), None);
+    }
+
+    #[test]
+    fn only_the_pods_own_host_gets_the_apps_port() {
+        let v4 = Address::parse("10.0.0.7:15020").unwrap();
+        let v6 = Address::parse("[fd00::7]:15020").unwrap();
+        for (host, result) in [
+            ("10.0.0.7:15020", "10.0.0.7:80"),
+            ("[fd00::7]:15020", "[fd00::7]:80"),
+            ("10.0.0.7", "10.0.0.7"),
+            ("10.0.0.7:15021", "10.0.0.7:15021"),
+            ("10.0.0.8:15020", "10.0.0.8:15020"),
+            ("example.com:15020", "example.com:15020"),
+            ("", ""),
+        ] {
+            assert_eq!(authority(host.as_bytes(), &[&v4, &v6], 15020, 80), result.as_bytes());
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for (text, ip, loopback) in [
+            ("127.0.0.1:1", "127.0.0.1", true),
+            ("[::1]:1", "::1", true),
+            ("[fd00::7]:1", "fd00::7", false),
+        ] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!((address.ip.as_str(), address.is_loopback()), (ip, loopback));
+            assert_eq!(address.at(1), text);
+        }
+        for text in ["", "x", "/run/x.sock", "10.0.0.7", "10.0.0.7:x"] {
+            assert_eq!(Address::parse(text), None, "{text}");
+        }
+    }
+}

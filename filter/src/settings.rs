@@ -1,0 +1,161 @@
+//! The plugin configuration: what a deployment may have to name differently.
+
+use app_health_webhook::json::{Kind, Reader, SyntaxError};
+
+/// Names of Envoy's clusters, and the status port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Later hops of a redirect over HTTP.
+    pub http_cluster: String,
+    /// Later hops of a redirect over HTTPS.
+    pub https_cluster: String,
+    /// gRPC health checks.
+    pub grpc_cluster: String,
+    /// TCP checks.
+    pub agent_cluster: String,
+    /// The port that rewritten probes name; `None`: the one that the connection came to.
+    pub status_port: Option<u16>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            http_cluster: "app_http_hop".to_owned(),
+            https_cluster: "app_https_hop".to_owned(),
+            grpc_cluster: "app_grpc".to_owned(),
+            agent_cluster: "app_health_agent".to_owned(),
+            status_port: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a JSON object. What is wrong with it is said in the notes, and the default holds: an
+    /// upgrade of one side must not fail every pod's liveness.
+    pub fn parse(configuration: &[u8]) -> (Self, Vec<String>) {
+        let mut settings = Self::default();
+        let mut notes = Vec::new();
+        let text = match std::str::from_utf8(configuration) {
+            Ok(text) => text,
+            Err(_) => {
+                notes.push("plugin configuration: not UTF-8".to_owned());
+                ""
+            }
+        };
+        if !text.trim().is_empty() {
+            let read = settings.read(&mut Reader::new(text), &mut notes);
+            if let Err(error) = read {
+                notes.push(format!("plugin configuration: {error}"));
+            }
+        }
+        (settings, notes)
+    }
+
+    fn read(&mut self, reader: &mut Reader, notes: &mut Vec<String>) -> Result<(), SyntaxError> {
+        if reader.peek()? != Kind::Object {
+            notes.push("plugin configuration: not a JSON object".to_owned());
+            return Ok(());
+        }
+        let mut members = reader.open()?;
+        while let Some(key) = reader.next_key(&mut members)? {
+            let cluster = match key.as_ref() {
+                "http_cluster" => &mut self.http_cluster,
+                "https_cluster" => &mut self.https_cluster,
+                "grpc_cluster" => &mut self.grpc_cluster,
+                "agent_cluster" => &mut self.agent_cluster,
+                "status_port" => {
+                    match port(reader.raw()?) {
+                        Some(port) => self.status_port = Some(port),
+                        None => notes.push(wrong_type("status_port", "a port from 1 to 65535")),
+                    }
+                    continue;
+                }
+                unknown => {
+                    notes.push(format!("plugin configuration: unknown key {unknown}, ignored"));
+                    reader.raw()?;
+                    continue;
+                }
+            };
+            if reader.peek()? == Kind::String {
+                *cluster = reader.string()?.into_owned();
+            } else {
+                reader.raw()?;
+                notes.push(wrong_type(&key, "a string"));
+            }
+        }
+        reader.end()
+    }
+}
+
+fn wrong_type(key: &str, expected: &str) -> String {
+    format!("plugin configuration: {key}: not {expected}, the default holds")
+}
+
+/// Envoy writes the number of a Struct as a double: `15020` or `15020.0`.
+fn port(text: &str) -> Option<u16> {
+    text.strip_suffix(".0").unwrap_or(text).parse().ok().filter(|port| *port != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_is_taken() {
+        let (settings, notes) = Settings::parse(
+            br#"{"http_cluster":"a","https_cluster":"b","grpc_cluster":"c","agent_cluster":"d","status_port":15021}"#,
+        );
+        assert_eq!(notes, [""; 0]);
+        let Settings { http_cluster, https_cluster, grpc_cluster, agent_cluster, status_port } =
+            settings;
+        assert_eq!(
+            [http_cluster, https_cluster, grpc_cluster, agent_cluster],
+            ["a", "b", "c", "d"]
+        );
+        assert_eq!(status_port, Some(15021));
+    }
+
+    #[test]
+    fn what_is_wrong_is_noted_and_the_default_holds() {
+        for (text, note) in [
+            ("{\"x\":{}}", "plugin configuration: unknown key x, ignored"),
+            (
+                "{\"grpc_cluster\":1}",
+                "plugin configuration: grpc_cluster: not a string, the default holds",
+            ),
+            (
+                "{\"status_port\":\"1\"}",
+                "plugin configuration: status_port: not a port from 1 to 65535, the default holds",
+            ),
+            (
+                "{\"status_port\":0}",
+                "plugin configuration: status_port: not a port from 1 to 65535, the default holds",
+            ),
+            (
+                "{\"status_port\":65536}",
+                "plugin configuration: status_port: not a port from 1 to 65535, the default holds",
+            ),
+            ("[]", "plugin configuration: not a JSON object"),
+            ("{", "plugin configuration: not JSON: expected a string at byte 1"),
+            ("\u{1}", "plugin configuration: not JSON: expected a value at byte 0"),
+        ] {
+            let (settings, notes) = Settings::parse(text.as_bytes());
+            assert_eq!((settings, notes), (Settings::default(), vec![note.to_owned()]), "{text}");
+        }
+        assert_eq!(Settings::parse(b"\xff").1, ["plugin configuration: not UTF-8"]);
+    }
+
+    #[test]
+    fn nothing_at_all_is_the_default() {
+        for text in ["", " ", "{}"] {
+            assert_eq!(Settings::parse(text.as_bytes()), (Settings::default(), vec![]));
+        }
+    }
+
+    #[test]
+    fn a_key_beside_a_wrong_one_still_counts() {
+        let (settings, notes) =
+            Settings::parse(br#"{"x":1,"status_port":15020.0,"agent_cluster":null}"#);
+        assert_eq!((settings.status_port, notes.len()), (Some(15020), 2));
+    }
+}

@@ -1,0 +1,238 @@
+//! The recorded probes, made ready once at start: what a probe needs is looked up, not worked out.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use app_health_webhook::path::{Kind, ProbePath};
+use app_health_webhook::probers::{self, Handler, Prober, Scheme};
+use app_health_webhook::url::{self, Url};
+
+use crate::outcome::Outcome;
+
+/// All entries, sorted by their keys.
+#[derive(Default)]
+pub struct Table {
+    entries: Vec<Rc<Entry>>,
+    /// Why the variable holds no entries at all, where it should.
+    broken: Option<String>,
+}
+
+/// One recorded probe or hook.
+pub struct Entry {
+    key: String,
+    /// Which probe it is.
+    pub kind: Kind,
+    /// What is to be done; an outcome where it cannot be done.
+    pub check: Result<Check, Outcome>,
+    /// For the whole check; 0: no limit.
+    pub timeout_ms: u32,
+    /// What the last probe came to; for the log.
+    pub failing: Cell<bool>,
+}
+
+/// A handler, ready to be sent.
+pub enum Check {
+    /// HTTP or HTTPS.
+    Http(Http),
+    /// A TCP check by the agent.
+    Tcp {
+        /// The app's port.
+        port: u16,
+    },
+    /// A gRPC health check.
+    Grpc {
+        /// The app's port.
+        port: u16,
+        /// Empty: the server as a whole.
+        service: String,
+    },
+}
+
+/// What an HTTP request is made of.
+pub struct Http {
+    /// The app's port.
+    pub port: u16,
+    /// Over TLS.
+    pub https: bool,
+    /// Path, query and user; scheme and host are filled in by each probe.
+    pub url: Url,
+    /// Path and query as they stand in the request line.
+    pub target: Vec<u8>,
+    /// The probe names a Host of its own, which the kubelet sends.
+    pub has_host: bool,
+}
+
+/// What a path leads to.
+pub enum Lookup {
+    /// To this entry.
+    Found(Rc<Entry>),
+    /// To nothing, and what is said of it.
+    NotFound(Outcome),
+}
+
+impl Table {
+    /// Reads the variable. The notes say what of it is not valid.
+    pub fn new(variable: &[u8]) -> (Self, Vec<String>) {
+        let mut table = Self::default();
+        let mut notes = Vec::new();
+        match probers::decode(variable) {
+            Ok(probers) => {
+                for (key, prober) in probers {
+                    if let Err(error) = &prober {
+                        notes.push(format!("{}: {error}", probers::VARIABLE));
+                    }
+                    table.entries.extend(Entry::new(key, prober).map(Rc::new));
+                }
+            }
+            Err(error) => {
+                let reason = format!("{}: {error}", probers::VARIABLE);
+                notes.push(reason.clone());
+                table.broken = Some(reason);
+            }
+        }
+        (table, notes)
+    }
+
+    /// How many probes can be asked for.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Finds the entry of a request's path, matched exactly.
+    pub fn lookup(&self, path: &[u8]) -> Lookup {
+        let found = self.entries.binary_search_by(|entry| entry.key.as_bytes().cmp(path));
+        if let Some(entry) = found.ok().and_then(|at| self.entries.get(at)) {
+            return Lookup::Found(entry.clone());
+        }
+        let path = String::from_utf8_lossy(path);
+        Lookup::NotFound(match &self.broken {
+            Some(reason) if ProbePath::parse(&path).is_some() => Outcome::unreached(reason.clone()),
+            _ => {
+                let path: String = path.chars().take(200).collect();
+                Outcome { status: 400, reason: format!("no probe is recorded for {path}").into() }
+            }
+        })
+    }
+}
+
+impl Entry {
+    /// `None` for a key that is no probe path: nothing can ask for it.
+    fn new(key: String, prober: Result<Prober, probers::EntryError>) -> Option<Self> {
+        let kind = ProbePath::parse(&key)?.kind();
+        let (check, timeout) = match prober {
+            Ok(prober) => (Check::new(prober.handler), prober.timeout_seconds),
+            Err(error) => (Err(Outcome::unreached(error.to_string())), 0),
+        };
+        // The kubelet's default, which a raw manifest may lack. Hooks have no timeout.
+        let timeout = if timeout == 0 && !kind.is_hook() { 1 } else { timeout };
+        let timeout_ms = timeout.saturating_mul(1000);
+        Some(Self { key, kind, check, timeout_ms, failing: Cell::new(false) })
+    }
+
+    /// `container/readinessProbe`, for the log.
+    pub fn name(&self) -> String {
+        let container = ProbePath::parse(&self.key).map_or("", |path| path.container());
+        format!("{container}/{}", self.kind.field())
+    }
+}
+
+impl Check {
+    fn new(handler: Handler) -> Result<Self, Outcome> {
+        Ok(match handler {
+            Handler::HttpGet(http) => {
+                let url = url::of_probe_path(&http.path)
+                    .map_err(|error| Outcome::invalid(format!("httpGet.path: {error}")))?;
+                let is_host = |name: &str| name.eq_ignore_ascii_case("host");
+                Check::Http(Http {
+                    port: http.port,
+                    https: http.scheme == Some(Scheme::Https),
+                    target: url.request_target(),
+                    url,
+                    has_host: http.headers.iter().any(|h| is_host(&h.name) && !h.value.is_empty()),
+                })
+            }
+            Handler::TcpSocket(tcp) => Check::Tcp { port: tcp.port },
+            Handler::Grpc(grpc) => {
+                Check::Grpc { port: grpc.port, service: grpc.service.unwrap_or_default() }
+            }
+        })
+    }
+
+    /// The app's port.
+    pub fn port(&self) -> u16 {
+        match self {
+            Check::Http(http) => http.port,
+            Check::Tcp { port } | Check::Grpc { port, .. } => *port,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(table: &Table, path: &str) -> Rc<Entry> {
+        match table.lookup(path.as_bytes()) {
+            Lookup::Found(entry) => entry,
+            Lookup::NotFound(outcome) => panic!("{outcome:?}"),
+        }
+    }
+
+    fn not_found(table: &Table, path: &str) -> (u16, String) {
+        match table.lookup(path.as_bytes()) {
+            Lookup::Found(_) => panic!("found"),
+            Lookup::NotFound(outcome) => (outcome.status, outcome.reason.into_owned()),
+        }
+    }
+
+    #[test]
+    fn entries_are_found_by_their_exact_path() {
+        let (table, notes) = Table::new(
+            br#"{"/app-health/a/livez":{"tcpSocket":{"port":1}},"/app-health/a-b/readyz":{"grpc":{"port":2,"service":"s"},"timeoutSeconds":7},"/app-lifecycle/a/prestopz":{"httpGet":{"port":3}}}"#,
+        );
+        assert_eq!((table.len(), notes.len()), (3, 0));
+        let livez = found(&table, "/app-health/a/livez");
+        assert_eq!((livez.name(), livez.timeout_ms), ("a/livenessProbe".to_owned(), 1000));
+        assert_eq!(found(&table, "/app-health/a-b/readyz").timeout_ms, 7000);
+        assert_eq!(found(&table, "/app-lifecycle/a/prestopz").timeout_ms, 0);
+        assert_eq!(
+            not_found(&table, "/app-health/a/readyz"),
+            (400, "no probe is recorded for /app-health/a/readyz".to_owned())
+        );
+        assert_eq!(not_found(&table, &"/app-health/".repeat(5000)).1.len(), 225);
+    }
+
+    #[test]
+    fn what_is_not_valid_says_why() {
+        let (table, notes) = Table::new(
+            br#"{"/x":{"tcpSocket":{"port":1}},"/app-health/a/livez":{"tcpSocket":{"port":0}},"/app-health/a/readyz":{"httpGet":{"port":1,"path":"mailto:x"}}}"#,
+        );
+        assert_eq!(notes.len(), 2);
+        assert_eq!(table.len(), 2);
+        for (path, status, reason) in [
+            (
+                "/app-health/a/livez",
+                500,
+                "/app-health/a/livez: tcpSocket.port: 0 is not a port from 1 to 65535",
+            ),
+            ("/app-health/a/readyz", 502, "httpGet.path: no host in URL"),
+        ] {
+            let outcome = found(&table, path).check.as_ref().err().cloned();
+            assert_eq!(outcome, Some(Outcome { status, reason: reason.into() }));
+        }
+        assert_eq!(not_found(&table, "/x").0, 400);
+    }
+
+    #[test]
+    fn a_variable_that_is_not_json_fails_every_probe() {
+        let (table, notes) = Table::new(b"{");
+        assert_eq!(notes, ["ISTIO_KUBE_APP_PROBERS: not JSON: expected a string at byte 1"]);
+        assert_eq!(not_found(&table, "/app-health/a/livez"), (500, notes[0].clone()));
+        assert_eq!(not_found(&table, "/app-health/x").0, 400);
+    }
+}

@@ -1,0 +1,124 @@
+//! A gRPC app with a health service, or without one.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+
+use super::Request;
+use super::server::{Log, Server};
+use crate::health::{self, ServingStatus};
+
+/// What the health service says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// This status.
+    Says(ServingStatus),
+    /// An error with this `grpc-status`: 5 for a service that it does not know,
+    /// 12 where there is no health service.
+    Error(u8),
+    /// Nothing, ever.
+    Silent,
+}
+
+/// Speaks gRPC in plain text.
+pub struct Grpc {
+    server: Server,
+    log: Log,
+    services: Arc<Mutex<Vec<String>>>,
+    health: Arc<Mutex<Health>>,
+}
+
+impl Grpc {
+    /// Listens on a free port.
+    pub fn start(ip: IpAddr, health: Health) -> Self {
+        Self::start_at(SocketAddr::new(ip, 0), health)
+    }
+
+    /// Listens at an address.
+    pub fn start_at(addr: SocketAddr, health: Health) -> Self {
+        let log = Log::default();
+        let services = Arc::<Mutex<Vec<String>>>::default();
+        let health = Arc::new(Mutex::new(health));
+        let (seen, asked, says) = (log.clone(), services.clone(), health.clone());
+        let server = Server::start_at(addr, move |stream, peer| {
+            let (seen, asked, says) = (seen.clone(), asked.clone(), says.clone());
+            let service = service_fn(move |request: hyper::Request<Incoming>| {
+                seen.add(Request::of(peer, &request));
+                let (asked, says) = (asked.clone(), says.clone());
+                async move { Ok::<_, Infallible>(answer(request, &asked, &says).await) }
+            });
+            async move {
+                let builder = http2::Builder::new(TokioExecutor::new());
+                let served = builder.serve_connection(TokioIo::new(stream), service).await;
+                served.map_err(io::Error::other)
+            }
+        });
+        Self { server, log, services, health }
+    }
+
+    /// Changes what it says from now on.
+    pub fn set(&self, health: Health) {
+        *self.health.lock().expect("no app panics") = health;
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.addr
+    }
+
+    /// Every request so far.
+    pub fn seen(&self) -> Vec<Request> {
+        self.log.all()
+    }
+
+    /// The services that were asked for so far.
+    pub fn services(&self) -> Vec<String> {
+        self.services.lock().expect("no app panics").clone()
+    }
+}
+
+type Answer = Response<BoxBody<Bytes, Infallible>>;
+
+async fn answer(
+    request: hyper::Request<Incoming>,
+    asked: &Mutex<Vec<String>>,
+    says: &Mutex<Health>,
+) -> Answer {
+    let is_check = request.uri().path() == health::CHECK;
+    let frame = request.into_body().collect().await.map(|body| body.to_bytes());
+    let service = health::service(&frame.unwrap_or_default());
+    asked.lock().expect("no app panics").push(service.unwrap_or("unreadable".into()));
+    let says = *says.lock().expect("no app panics");
+    match says {
+        Health::Says(status) if is_check => grpc(Some(status), 0),
+        Health::Says(_) => grpc(None, 12),
+        Health::Error(code) => grpc(None, code),
+        Health::Silent => pending().await,
+    }
+}
+
+/// The message, where there is one, and `grpc-status` in the trailers; without one, in the head.
+fn grpc(status: Option<ServingStatus>, code: u8) -> Answer {
+    let answer = Response::builder().header("content-type", "application/grpc");
+    let code = HeaderValue::from(u16::from(code));
+    let answer = match status {
+        Some(status) => {
+            let trailers = HeaderMap::from_iter([("grpc-status".parse().expect("a name"), code)]);
+            let body = Full::<Bytes>::from(health::response(status));
+            answer.body(body.with_trailers(async move { Some(Ok(trailers)) }).boxed())
+        }
+        None => answer.header("grpc-status", code).body(Full::default().boxed()),
+    };
+    answer.expect("an answer of fixed parts")
+}

@@ -1,0 +1,129 @@
+//! Ports that accept, that refuse, and that accept late.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, getsockname, listen, socket,
+};
+
+use super::Script;
+use super::server::Server;
+use crate::runtime;
+
+/// A port that accepts, and says nothing.
+pub struct Open(Server);
+
+impl Open {
+    /// Listens on a free port.
+    pub fn start(ip: IpAddr) -> Self {
+        Self::start_at(SocketAddr::new(ip, 0))
+    }
+
+    /// Listens at an address.
+    pub fn start_at(addr: SocketAddr) -> Self {
+        Self(Server::start_at(addr, |stream, _| Script::default().hold().play(stream)))
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.0.addr
+    }
+}
+
+/// A port that refuses: taken, so that nobody else gets it, but without a listener.
+pub struct Closed {
+    addr: SocketAddr,
+    _socket: OwnedFd,
+}
+
+impl Closed {
+    /// Takes a free port.
+    pub fn start(ip: IpAddr) -> Self {
+        let (socket, addr) = bound(ip).unwrap_or_else(|error| panic!("a port of {ip}: {error}"));
+        Self { addr, _socket: socket }
+    }
+
+    /// The address that refuses.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+/// A port on which connections come up only after a while, and are then answered with a script:
+/// until then its queue is full, so that the kernel drops what comes.
+pub struct Late {
+    addr: SocketAddr,
+    _fillers: Vec<TcpStream>,
+    task: tokio::task::JoinHandle<io::Result<()>>,
+}
+
+impl Late {
+    /// The script is played without waiting for a request.
+    pub fn start(ip: IpAddr, after: Duration, script: Script) -> Self {
+        Self::try_start(ip, after, script).unwrap_or_else(|error| panic!("a late port: {error}"))
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    fn try_start(ip: IpAddr, after: Duration, script: Script) -> io::Result<Self> {
+        let (socket, addr) = bound(ip)?;
+        listen(&socket, Backlog::new(0).map_err(io::Error::from)?)?;
+        let fillers = fill(addr)?;
+        let listener = std::net::TcpListener::from(socket);
+        listener.set_nonblocking(true)?;
+        let fillers_left = fillers.len();
+        let task = runtime().spawn(accept_late(listener, after, fillers_left, script));
+        Ok(Self { addr, _fillers: fillers, task })
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Connects until a connection does not come up any more.
+fn fill(addr: SocketAddr) -> io::Result<Vec<TcpStream>> {
+    let mut fillers = Vec::new();
+    loop {
+        match TcpStream::connect_timeout(&addr, Duration::from_millis(200)) {
+            Ok(stream) => fillers.push(stream),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(fillers),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn accept_late(
+    listener: std::net::TcpListener,
+    after: Duration,
+    fillers: usize,
+    script: Script,
+) -> io::Result<()> {
+    tokio::time::sleep(after).await;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    for _ in 0..fillers {
+        listener.accept().await?;
+    }
+    loop {
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(script.clone().play(stream));
+    }
+}
+
+fn bound(ip: IpAddr) -> io::Result<(OwnedFd, SocketAddr)> {
+    let family = if ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(ip, 0)))?;
+    let name: SockaddrStorage = getsockname(socket.as_raw_fd())?;
+    let v4 = name.as_sockaddr_in().map(|a| SocketAddr::V4((*a).into()));
+    let v6 = name.as_sockaddr_in6().map(|a| SocketAddr::V6((*a).into()));
+    v4.or(v6).map(|addr| (socket, addr)).ok_or_else(|| io::Error::other("no IP address"))
+}

@@ -1,0 +1,77 @@
+//! What every app has: a listener with a task for each connection.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::Request;
+use crate::runtime;
+
+/// The requests that an app has seen.
+#[derive(Clone, Default)]
+pub(super) struct Log(Arc<Mutex<Vec<Request>>>);
+
+impl Log {
+    pub(super) fn add(&self, request: Request) {
+        self.0.lock().expect("no app panics").push(request);
+    }
+
+    pub(super) fn all(&self) -> Vec<Request> {
+        self.0.lock().expect("no app panics").clone()
+    }
+}
+
+/// A listener and its connections; all of them end when it is dropped.
+pub(super) struct Server {
+    pub(super) addr: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Listens on a free port of `ip`.
+    pub(super) fn start<F, C>(ip: IpAddr, serve: F) -> Self
+    where
+        F: Fn(TcpStream, SocketAddr) -> C + Send + 'static,
+        C: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        Self::start_at(SocketAddr::new(ip, 0), serve)
+    }
+
+    /// Listens on this address.
+    pub(super) fn start_at<F, C>(addr: SocketAddr, serve: F) -> Self
+    where
+        F: Fn(TcpStream, SocketAddr) -> C + Send + 'static,
+        C: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let listener = runtime().block_on(TcpListener::bind(addr));
+        let listener = listener.unwrap_or_else(|error| panic!("listen on {addr}: {error}"));
+        let addr = listener.local_addr().expect("a bound listener has an address");
+        Self { addr, task: runtime().spawn(accept(listener, serve)) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+        // The listener is closed once the task has gone; until then the port would still accept.
+        while !self.task.is_finished() {
+            std::thread::yield_now();
+        }
+    }
+}
+
+async fn accept<F, C>(listener: TcpListener, serve: F)
+where
+    F: Fn(TcpStream, SocketAddr) -> C,
+    C: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    while let Ok((stream, peer)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        connections.spawn(serve(stream, peer));
+    }
+}

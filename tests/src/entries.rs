@@ -1,0 +1,88 @@
+//! What the variable holds.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+
+use app_health_webhook::path::{Kind, ProbePath};
+use app_health_webhook::probers::{
+    Grpc, Handler, HttpGet, HttpHeader, Prober, Scheme, TcpSocket, encode,
+};
+
+/// The path on the status port of a container's readiness probe.
+pub fn probe(container: &str) -> String {
+    path(container, Kind::Readiness)
+}
+
+/// The path on the status port of a container's preStop hook.
+pub fn hook(container: &str) -> String {
+    path(container, Kind::PreStop)
+}
+
+fn path(container: &str, kind: Kind) -> String {
+    ProbePath::new(container, kind).expect("a container's name").to_string()
+}
+
+/// An httpGet without a timeout of its own.
+pub fn http(app: SocketAddr, path: &str) -> Prober {
+    http_get(HttpGet { path: path.into(), port: app.port(), ..HttpGet::default() })
+}
+
+/// The same over TLS.
+pub fn https(app: SocketAddr, path: &str) -> Prober {
+    let scheme = Some(Scheme::Https);
+    http_get(HttpGet { path: path.into(), port: app.port(), scheme, ..HttpGet::default() })
+}
+
+/// The same with these `httpHeaders`.
+pub fn http_with(app: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Prober {
+    let header =
+        |(name, value): &(&str, &str)| HttpHeader { name: (*name).into(), value: (*value).into() };
+    let headers = headers.iter().map(header).collect();
+    http_get(HttpGet { path: path.into(), port: app.port(), headers, ..HttpGet::default() })
+}
+
+fn http_get(http: HttpGet) -> Prober {
+    Prober { handler: Handler::HttpGet(http), timeout_seconds: 0 }
+}
+
+/// A tcpSocket.
+pub fn tcp(app: SocketAddr) -> Prober {
+    let tcp = TcpSocket { port: app.port(), ..TcpSocket::default() };
+    Prober { handler: Handler::TcpSocket(tcp), timeout_seconds: 0 }
+}
+
+/// A grpc.
+pub fn grpc(app: SocketAddr, service: Option<&str>) -> Prober {
+    let grpc = Grpc { port: app.port(), service: service.map(Into::into) };
+    Prober { handler: Handler::Grpc(grpc), timeout_seconds: 0 }
+}
+
+/// The prober with this `timeoutSeconds`.
+pub fn within(timeout_seconds: u32, prober: Prober) -> Prober {
+    Prober { timeout_seconds, ..prober }
+}
+
+/// Entries by the path that they are recorded under.
+#[derive(Clone, Debug, Default)]
+pub struct Entries(BTreeMap<String, Prober>);
+
+impl Entries {
+    /// Records a container's readiness probe.
+    pub fn probe(mut self, container: &str, prober: Prober) -> Self {
+        self.0.insert(probe(container), prober);
+        self
+    }
+
+    /// Records a container's preStop hook.
+    pub fn hook(mut self, container: &str, prober: Prober) -> Self {
+        self.0.insert(hook(container), prober);
+        self
+    }
+}
+
+impl From<Entries> for OsString {
+    fn from(entries: Entries) -> Self {
+        encode(entries.0.iter().map(|(key, prober)| (&key[..], prober))).into()
+    }
+}

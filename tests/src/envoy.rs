@@ -1,0 +1,176 @@
+//! The real Envoy with the shipped configuration and the real filter, and the agent beside it.
+
+mod binary;
+mod config;
+mod process;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::app::V4;
+use crate::kubelet::{Answer, Get};
+use crate::{net, program, wasm};
+use config::Ports;
+use process::Process;
+
+/// How an Envoy is to be started.
+#[derive(Default)]
+pub struct Setup {
+    probers: Option<OsString>,
+    pod_ip: Option<IpAddr>,
+    agent: Agent,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Agent {
+    #[default]
+    Beside,
+    Absent,
+}
+
+impl Setup {
+    /// The value of the variable; unset where this is not called.
+    pub fn probers(mut self, probers: impl Into<OsString>) -> Self {
+        self.probers = Some(probers.into());
+        self
+    }
+
+    /// `POD_IP`; unset where this is not called.
+    pub fn pod_ip(mut self, ip: IpAddr) -> Self {
+        self.pod_ip = Some(ip);
+        self
+    }
+
+    /// Nothing listens where the agent should.
+    pub fn without_agent(mut self) -> Self {
+        self.agent = Agent::Absent;
+        self
+    }
+
+    /// Starts the agent and Envoy, and waits until both are ready.
+    ///
+    /// # Panics
+    /// Where one of them does not become ready, with the last error and the log.
+    pub fn start(self) -> Envoy {
+        let ports =
+            Ports { status: net::free_port(), admin: net::free_port(), agent: net::free_port() };
+        self.start_at(ports)
+    }
+
+    /// As [`Setup::start`], with the status port chosen by the caller.
+    pub fn start_on(self, status: u16) -> Envoy {
+        self.start_at(Ports { status, admin: net::free_port(), agent: net::free_port() })
+    }
+
+    fn start_at(self, ports: Ports) -> Envoy {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let agent = (self.agent == Agent::Beside).then(|| start_agent(ports.agent, &dir));
+        let file = dir.path().join("envoy.yaml");
+        fs::write(&file, config::shipped(&ports, wasm::filter())).expect("the file is written");
+        let mut command = process::command(binary::find());
+        command.arg("--config-path").arg(file);
+        // No shared memory and no domain sockets that could outlive it.
+        command.args(["--disable-hot-restart", "--concurrency", "1"]);
+        command.args(["--component-log-level", "wasm:debug"]);
+        set(&mut command, "ISTIO_KUBE_APP_PROBERS", self.probers);
+        set(&mut command, "POD_IP", self.pod_ip.map(|ip| ip.to_string().into()));
+        set(&mut command, "INSTANCE_IP", None);
+        let process = Process::start("envoy", &mut command, dir.path());
+        let envoy = Envoy { ports, process, agent, _dir: dir };
+        envoy.process.wait_until(|| envoy.live());
+        envoy
+    }
+}
+
+fn set(command: &mut std::process::Command, name: &str, value: Option<OsString>) {
+    match value {
+        Some(value) => command.env(name, value),
+        None => command.env_remove(name),
+    };
+}
+
+fn start_agent(port: u16, dir: &TempDir) -> Process {
+    let mut command = process::command(program::agent());
+    command.args(["serve", "--listen", &format!("127.0.0.1:{port}")]);
+    let agent = Process::start("agent", &mut command, dir.path());
+    // Any answer will do.
+    let answers = || Get::probe((V4, port).into(), "/").send().map(drop);
+    agent.wait_until(|| answers().map_err(|error| error.to_string()));
+    agent
+}
+
+/// An Envoy that is ready, with its agent. Both end when it is dropped; when that is because a
+/// test failed, their logs are printed.
+pub struct Envoy {
+    ports: Ports,
+    process: Process,
+    agent: Option<Process>,
+    _dir: TempDir,
+}
+
+impl Envoy {
+    /// The status port on 127.0.0.1.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr_on(V4)
+    }
+
+    /// The status port on another address of this machine.
+    pub fn addr_on(&self, ip: IpAddr) -> SocketAddr {
+        SocketAddr::new(ip, self.ports.status)
+    }
+
+    /// Envoy's admin.
+    pub fn admin(&self) -> SocketAddr {
+        SocketAddr::new(V4, self.ports.admin)
+    }
+
+    /// A request to the status port as the kubelet's probers send it.
+    pub fn get(&self, path: impl Into<Vec<u8>>) -> Get {
+        Get::probe(self.addr(), path)
+    }
+
+    /// A request to the status port as the kubelet's lifecycle handlers send it.
+    pub fn hook(&self, path: impl Into<Vec<u8>>) -> Get {
+        Get::hook(self.addr(), path)
+    }
+
+    /// What the admin answers, whole.
+    pub fn ask_admin(&self, path: &str) -> io::Result<Answer> {
+        Get::probe(self.admin(), path).timeout(Duration::from_secs(5)).whole_body().send()
+    }
+
+    /// The value of a counter or gauge; 0 where it does not exist yet.
+    pub fn stat(&self, name: &str) -> u64 {
+        let answer = self.ask_admin(&format!("/stats?filter=^{name}$")).expect("the admin answers");
+        let text = answer.text();
+        text.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or(0)
+    }
+
+    /// All that Envoy has logged so far.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// All that the agent has logged so far.
+    pub fn agent_log(&self) -> String {
+        self.agent.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// The ids of Envoy's process and of the agent's.
+    pub fn pids(&self) -> Vec<u32> {
+        [Some(&self.process), self.agent.as_ref()].into_iter().flatten().map(Process::id).collect()
+    }
+
+    fn live(&self) -> Result<(), String> {
+        let answer = self.ask_admin("/ready").map_err(|error| format!("admin: {error}"))?;
+        match answer.status {
+            200 => Ok(()),
+            status => Err(format!("admin: /ready is {status}, {}", answer.text())),
+        }
+    }
+}

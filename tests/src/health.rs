@@ -1,0 +1,55 @@
+//! The messages of `grpc.health.v1.Health/Check`, as they stand on the wire.
+
+/// `grpc.health.v1.HealthCheckResponse.ServingStatus`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServingStatus {
+    /// The value of an empty message.
+    Unknown = 0,
+    /// The only one that is well.
+    Serving = 1,
+    /// Not well.
+    NotServing = 2,
+}
+
+/// The path of the one method that probes call.
+pub const CHECK: &str = "/grpc.health.v1.Health/Check";
+
+/// A HealthCheckRequest in its gRPC frame.
+pub fn request(service: &str) -> Vec<u8> {
+    let mut message = Vec::new();
+    if !service.is_empty() {
+        let length = u8::try_from(service.len()).ok().filter(|n| *n < 128);
+        message.extend([0x0a, length.expect("a service's name of less than 128 bytes")]);
+        message.extend(service.as_bytes());
+    }
+    framed(&message)
+}
+
+/// The service that a framed HealthCheckRequest asks for.
+pub fn service(frame: &[u8]) -> Option<String> {
+    match frame.get(5..)? {
+        [] => Some(String::new()),
+        [0x0a, length, name @ ..] if usize::from(*length) == name.len() => {
+            String::from_utf8(name.to_vec()).ok()
+        }
+        _ => None,
+    }
+}
+
+/// A HealthCheckResponse in its gRPC frame.
+pub fn response(status: ServingStatus) -> Vec<u8> {
+    match status {
+        ServingStatus::Unknown => framed(&[]),
+        other => framed(&[0x08, other as u8]),
+    }
+}
+
+/// Whether a framed HealthCheckResponse says SERVING.
+pub fn is_serving(frame: &[u8]) -> bool {
+    frame.get(5..) == Some(&[0x08, ServingStatus::Serving as u8])
+}
+
+fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).expect("a short message");
+    [&[0], &length.to_be_bytes()[..], message].concat()
+}

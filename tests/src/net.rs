@@ -1,0 +1,33 @@
+//! Ports and descriptors.
+
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// A free port for a program that has to be told one. From below the range out of which the kernel
+/// gives ports to clients, so that no connection takes it in the meantime.
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 16_000;
+    const COUNT: u16 = 16_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test binaries that run at the same time begin at different places.
+    let start = (process::id() % u32::from(COUNT)) as u16 * 7 % COUNT;
+    let candidates = (0..COUNT).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut ports = candidates.map(|n| FIRST + start.wrapping_add(n) % COUNT);
+    ports.find(|port| is_free(*port)).expect("a free port below 32000")
+}
+
+fn is_free(port: u16) -> bool {
+    let v4 = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
+    v4 && TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).is_ok()
+}
+
+/// Raises the limit of descriptors to what the system allows, for this process and its children,
+/// and says how many that is.
+pub fn raise_descriptor_limit() -> u64 {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit can be read");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("the limit can be raised");
+    hard
+}

@@ -1,0 +1,51 @@
+//! The project's own programs, built once a process by cargo, so that no stale one is tested.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// The project's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is a folder of the project")
+}
+
+/// `app-health-agent`
+pub fn agent() -> &'static Path {
+    static AGENT: OnceLock<PathBuf> = OnceLock::new();
+    AGENT.get_or_init(|| build(&["--package=app-health-agent"], |file| file.extension().is_none()))
+}
+
+/// Runs `cargo build` and finds the artifact that fits.
+///
+/// # Panics
+/// Where the build fails: its errors are on stderr.
+pub fn build(arguments: &[&str], fits: impl Fn(&Path) -> bool) -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--locked", "--quiet", "--message-format=json-render-diagnostics"])
+        .args(arguments)
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "cargo build {arguments:?} failed");
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut files = messages.filter(is_ours).flat_map(|message| filenames(&message));
+    files
+        .find(|file| fits(file))
+        .unwrap_or_else(|| panic!("cargo build {arguments:?}: no artifact"))
+}
+
+fn is_ours(message: &Value) -> bool {
+    let manifest = message["manifest_path"].as_str();
+    manifest.is_some_and(|manifest| Path::new(manifest).starts_with(root()))
+}
+
+fn filenames(message: &Value) -> Vec<PathBuf> {
+    let files = message["filenames"].as_array();
+    files.into_iter().flatten().filter_map(|file| file.as_str().map(PathBuf::from)).collect()
+}

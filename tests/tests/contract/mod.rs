@@ -1,0 +1,3 @@
+//! The contract of port 15020, row by row.
+
+mod start;

@@ -1,0 +1,134 @@
+//! The numbers and encodings of proxy-wasm ABI 0.2.1.
+
+/// What a hostcall returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Status {
+    NotFound = 1,
+    BadArgument = 2,
+    ParseFailure = 4,
+    InvalidMemoryAccess = 6,
+    InternalFailure = 10,
+}
+
+/// What a hostcall comes to: `Ok` is the ABI's 0.
+pub type Outcome<T = ()> = Result<T, Status>;
+
+/// The header maps of a stream, and those of a callout's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Map {
+    RequestHeaders,
+    RequestTrailers,
+    ResponseHeaders,
+    ResponseTrailers,
+    GrpcInitialMetadata,
+    GrpcTrailingMetadata,
+    CallHeaders,
+    CallTrailers,
+}
+
+impl Map {
+    pub fn of(number: u32) -> Outcome<Map> {
+        use Map::*;
+        let all = [
+            RequestHeaders,
+            RequestTrailers,
+            ResponseHeaders,
+            ResponseTrailers,
+            GrpcInitialMetadata,
+            GrpcTrailingMetadata,
+            CallHeaders,
+            CallTrailers,
+        ];
+        all.get(number as usize).copied().ok_or(Status::BadArgument)
+    }
+}
+
+/// The buffers that the filter can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffer {
+    RequestBody,
+    ResponseBody,
+    CallBody,
+    GrpcMessage,
+    VmConfiguration,
+    PluginConfiguration,
+}
+
+impl Buffer {
+    pub fn of(number: u32) -> Outcome<Buffer> {
+        Ok(match number {
+            0 => Buffer::RequestBody,
+            1 => Buffer::ResponseBody,
+            4 => Buffer::CallBody,
+            5 => Buffer::GrpcMessage,
+            6 => Buffer::VmConfiguration,
+            7 => Buffer::PluginConfiguration,
+            _ => return Err(Status::NotFound),
+        })
+    }
+}
+
+/// Name and value, as they cross the border.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// Count, the lengths of all names and values, then each of them with a NUL behind it.
+pub fn encode_pairs(pairs: &[Pair]) -> Vec<u8> {
+    let mut out = (pairs.len() as u32).to_le_bytes().to_vec();
+    for (name, value) in pairs {
+        out.extend((name.len() as u32).to_le_bytes());
+        out.extend((value.len() as u32).to_le_bytes());
+    }
+    for (name, value) in pairs {
+        for text in [name, value] {
+            out.extend(text);
+            out.push(0);
+        }
+    }
+    out
+}
+
+/// Reads what [`encode_pairs`] writes. Lengths that do not fit are a bad argument.
+pub fn decode_pairs(bytes: &[u8]) -> Outcome<Vec<Pair>> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let word = |at: usize| -> Outcome<usize> {
+        let word = bytes.get(at..at + 4).ok_or(Status::BadArgument)?;
+        Ok(u32::from_le_bytes(word.try_into().expect("four bytes")) as usize)
+    };
+    let count = word(0)?;
+    let mut at = 4 + count * 8;
+    let mut text = |length: usize| -> Outcome<Vec<u8>> {
+        let text = bytes.get(at..at + length).ok_or(Status::BadArgument)?.to_vec();
+        at += length + 1;
+        Ok(text)
+    };
+    (0..count).map(|n| Ok((text(word(4 + n * 8)?)?, text(word(8 + n * 8)?)?))).collect()
+}
+
+/// The fields of a protobuf message that are length-delimited: number and content.
+pub fn protobuf_fields(mut message: &[u8]) -> Outcome<Vec<(u8, Vec<u8>)>> {
+    let mut fields = Vec::new();
+    while let Some((tag, rest)) = message.split_first() {
+        if tag & 7 != 2 || tag & 0x80 != 0 {
+            return Err(Status::ParseFailure);
+        }
+        let (length, rest) = varint(rest).ok_or(Status::ParseFailure)?;
+        let content = rest.get(..length).ok_or(Status::ParseFailure)?;
+        fields.push((tag >> 3, content.to_vec()));
+        message = &rest[length..];
+    }
+    Ok(fields)
+}
+
+fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut value = 0;
+    for (at, byte) in bytes.iter().enumerate().take(5) {
+        value |= usize::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Some((value, &bytes[at + 1..]));
+        }
+    }
+    None
+}

@@ -1,0 +1,83 @@
+//! The calls that the filter dispatches.
+
+use std::time::Duration;
+
+use super::abi::{Outcome, Status, protobuf_fields};
+use super::headers::Headers;
+
+/// How a cluster finds its hosts, as far as a dispatch notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cluster {
+    /// By `x-envoy-original-dst-host`, an IP address and a port: without it the dispatch fails.
+    OriginalDst,
+    /// By its configuration.
+    Fixed,
+}
+
+/// A call that waits for its answer.
+#[derive(Clone, Debug)]
+pub struct Callout {
+    pub token: u32,
+    /// The stream that dispatched it.
+    pub stream: u32,
+    pub cluster: String,
+    pub timeout: Duration,
+    pub kind: Kind,
+}
+
+/// What is called.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    Http { headers: Headers, body: Vec<u8>, trailers: Headers },
+    Grpc { authority: String, service: String, method: String, metadata: Headers, message: Vec<u8> },
+}
+
+impl Callout {
+    /// An HTTP call's headers, a gRPC call's initial metadata.
+    pub fn headers(&self) -> &Headers {
+        match &self.kind {
+            Kind::Http { headers, .. } => headers,
+            Kind::Grpc { metadata, .. } => metadata,
+        }
+    }
+
+    /// The value of `x-envoy-original-dst-host`.
+    pub fn destination(&self) -> Option<String> {
+        self.headers().get("x-envoy-original-dst-host")
+    }
+}
+
+/// The answer to a callout, as the filter sees it while the callback runs.
+#[derive(Clone, Debug, Default)]
+pub struct CallAnswer {
+    /// `None`: the call failed without an answer (`num_headers` is 0).
+    pub headers: Option<Headers>,
+    pub body: Vec<u8>,
+    pub trailers: Option<Headers>,
+    /// What `proxy_get_status` says.
+    pub grpc_status: u32,
+    pub grpc_message: String,
+}
+
+/// Cluster and authority of a gRPC upstream: a serialized
+/// `GrpcService{envoy_grpc{cluster_name, authority}}`, or a cluster's bare name.
+pub fn grpc_upstream(upstream: &[u8]) -> Outcome<(String, String)> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Status::ParseFailure);
+    let Ok(service) = protobuf_fields(upstream) else {
+        return Ok((text(upstream)?, text(upstream)?));
+    };
+    let (_, envoy_grpc) = service.iter().find(|(n, _)| *n == 1).ok_or(Status::ParseFailure)?;
+    let mut cluster = String::new();
+    let mut authority = String::new();
+    for (number, content) in protobuf_fields(envoy_grpc)? {
+        match number {
+            1 => cluster = text(&content)?,
+            2 => authority = text(&content)?,
+            _ => {}
+        }
+    }
+    if authority.is_empty() {
+        authority = cluster.clone();
+    }
+    Ok((cluster, authority))
+}

@@ -1,0 +1,113 @@
+//! Dispatched calls: HTTP and gRPC.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use wasmtime::Linker;
+
+use crate::host::abi::{Outcome, Status, decode_pairs};
+use crate::host::callout::{Callout, Cluster, Kind, grpc_upstream};
+use crate::host::guest::{Guest, link_functions};
+use crate::host::headers::Headers;
+use crate::host::state::State;
+
+pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    link_functions!(linker, "env":
+        proxy_http_call(
+            cluster_at, cluster_length, headers_at, headers_size, body_at, body_length,
+            trailers_at, trailers_size, timeout, token_at
+        ),
+        proxy_grpc_call(
+            upstream_at, upstream_length, service_at, service_length, method_at, method_length,
+            metadata_at, metadata_size, message_at, message_length, timeout, token_at
+        ),
+        proxy_get_status(code_at, message_at, length_at),
+    );
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the ABI's")]
+fn proxy_http_call(
+    guest: &mut Guest,
+    cluster_at: u32,
+    cluster_length: u32,
+    headers_at: u32,
+    headers_size: u32,
+    body_at: u32,
+    body_length: u32,
+    trailers_at: u32,
+    trailers_size: u32,
+    timeout: u32,
+    token_at: u32,
+) -> Outcome {
+    let cluster = guest.text(cluster_at, cluster_length)?;
+    let headers = Headers::of(decode_pairs(&guest.read(headers_at, headers_size)?)?);
+    let body = guest.read(body_at, body_length)?;
+    let trailers = Headers::of(decode_pairs(&guest.read(trailers_at, trailers_size)?)?);
+    let state = guest.state();
+    let kind = *state.clusters.get(&cluster).ok_or(Status::BadArgument)?;
+    if [":method", ":path", ":authority"].iter().any(|name| headers.get(name).is_none()) {
+        return Err(Status::BadArgument);
+    }
+    check_destination(state, kind, &headers)?;
+    dispatch(guest, cluster, timeout, Kind::Http { headers, body, trailers }, token_at)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the ABI's")]
+fn proxy_grpc_call(
+    guest: &mut Guest,
+    upstream_at: u32,
+    upstream_length: u32,
+    service_at: u32,
+    service_length: u32,
+    method_at: u32,
+    method_length: u32,
+    metadata_at: u32,
+    metadata_size: u32,
+    message_at: u32,
+    message_length: u32,
+    timeout: u32,
+    token_at: u32,
+) -> Outcome {
+    let (cluster, authority) = grpc_upstream(&guest.read(upstream_at, upstream_length)?)?;
+    let service = guest.text(service_at, service_length)?;
+    let method = guest.text(method_at, method_length)?;
+    let metadata = Headers::of(decode_pairs(&guest.read(metadata_at, metadata_size)?)?);
+    let message = guest.read(message_at, message_length)?;
+    let state = guest.state();
+    let kind = *state.clusters.get(&cluster).ok_or(Status::ParseFailure)?;
+    check_destination(state, kind, &metadata)?;
+    let call = Kind::Grpc { authority, service, method, metadata, message };
+    dispatch(guest, cluster, timeout, call, token_at)
+}
+
+/// A destination that is none fails at once, and no callback follows.
+fn check_destination(state: &mut State, cluster: Cluster, headers: &Headers) -> Outcome {
+    for line in headers.broken_lines() {
+        state.violation(format!("a dispatched header that breaks the message: {line}"));
+    }
+    let destination = headers.get("x-envoy-original-dst-host").unwrap_or_default();
+    let known = cluster == Cluster::Fixed || destination.parse::<SocketAddr>().is_ok();
+    if known && !state.dispatch_fails { Ok(()) } else { Err(Status::InternalFailure) }
+}
+
+fn dispatch(
+    guest: &mut Guest,
+    cluster: String,
+    timeout: u32,
+    kind: Kind,
+    token_at: u32,
+) -> Outcome {
+    let state = guest.state();
+    let token = state.next_id();
+    let timeout = Duration::from_millis(timeout.into());
+    let callout = Callout { token, stream: state.current, cluster, timeout, kind };
+    state.callouts.insert(token, callout);
+    guest.write_u32(token_at, token)
+}
+
+fn proxy_get_status(guest: &mut Guest, code_at: u32, message_at: u32, length_at: u32) -> Outcome {
+    let answer = guest.state().call_answer.clone().unwrap_or_default();
+    guest.write_u32(code_at, answer.grpc_status)?;
+    guest.give(answer.grpc_message.as_bytes(), message_at, length_at)
+}

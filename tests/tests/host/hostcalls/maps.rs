@@ -1,0 +1,192 @@
+//! Header maps, buffers and properties.
+
+use wasmtime::Linker;
+
+use crate::host::abi::{Buffer, Map, Outcome, Status, decode_pairs, encode_pairs};
+use crate::host::guest::{Guest, link_functions};
+use crate::host::headers::Headers;
+use crate::host::state::State;
+
+pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    link_functions!(linker, "env":
+        proxy_get_header_map_pairs(map, pairs_at, size_at),
+        proxy_set_header_map_pairs(map, pairs_at, size),
+        proxy_get_header_map_value(map, name_at, name_length, value_at, size_at),
+        proxy_add_header_map_value(map, name_at, name_length, value_at, value_length),
+        proxy_replace_header_map_value(map, name_at, name_length, value_at, value_length),
+        proxy_remove_header_map_value(map, name_at, name_length),
+        proxy_get_buffer_bytes(buffer, start, length, bytes_at, size_at),
+        proxy_set_buffer_bytes(buffer, start, length, bytes_at, size),
+        proxy_get_property(path_at, path_length, value_at, size_at),
+        proxy_set_property(path_at, path_length, value_at, value_length),
+    );
+    Ok(())
+}
+
+/// `None` where the filter cannot see the map in this callback.
+fn map(state: &mut State, map: Map) -> Option<&mut Headers> {
+    let logging = state.logging;
+    match map {
+        Map::CallHeaders => return state.call_answer.as_mut()?.headers.as_mut(),
+        Map::CallTrailers => return state.call_answer.as_mut()?.trailers.as_mut(),
+        _ => {}
+    }
+    let stream = state.stream()?;
+    match map {
+        Map::RequestHeaders => (stream.request_in_sight || logging).then_some(&mut stream.request),
+        Map::ResponseHeaders => stream.response.as_mut(),
+        Map::ResponseTrailers => stream.trailers.as_mut(),
+        _ => None,
+    }
+}
+
+/// Envoy shows a map that is out of sight as an empty one, yet refuses to look up a single value.
+fn proxy_get_header_map_pairs(
+    guest: &mut Guest,
+    number: u32,
+    pairs_at: u32,
+    size_at: u32,
+) -> Outcome {
+    let pairs = match map(guest.state(), Map::of(number)?) {
+        Some(headers) if !headers.pairs().is_empty() => encode_pairs(headers.pairs()),
+        _ => Vec::new(),
+    };
+    guest.give(&pairs, pairs_at, size_at)
+}
+
+fn proxy_get_header_map_value(
+    guest: &mut Guest,
+    number: u32,
+    name_at: u32,
+    name_length: u32,
+    value_at: u32,
+    size_at: u32,
+) -> Outcome {
+    let name = guest.read(name_at, name_length)?;
+    let headers = map(guest.state(), Map::of(number)?).ok_or(Status::BadArgument)?;
+    let value = headers.first(&name).ok_or(Status::NotFound)?.to_vec();
+    guest.give(&value, value_at, size_at)
+}
+
+fn proxy_set_header_map_pairs(guest: &mut Guest, number: u32, pairs_at: u32, size: u32) -> Outcome {
+    let pairs = decode_pairs(&guest.read(pairs_at, size)?)?;
+    change(guest, number, |headers| *headers = Headers::of(pairs))
+}
+
+fn proxy_add_header_map_value(
+    guest: &mut Guest,
+    number: u32,
+    name_at: u32,
+    name_length: u32,
+    value_at: u32,
+    value_length: u32,
+) -> Outcome {
+    let name = guest.read(name_at, name_length)?;
+    let value = guest.read(value_at, value_length)?;
+    change(guest, number, |headers| headers.add(&name, &value))
+}
+
+fn proxy_replace_header_map_value(
+    guest: &mut Guest,
+    number: u32,
+    name_at: u32,
+    name_length: u32,
+    value_at: u32,
+    value_length: u32,
+) -> Outcome {
+    let name = guest.read(name_at, name_length)?;
+    let value = guest.read(value_at, value_length)?;
+    change(guest, number, |headers| headers.set(&name, &value))
+}
+
+fn proxy_remove_header_map_value(
+    guest: &mut Guest,
+    number: u32,
+    name_at: u32,
+    length: u32,
+) -> Outcome {
+    let name = guest.read(name_at, length)?;
+    change(guest, number, |headers| headers.remove(&name))
+}
+
+fn change(guest: &mut Guest, number: u32, change: impl FnOnce(&mut Headers)) -> Outcome {
+    let state = guest.state();
+    let headers = map(state, Map::of(number)?).ok_or(Status::BadArgument)?;
+    change(headers);
+    for line in headers.broken_lines() {
+        state.violation(format!("a header that breaks the message: {line}"));
+    }
+    Ok(())
+}
+
+fn buffer(state: &mut State, buffer: Buffer) -> Option<&mut Vec<u8>> {
+    match buffer {
+        Buffer::PluginConfiguration => Some(&mut state.plugin_config),
+        Buffer::ResponseBody => state.stream()?.body.as_mut(),
+        Buffer::CallBody | Buffer::GrpcMessage => Some(&mut state.call_answer.as_mut()?.body),
+        Buffer::RequestBody | Buffer::VmConfiguration => None,
+    }
+}
+
+fn proxy_get_buffer_bytes(
+    guest: &mut Guest,
+    number: u32,
+    start: u32,
+    length: u32,
+    bytes_at: u32,
+    size_at: u32,
+) -> Outcome {
+    let bytes = buffer(guest.state(), Buffer::of(number)?).ok_or(Status::NotFound)?;
+    let end = start.checked_add(length).ok_or(Status::BadArgument)? as usize;
+    let part = bytes.get(start as usize..end.min(bytes.len())).unwrap_or_default().to_vec();
+    if part.is_empty() { Ok(()) } else { guest.give(&part, bytes_at, size_at) }
+}
+
+fn proxy_set_buffer_bytes(
+    guest: &mut Guest,
+    number: u32,
+    start: u32,
+    length: u32,
+    bytes_at: u32,
+    size: u32,
+) -> Outcome {
+    let new = guest.read(bytes_at, size)?;
+    let bytes = buffer(guest.state(), Buffer::of(number)?).ok_or(Status::NotFound)?;
+    let start = (start as usize).min(bytes.len());
+    let end = start.saturating_add(length as usize).min(bytes.len());
+    bytes.splice(start..end, new);
+    Ok(())
+}
+
+/// Parts of the path are divided by NUL.
+fn property_path(guest: &mut Guest, at: u32, length: u32) -> Outcome<String> {
+    Ok(guest.text(at, length)?.replace('\0', "."))
+}
+
+fn proxy_get_property(
+    guest: &mut Guest,
+    path_at: u32,
+    length: u32,
+    value_at: u32,
+    size_at: u32,
+) -> Outcome {
+    let path = property_path(guest, path_at, length)?;
+    let stream = guest.state().stream().ok_or(Status::NotFound)?;
+    let value = stream.set_properties.get(&path).or_else(|| stream.properties.get(&path));
+    let value = value.ok_or(Status::NotFound)?.clone();
+    guest.give(&value, value_at, size_at)
+}
+
+fn proxy_set_property(
+    guest: &mut Guest,
+    path_at: u32,
+    length: u32,
+    value_at: u32,
+    size: u32,
+) -> Outcome {
+    let path = property_path(guest, path_at, length)?;
+    let value = guest.read(value_at, size)?;
+    let stream = guest.state().stream().ok_or(Status::NotFound)?;
+    stream.set_properties.insert(path, value);
+    Ok(())
+}

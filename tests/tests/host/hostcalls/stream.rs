@@ -1,0 +1,111 @@
+//! What the filter does to its stream.
+
+use std::net::SocketAddr;
+
+use wasmtime::Linker;
+
+use crate::host::abi::{Outcome, Status, decode_pairs, protobuf_fields};
+use crate::host::guest::{Guest, link_functions};
+use crate::host::headers::Headers;
+use crate::host::state::State;
+use crate::host::stream::{Answer, DESTINATION, Deferred, Phase};
+
+pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    link_functions!(linker, "env":
+        proxy_send_local_response(
+            status, details_at, details_length, body_at, body_length, headers_at, headers_size, grpc
+        ),
+        proxy_close_stream(kind),
+        proxy_continue_stream(kind),
+        proxy_call_foreign_function(name_at, name_length, at, length, result_at, result_size_at),
+    );
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the ABI's")]
+fn proxy_send_local_response(
+    guest: &mut Guest,
+    status: u32,
+    details_at: u32,
+    details_length: u32,
+    body_at: u32,
+    body_length: u32,
+    headers_at: u32,
+    headers_size: u32,
+    grpc: u32,
+) -> Outcome {
+    let details = guest.text(details_at, details_length)?;
+    let body = guest.read(body_at, body_length)?;
+    let pairs = decode_pairs(&guest.read(headers_at, headers_size)?)?;
+    let mut headers = Headers::of([(":status", status.to_string())]);
+    pairs.iter().for_each(|(name, value)| headers.add(name, value));
+    let state = guest.state();
+    if !(200..=599).contains(&status) || grpc != u32::MAX {
+        state.violation(format!("a local reply with status {status}, gRPC status {}", grpc as i32));
+    }
+    for line in headers.broken_lines() {
+        state.violation(format!("a local reply's header that breaks the message: {line}"));
+    }
+    let stream = state.stream().ok_or(Status::BadArgument)?;
+    stream.replies += 1;
+    let details = (!details.is_empty()).then_some(details);
+    stream.deferred.push(Deferred::LocalReply(Answer { headers, body, details }));
+    if stream.replies > 1 || matches!(stream.phase, Phase::Ended(_)) {
+        state.violation(format!("local reply {status} to a stream that has its answer"));
+    }
+    Ok(())
+}
+
+fn proxy_close_stream(guest: &mut Guest, kind: u32) -> Outcome {
+    if kind > 1 {
+        return Err(Status::BadArgument);
+    }
+    guest.state().stream().ok_or(Status::BadArgument)?.deferred.push(Deferred::Close);
+    Ok(())
+}
+
+fn proxy_continue_stream(guest: &mut Guest, kind: u32) -> Outcome {
+    if kind > 1 {
+        return Err(Status::BadArgument);
+    }
+    guest.state().stream().ok_or(Status::BadArgument)?.deferred.push(Deferred::Continue);
+    Ok(())
+}
+
+fn proxy_call_foreign_function(
+    guest: &mut Guest,
+    name_at: u32,
+    name_length: u32,
+    at: u32,
+    length: u32,
+    result_at: u32,
+    result_size_at: u32,
+) -> Outcome {
+    let name = guest.text(name_at, name_length)?;
+    let arguments = guest.read(at, length)?;
+    if name != "set_envoy_filter_state" {
+        guest.state().violation(format!("foreign function {name}"));
+        return Err(Status::NotFound);
+    }
+    set_filter_state(guest.state(), &arguments)?;
+    guest.give(&[], result_at, result_size_at)
+}
+
+/// The message is `{1: key, 2: value}`. Envoy parses the value by the key.
+fn set_filter_state(state: &mut State, message: &[u8]) -> Outcome {
+    let fields = protobuf_fields(message).map_err(|_| Status::BadArgument)?;
+    let field = |number| {
+        let content =
+            fields.iter().rfind(|(n, _)| *n == number).map(|(_, content)| content.clone());
+        String::from_utf8(content.unwrap_or_default()).map_err(|_| Status::BadArgument)
+    };
+    let (key, value) = (field(1)?, field(2)?);
+    if key != DESTINATION {
+        return Err(Status::NotFound);
+    }
+    if value.parse::<SocketAddr>().is_err() {
+        return Err(Status::BadArgument);
+    }
+    state.stream().ok_or(Status::NotFound)?.filter_state.insert(key, value);
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! The proxy-wasm host emulator: what Envoy is to the filter, driven by callbacks.
+//!
+//! A test starts a [`Host`] with the filter's `.wasm`, sends a [`Request`], gives the answers of the
+//! app, and asserts on what came of it: the stream's outcome, its callouts, the log. The order of
+//! the filter's calls into the host is never asserted. [`run`] plays a whole probe in one call.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`run`] | a script of the app, played against the filter until the client has its answer |
+//! | this one | start, the request's way in |
+//! | [`respond`] | the response's way out, callouts' answers, the end of a stream |
+//! | [`stream`], [`callout`], [`state`], [`headers`] | what is asserted on |
+//! | [`hostcalls`] | the functions that the filter imports |
+//! | [`abi`], [`guest`], [`module`] | the border: encodings, the VM's memory, wasmtime |
+//!
+//! What the filter does that Envoy would object to is kept as a violation, and fails the test that
+//! drops the host.
+
+pub mod abi;
+pub mod callout;
+mod guest;
+pub mod headers;
+mod hostcalls;
+pub mod module;
+mod respond;
+pub mod run;
+pub mod state;
+pub mod stream;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use wasmtime::{Instance, Store, WasmParams, WasmResults};
+
+use headers::Headers;
+use state::{Level, State};
+use stream::{Outcome, Phase, Stream};
+
+/// The id of the root context.
+const ROOT: u32 = 1;
+
+/// A request to the listener, as Envoy shows it to the filter.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub headers: Headers,
+    /// A body follows.
+    pub has_body: bool,
+    pub properties: BTreeMap<String, Vec<u8>>,
+}
+
+impl Request {
+    /// What the kubelet sends to a pod at 10.0.0.7.
+    pub fn get(path: impl AsRef<[u8]>) -> Request {
+        let mut request =
+            Request { headers: Headers::default(), has_body: false, properties: BTreeMap::new() }
+                .header(":authority", "10.0.0.7:15020")
+                .header(":path", path)
+                .header(":method", "GET")
+                .header(":scheme", "http")
+                .header("user-agent", "kube-probe/1.36")
+                .header("accept", "*/*")
+                .header("connection", "close")
+                .to("10.0.0.7:15020");
+        // Of the listener's own making.
+        request.headers.add(b"x-forwarded-proto", b"http");
+        request.property("source.address", "10.0.0.1:40000")
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Request {
+        self.headers.add(name.as_ref(), value.as_ref());
+        self
+    }
+
+    /// Replaces a header.
+    pub fn with(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Request {
+        self.headers.set(name.as_ref(), value.as_ref());
+        self
+    }
+
+    /// The address and port that the client connected to, and Host with them.
+    pub fn to(self, address: &str) -> Request {
+        let port = address.rsplit(':').next().and_then(|port| port.parse::<i64>().ok());
+        self.with(":authority", address)
+            .property("destination.address", address)
+            .property("destination.port", port.expect("address:port").to_le_bytes())
+    }
+
+    pub fn property(mut self, path: &str, value: impl AsRef<[u8]>) -> Request {
+        self.properties.insert(path.to_owned(), value.as_ref().to_vec());
+        self
+    }
+
+    pub fn with_body(mut self) -> Request {
+        self.has_body = true;
+        self
+    }
+}
+
+/// What a host is started with.
+pub struct Builder {
+    state: State,
+}
+
+impl Builder {
+    pub fn env(mut self, name: &str, value: impl AsRef<[u8]>) -> Builder {
+        self.state.env.push((name.as_bytes().to_vec(), value.as_ref().to_vec()));
+        self
+    }
+
+    pub fn plugin_config(mut self, json: impl AsRef<[u8]>) -> Builder {
+        self.state.plugin_config = json.as_ref().to_vec();
+        self
+    }
+
+    /// A cluster of this name in the place of one that is there from the start.
+    pub fn rename_cluster(mut self, from: &str, to: &str) -> Builder {
+        let cluster = self.state.clusters.remove(from).expect("a cluster of this name");
+        self.state.clusters.insert(to.to_owned(), cluster);
+        self
+    }
+
+    /// The level of Envoy's log; lines below it never reach it.
+    pub fn log_level(mut self, level: Level) -> Builder {
+        self.state.log_level = level;
+        self
+    }
+
+    /// Starts the filter as Envoy does.
+    ///
+    /// # Panics
+    ///
+    /// Where it traps or refuses its configuration: Envoy would not start.
+    pub fn build(self) -> Host {
+        let (store, instance) = module::instantiate(self.state);
+        let mut host = Host { store, instance };
+        host.store.data_mut().next_id();
+        host.call::<(), ()>("_initialize", ());
+        host.call::<_, ()>("proxy_on_context_create", (ROOT, 0_u32));
+        let started: u32 = host.call("proxy_on_vm_start", (ROOT, 0_u32));
+        assert_eq!(started, 1, "proxy_on_vm_start refused\n{}", host.log_text());
+        let size = host.store.data().plugin_config.len() as u32;
+        let configured: u32 = host.call("proxy_on_configure", (ROOT, size));
+        assert_eq!(configured, 1, "proxy_on_configure refused\n{}", host.log_text());
+        host
+    }
+}
+
+/// A VM with the filter, and the Envoy around it.
+pub struct Host {
+    store: Store<State>,
+    instance: Instance,
+}
+
+impl Host {
+    pub fn builder() -> Builder {
+        Builder { state: State::new() }
+    }
+
+    /// With this value of `ISTIO_KUBE_APP_PROBERS`.
+    pub fn with_probers(json: impl AsRef<[u8]>) -> Host {
+        Host::builder().env("ISTIO_KUBE_APP_PROBERS", json).build()
+    }
+
+    pub fn state(&self) -> &State {
+        self.store.data()
+    }
+
+    pub fn state_mut(&mut self) -> &mut State {
+        self.store.data_mut()
+    }
+
+    pub fn stream(&self, id: u32) -> &Stream {
+        &self.state().streams[&id]
+    }
+
+    fn stream_mut(&mut self, id: u32) -> &mut Stream {
+        self.state_mut().streams.get_mut(&id).expect("a stream of this id")
+    }
+
+    /// Every line logged so far, for a message.
+    pub fn log_text(&self) -> String {
+        self.state().log_text()
+    }
+
+    /// The lines logged at this level, since the last call.
+    pub fn take_log(&mut self, level: Level) -> Vec<String> {
+        let (taken, left) = std::mem::take(&mut self.state_mut().log)
+            .into_iter()
+            .partition(|line| line.level == level);
+        self.state_mut().log = left;
+        taken.into_iter().map(|line: state::LogLine| line.text).collect()
+    }
+
+    /// What the filter did that Envoy would object to; the test has seen it.
+    pub fn take_violations(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.state_mut().violations)
+    }
+
+    /// Lets time go by.
+    pub fn advance(&mut self, time: Duration) {
+        self.state_mut().now += time;
+    }
+
+    /// A request comes in. Its stream has this id from then on.
+    pub fn request(&mut self, request: Request) -> u32 {
+        let id = self.state_mut().next_id();
+        let Request { headers, has_body, properties } = request;
+        let count = headers.pairs().len() as u32;
+        self.state_mut().streams.insert(id, Stream::new(headers, properties));
+        self.call_for::<_, ()>(id, "proxy_on_context_create", (id, ROOT));
+        let action: u32 =
+            self.call_for(id, "proxy_on_request_headers", (id, count, u32::from(!has_body)));
+        self.settle(id);
+        if action == CONTINUE && self.stream(id).phase == Phase::Request {
+            self.pass_on(id);
+        }
+        id
+    }
+
+    /// The request goes on to the routes.
+    fn pass_on(&mut self, id: u32) {
+        let stream = self.stream_mut(id);
+        stream.phase = Phase::Routed;
+        stream.request_in_sight = false;
+    }
+
+    /// The client goes away.
+    pub fn client_gone(&mut self, id: u32) {
+        self.set_details(id, "downstream_remote_disconnect");
+        self.end(id, Outcome::Abandoned);
+    }
+
+    /// Calls into the VM for a stream.
+    fn call_for<P: WasmParams, R: WasmResults>(&mut self, id: u32, name: &str, params: P) -> R {
+        self.state_mut().current = id;
+        self.call(name, params)
+    }
+
+    fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, params: P) -> R {
+        self.store.set_fuel(module::FUEL).expect("fuel is on");
+        let function = self.instance.get_typed_func::<P, R>(&mut self.store, name);
+        let function = function.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        function
+            .call(&mut self.store, params)
+            .unwrap_or_else(|trap| panic!("{name} trapped: {trap:?}\n{}", self.log_text()))
+    }
+}
+
+const CONTINUE: u32 = 0;
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let violations = &self.state().violations;
+        if !std::thread::panicking() && !violations.is_empty() {
+            panic!("Envoy would object: {violations:#?}\n{}", self.log_text());
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What the emulator knows while the filter runs: the data of the wasmtime store.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::callout::{CallAnswer, Callout, Cluster};
+use super::stream::Stream;
+
+/// A line that the filter logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    pub level: Level,
+    pub text: String,
+}
+
+/// The levels of the ABI, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Critical,
+}
+
+/// A metric that the filter defined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metric {
+    pub name: String,
+    pub value: u64,
+}
+
+/// Everything outside the VM.
+pub struct State {
+    pub env: Vec<(Vec<u8>, Vec<u8>)>,
+    pub plugin_config: Vec<u8>,
+    pub clusters: BTreeMap<String, Cluster>,
+    /// Every dispatch fails at once.
+    pub dispatch_fails: bool,
+    pub now: Duration,
+    pub log: Vec<LogLine>,
+    pub log_level: Level,
+    pub metrics: Vec<Metric>,
+    pub streams: BTreeMap<u32, Stream>,
+    /// Those that wait for an answer, by token.
+    pub callouts: BTreeMap<u32, Callout>,
+    /// The stream whose callback runs, or the root context.
+    pub current: u32,
+    /// What the maps and buffers of a callout show while its callback runs.
+    pub call_answer: Option<CallAnswer>,
+    /// While the access log is written.
+    pub logging: bool,
+    /// What the filter did that Envoy would object to, or that would break on the wire.
+    pub violations: Vec<String>,
+    last_id: u32,
+}
+
+impl State {
+    pub fn new() -> State {
+        let clusters = [
+            ("app_http_hop", Cluster::OriginalDst),
+            ("app_https_hop", Cluster::OriginalDst),
+            ("app_grpc", Cluster::OriginalDst),
+            ("app_health_agent", Cluster::Fixed),
+        ];
+        State {
+            env: Vec::new(),
+            plugin_config: Vec::new(),
+            clusters: clusters.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect(),
+            dispatch_fails: false,
+            now: Duration::from_secs(1_700_000_000),
+            log: Vec::new(),
+            log_level: Level::Trace,
+            metrics: Vec::new(),
+            streams: BTreeMap::new(),
+            callouts: BTreeMap::new(),
+            current: 0,
+            call_answer: None,
+            logging: false,
+            violations: Vec::new(),
+            last_id: 0,
+        }
+    }
+
+    /// Contexts and callouts have ids that are used once.
+    pub fn next_id(&mut self) -> u32 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// The stream whose callback runs.
+    pub fn stream(&mut self) -> Option<&mut Stream> {
+        self.streams.get_mut(&self.current).filter(|stream| !stream.deleted)
+    }
+
+    pub fn violation(&mut self, text: impl Into<String>) {
+        self.violations.push(text.into());
+    }
+
+    /// All lines, for a message.
+    pub fn log_text(&self) -> String {
+        self.log.iter().map(|line| format!("{:?}: {}\n", line.level, line.text)).collect()
+    }
+}

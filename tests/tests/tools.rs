@@ -1,0 +1,107 @@
+//! The prober and the apps, tried on each other: what the other tests rest on.
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use app_health_tests::app::{Closed, Grpc, Health, Http, Late, Open, Request, Script, V4, V6};
+use app_health_tests::health::ServingStatus;
+use app_health_tests::kubelet::{self, Get, Verdict};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_probe_concludes_what_the_kubelet_does() {
+    const OK: &str = "HTTP/1.1 200 OK\r\n";
+    let chunked = format!("{OK}Transfer-Encoding: chunked\r\n\r\n");
+    let long = "x".repeat(10_240);
+    for (script, verdict) in [
+        (Script::status(200), Verdict::Success),
+        (Script::status(299), Verdict::Success),
+        (Script::status(302), Verdict::Warning),
+        (Script::status(101), Verdict::Failure),
+        (Script::status(404), Verdict::Failure),
+        (Script::raw("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n"), Verdict::Success),
+        (Script::raw(format!("{OK}\r\nto the end")), Verdict::Success),
+        (Script::raw(format!("{OK}Content-Length: 3\r\n\r\nab")), Verdict::Failure),
+        (Script::raw(format!("{OK}Content-Length: 20000\r\n\r\n{long}")), Verdict::Success),
+        (Script::raw(format!("{chunked}2\r\nab\r\n0\r\n\r\n")), Verdict::Success),
+        (Script::raw(format!("{chunked}2\r\nab\r\n")), Verdict::Failure),
+        (Script::raw(chunked.as_str()).endless("2\r\nab\r\n"), Verdict::Success),
+        (Script::raw(OK).endless("A: b\r\n"), Verdict::Failure),
+        (Script::raw("SSH-2.0-x\r\n\r\n"), Verdict::Failure),
+        (Script::default().hold(), Verdict::Failure),
+        (Script::close(), Verdict::Failure),
+        (Script::close().reset(), Verdict::Failure),
+    ] {
+        let played = script.clone();
+        let app = Http::start(V4, move |_| played.clone());
+        let outcome = Get::probe(app.addr(), "/").send();
+        assert_eq!(Verdict::of(&outcome), verdict, "{script:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn an_app_records_what_it_was_asked() {
+    let app = Http::start(V6, |_| Script::status(200));
+    Get::probe(app.addr(), "/a?b").header("X-Twice", "1").header("X-Twice", "2").send().unwrap();
+    let [Request { method, target, version, .. }] = &app.seen()[..] else { panic!("one request") };
+    assert_eq!((&method[..], &target[..], &version[..]), ("GET", "/a?b", "HTTP/1.1"));
+    let host = format!("Host: {}", app.addr());
+    let lines = [
+        &host,
+        "User-Agent: kube-probe/1.36",
+        "Accept: */*",
+        "X-Twice: 1",
+        "X-Twice: 2",
+        "Connection: close",
+    ];
+    assert_eq!(app.seen()[0].lines(), lines);
+}
+
+#[test]
+fn ports_accept_refuse_and_accept_late() {
+    let open = Open::start(V4);
+    assert!(kubelet::tcp(open.addr(), SECOND).is_ok());
+    let addr = open.addr();
+    drop(open);
+    for refusing in [addr, Closed::start(V4).addr(), Closed::start(V6).addr()] {
+        let error = kubelet::tcp(refusing, SECOND).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    }
+    let late = Late::start(V4, SECOND, Script::status(200));
+    let start = Instant::now();
+    assert!(Get::probe(late.addr(), "/").timeout(SECOND / 2).send().is_err());
+    assert!(Get::probe(late.addr(), "/").timeout(SECOND * 5).send().is_ok());
+    assert!(start.elapsed() >= SECOND, "{:?}", start.elapsed());
+}
+
+#[test]
+fn only_serving_is_a_success() {
+    let app = Grpc::start(V4, Health::Silent);
+    for (health, outcome) in [
+        (Health::Says(ServingStatus::Serving), Ok(())),
+        (Health::Says(ServingStatus::NotServing), Err("not SERVING")),
+        (Health::Says(ServingStatus::Unknown), Err("not SERVING")),
+        (Health::Error(5), Err("grpc-status 5")),
+        (Health::Error(12), Err("grpc-status 12")),
+        (Health::Silent, Err("not in time")),
+    ] {
+        app.set(health);
+        let actual = kubelet::grpc(app.addr(), "some.Service", SECOND);
+        assert_eq!(actual, outcome.map_err(str::to_owned), "{health:?}");
+    }
+    assert_eq!(app.services(), vec!["some.Service"; 6]);
+    let closed = Closed::start(V4);
+    assert_eq!(kubelet::grpc(closed.addr(), "", SECOND / 4), Err("not in time".into()));
+}
+
+#[test]
+fn raw_bytes_go_out_as_they_are() {
+    let app = Http::start(V4, |_| Script::status(204));
+    let answer = kubelet::raw(app.addr(), b"GET /\xff HTTP/1.1\r\nhOST:  x\r\n\r\n", SECOND);
+    assert!(answer.unwrap().starts_with(b"HTTP/1.1 204 "));
+    assert_eq!(app.seen()[0].lines(), ["hOST: x"]);
+    let silent = Http::at_accept(V4, Script::raw("half").hold());
+    let error = kubelet::raw(silent.addr(), b"", SECOND / 4).unwrap_err();
+    assert_eq!(error.to_string(), r#"still open, after "half""#);
+}
