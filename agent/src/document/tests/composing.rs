@@ -32,7 +32,7 @@ fn what_is_no_document() {
         ("a: 'b", 1, "unexpected end of stream"),
         ("a: \"\\q\"", 1, "unknown escape"),
         ("a: \"\\ud83d\"", 1, "invalid Unicode"),
-        ("x: 1\n\ta: b", 2, "cannot start any token"),
+        ("x: 1\n\ta: b", 2, "a tab character"),
         ("a: *b", 1, "`b` is not known"),
         ("a: &a [*a]", 1, "`a` is not known"),
         ("a: {<<: 1}", 1, "`<<` takes"),

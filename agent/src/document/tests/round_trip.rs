@@ -140,7 +140,8 @@ fn value() -> impl Strategy<Value = Value> {
 /// A tree of the value, its strings in styles and its collections in layouts chosen by `choices`:
 /// forms such as a YAML text could have given them.
 fn styled(value: &Value, choices: &mut impl Iterator<Item = u8>) -> Node {
-    let layout = if choices.next().unwrap_or(0) % 3 == 0 { Layout::Flow } else { Layout::Block };
+    let layout =
+        if choices.next().unwrap_or(0).is_multiple_of(3) { Layout::Flow } else { Layout::Block };
     match value {
         Value::Array(items) => {
             Node::Sequence(layout, items.iter().map(|item| styled(item, choices)).collect())
@@ -154,7 +155,7 @@ fn styled(value: &Value, choices: &mut impl Iterator<Item = u8>) -> Node {
             Node::Mapping(layout, list)
         }
         Value::String(text) => Node::Scalar(styled_string(text, choices)),
-        Value::Null if choices.next().unwrap_or(0) % 2 == 0 => {
+        Value::Null if choices.next().unwrap_or(0).is_multiple_of(2) => {
             let form = Form::Yaml(Plain, None);
             Node::Scalar(Scalar { text: String::new(), meaning: Meaning::Null, form })
         }

@@ -154,8 +154,10 @@ fn patches_apply_as_they_do_to_values() {
         Remove(at("/x")),
     ] {
         let mut other = value(text);
-        assert!(app_health_webhook::patch::apply(&mut other, &[patch.clone()]).is_err());
-        let problem = documents[0].text(&[patch.clone()], Yaml).unwrap_err();
+        assert!(
+            app_health_webhook::patch::apply(&mut other, std::slice::from_ref(&patch)).is_err()
+        );
+        let problem = documents[0].text(std::slice::from_ref(&patch), Yaml).unwrap_err();
         assert!(problem.contains(patch.pointer().as_str()), "{problem}");
     }
 }
