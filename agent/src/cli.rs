@@ -1,13 +1,18 @@
-//! The command line.
+//! The arguments.
+
+use std::path::PathBuf;
 
 use app_health_webhook::tcp_check::DEFAULT_LISTEN;
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// What the process was asked to do.
+use crate::exit::Failure;
+
+/// Health probes that work behind a mesh's sidecar: the native part of app-health.
 #[derive(Debug, Parser)]
-#[command(name = "app-health-agent", version, about)]
+#[command(name = "app-health-agent", version, max_term_width = 100, arg_required_else_help = false)]
 pub struct Cli {
-    /// The command.
+    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -15,10 +20,185 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Makes the TCP checks that the filter cannot make
-    Serve {
-        /// A loopback address, IP:PORT, or unix:PATH
-        #[arg(long, default_value = DEFAULT_LISTEN)]
-        listen: String,
-    },
+    /// Make the TCP checks that the filter asks for
+    #[command(after_help = "Example:\n  app-health-agent serve --listen 127.0.0.1:15023")]
+    Serve(ServeArgs),
+    /// Redirect the probes of Kubernetes manifests to the status port
+    #[command(after_help = REWRITE_HELP)]
+    Rewrite(RewriteArgs),
+    /// Give rewritten manifests their original probes back
+    #[command(after_help = RESTORE_HELP)]
+    Restore(RestoreArgs),
+}
+
+const REWRITE_HELP: &str = "\
+A document in which nothing changes comes out as it stood. A YAML document that changes keeps its \
+order, its scalars and their quotes, but loses its comments, anchors and merge keys.
+
+Examples:
+  kubectl get deployment hello -o yaml | app-health-agent rewrite -f - | kubectl apply -f -
+  app-health-agent rewrite -f hello.yaml --add-sidecar --explain";
+
+const RESTORE_HELP: &str = "\
+Example:
+  kubectl get deployment hello -o yaml | app-health-agent restore -f - | kubectl apply -f -";
+
+/// Arguments of `serve`.
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// Where to listen: a loopback address and port, or unix:PATH
+    #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_LISTEN)]
+    pub listen: String,
+}
+
+/// Arguments of `rewrite`.
+#[derive(Args, Debug)]
+pub struct RewriteArgs {
+    /// What to read and how to write.
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
+
+    /// Whether pods are rewritten that have no annotation sidecar.istio.io/rewriteAppHTTPProbers
+    #[arg(long, value_name = "true|false", default_value_t = true, action = clap::ArgAction::Set)]
+    pub default_rewrite: bool,
+
+    /// The port that probes are sent to, unless the annotation status.sidecar.istio.io/port names
+    /// another
+    #[arg(long, value_name = "N", default_value_t = 15020,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub status_port: u16,
+
+    /// Give a pod that has no sidecar a minimal one, to try the rewrite out
+    #[arg(long)]
+    pub add_sidecar: bool,
+
+    /// Print a table instead: each probe, where it led and where it leads now, or why it stays
+    #[arg(long, conflicts_with = "output")]
+    pub explain: bool,
+}
+
+/// Arguments of `restore`.
+#[derive(Args, Debug)]
+pub struct RestoreArgs {
+    /// What to read and how to write.
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
+}
+
+/// What to read, how to write, and which container is the sidecar.
+#[derive(Args, Debug)]
+pub struct ManifestArgs {
+    /// The manifests: YAML with any number of documents, or JSON; `-` reads stdin
+    #[arg(short, long, value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// The format to write [default: each document's own]
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+
+    /// The name of the sidecar container; may be given several times
+    #[arg(long, value_name = "NAME", default_value = "istio-proxy")]
+    pub sidecar: Vec<String>,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// YAML documents
+    Yaml,
+    /// JSON documents
+    Json,
+    /// One line of JSON a document: kind, namespace, name and a JSON Patch
+    Patch,
+}
+
+/// Reads the arguments; help and version are an `Err` of exit code 0.
+pub fn parse<I, T>(args: I) -> Result<Cli, Failure>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<std::ffi::OsString> + Clone,
+{
+    Cli::try_parse_from(args).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            Failure { exit: 0, message: error.render().to_string() }
+        }
+        _ => Failure::usage(one_line(&error)),
+    })
+}
+
+/// clap's first paragraph, which names the flag, without the usage that follows.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let lines: Vec<&str> =
+        text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+    lines.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(args: &[&str]) -> Failure {
+        parse([&["app-health-agent"], args].concat()).unwrap_err()
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_usage_is_one_line_that_names_the_flag() {
+        for (args, named) in [
+            (&[] as &[&str], "subcommand"),
+            (&["fly"], "'fly'"),
+            (&["rewrite"], "--file"),
+            (&["restore"], "--file"),
+            (&["rewrite", "-f"], "--file"),
+            (&["rewrite", "-f", "-", "--frobnicate"], "--frobnicate"),
+            (&["rewrite", "-f", "-", "-o", "xml"], "--output"),
+            (&["rewrite", "-f", "-", "--default-rewrite", "perhaps"], "--default-rewrite"),
+            (&["rewrite", "-f", "-", "--default-rewrite"], "--default-rewrite"),
+            (&["rewrite", "-f", "-", "--status-port", "0"], "--status-port"),
+            (&["rewrite", "-f", "-", "--status-port", "65536"], "--status-port"),
+            (&["rewrite", "-f", "-", "--status-port", "http"], "--status-port"),
+            (&["rewrite", "-f", "-", "--explain", "-o", "json"], "--explain"),
+            (&["rewrite", "-f", "-", "-f", "a"], "--file"),
+            (&["restore", "-f", "-", "--status-port", "1"], "--status-port"),
+            (&["serve", "--listen"], "--listen"),
+        ] {
+            let failure = failure(args);
+            assert_eq!(failure.exit, 64, "{args:?}");
+            assert!(failure.message.contains(named), "{args:?}: {}", failure.message);
+            assert!(!failure.message.contains('\n'), "{args:?}: {}", failure.message);
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_no_failure() {
+        for (args, says) in [
+            (&["--version"] as &[&str], "app-health-agent 0."),
+            (&["--help"], "rewrite"),
+            (&["help", "rewrite"], "--explain"),
+            (&["serve", "--help"], "app-health-agent serve --listen"),
+            (&["rewrite", "--help"], "app-health-agent rewrite -f"),
+            (&["restore", "--help"], "app-health-agent restore -f"),
+        ] {
+            let failure = failure(args);
+            assert_eq!(failure.exit, 0, "{args:?}");
+            assert!(failure.message.contains(says), "{args:?}: {}", failure.message);
+        }
+    }
+
+    #[test]
+    fn sidecars_add_up_and_replace_the_default() {
+        let sidecars = |args: &[&str]| match parse(args).unwrap().command {
+            Command::Rewrite(args) => args.manifests.sidecar,
+            _ => unreachable!(),
+        };
+        assert_eq!(sidecars(&["a", "rewrite", "-f", "-"]), ["istio-proxy"]);
+        let two = ["a", "rewrite", "-f", "-", "--sidecar", "envoy", "--sidecar", "proxy"];
+        assert_eq!(sidecars(&two), ["envoy", "proxy"]);
+    }
 }

@@ -1,21 +1,44 @@
-//! The native agent: TCP checks beside the filter.
+//! `app-health-agent`: TCP checks beside the filter, and the offline rewrite of manifests.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`cli`] | the arguments |
+//! | [`exit`] | how a command fails |
+//! | [`serve`] | the TCP checks beside the filter |
+//! | [`offline`] | the commands `rewrite` and `restore` |
+//! | [`document`] | manifests as text, read and written as kubectl understands them |
 
 mod cli;
-#[allow(dead_code, reason = "the offline commands use the rest")]
+mod document;
 mod exit;
+mod offline;
 mod serve;
 
+use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use cli::Command;
+use exit::Failure;
 
 fn main() -> ExitCode {
-    let cli::Command::Serve { listen } = cli::Cli::parse().command;
-    match serve::run(&listen) {
+    match cli::parse(std::env::args_os()).and_then(|cli| run(cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("app-health-agent: {}", failure.message);
-            ExitCode::from(failure.exit)
+        Err(Failure { exit: 0, message }) => {
+            // Whoever closed stdout does not want the help.
+            let _ = std::io::stdout().write_all(message.as_bytes());
+            ExitCode::SUCCESS
         }
+        Err(Failure { exit, message }) => {
+            let _ = writeln!(std::io::stderr(), "app-health-agent: {message}");
+            ExitCode::from(exit)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(args) => serve::run(&args.listen),
+        Command::Rewrite(args) => offline::rewrite(&args),
+        Command::Restore(args) => offline::restore(&args),
     }
 }

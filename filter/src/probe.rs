@@ -156,7 +156,7 @@ impl Probe {
     fn unanswered(&mut self, run: &mut Run, details: &str) -> Action {
         // A hook over HTTPS that meets plain HTTP is tried again over HTTP, as the kubelet does.
         if run.is_hook()
-            && details.contains("WRONG_VERSION_NUMBER")
+            && outcome::contains(details, "WRONG_VERSION_NUMBER")
             && let Some(mut hop) = run.first_hop()
         {
             hop.url.scheme = "http".to_owned();
@@ -517,7 +517,7 @@ fn destination() -> Result<Address, Outcome> {
     let address = host::property("destination\0address").unwrap_or_default();
     let address = String::from_utf8_lossy(&address);
     Address::parse(&address)
-        .ok_or_else(|| Outcome::unreached(format!("not an address of this pod: {address:?}")))
+        .ok_or_else(|| Outcome::unreached(format!("not an address of this pod: {address}")))
 }
 
 /// What Envoy itself answered, past the filter.

@@ -71,7 +71,7 @@ impl Settings {
                     continue;
                 }
                 unknown => {
-                    notes.push(format!("plugin configuration: unknown key {unknown:?}, ignored"));
+                    notes.push(format!("plugin configuration: unknown key {unknown}, ignored"));
                     reader.raw()?;
                     continue;
                 }
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_noted_and_the_default_holds() {
         for (text, note) in [
-            ("{\"x\":{}}", "plugin configuration: unknown key \"x\", ignored"),
+            ("{\"x\":{}}", "plugin configuration: unknown key x, ignored"),
             (
                 "{\"grpc_cluster\":1}",
                 "plugin configuration: grpc_cluster: not a string, the default holds",

@@ -1,5 +1,7 @@
 //! JSON Patch (RFC 6902), as far as a rewrite needs it.
 
+use std::fmt;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
@@ -16,7 +18,9 @@ impl Pointer {
     /// The member `key` of what this points to.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
-        let mut pointer = self.0.clone();
+        // Room for one more short token: most pointers grow by one at a time.
+        let mut pointer = String::with_capacity(self.0.len() + key.len() + 8);
+        pointer.push_str(&self.0);
         pointer.push('/');
         for c in key.chars() {
             match c {
@@ -34,6 +38,12 @@ impl Pointer {
         Self(format!("{}/{index}", self.0))
     }
 
+    /// What `inner`, a pointer into the value that this points to, points to in the whole.
+    #[must_use]
+    pub fn join(&self, inner: &Pointer) -> Self {
+        Self(format!("{}{}", self.0, inner.0))
+    }
+
     /// As it stands in a patch.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -42,6 +52,12 @@ impl Pointer {
     /// The unescaped tokens, outermost first.
     pub fn tokens(&self) -> impl Iterator<Item = String> {
         self.0.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"))
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -64,6 +80,16 @@ impl Operation {
             Operation::Remove(pointer) => pointer,
         }
     }
+
+    /// The same operation on a document in which the one it was meant for stands at `outer`.
+    #[must_use]
+    pub fn under(self, outer: &Pointer) -> Self {
+        match self {
+            Operation::Add(at, value) => Operation::Add(outer.join(&at), value),
+            Operation::Replace(at, value) => Operation::Replace(outer.join(&at), value),
+            Operation::Remove(at) => Operation::Remove(outer.join(&at)),
+        }
+    }
 }
 
 impl Serialize for Operation {
@@ -81,4 +107,74 @@ impl Serialize for Operation {
         }
         map.end()
     }
+}
+
+/// A patch does not fit its document: it was made for another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Where nothing is, or where nothing can be.
+    pub at: Pointer,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the patch does not fit: nothing can be changed at {:?}", self.at.as_str())
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+/// Applies a patch. After a mismatch the operations before it have been applied.
+pub fn apply(document: &mut Value, patch: &[Operation]) -> Result<(), Mismatch> {
+    for operation in patch {
+        apply_one(document, operation)
+            .ok_or_else(|| Mismatch { at: operation.pointer().clone() })?;
+    }
+    Ok(())
+}
+
+fn apply_one(document: &mut Value, operation: &Operation) -> Option<()> {
+    let Some((parent, last)) = operation.pointer().as_str().rsplit_once('/') else {
+        return apply_to_root(document, operation);
+    };
+    let token = last.replace("~1", "/").replace("~0", "~");
+    match (document.pointer_mut(parent)?, operation) {
+        (Value::Object(members), Operation::Add(_, value)) => {
+            members.insert(token, value.clone());
+        }
+        (Value::Object(members), Operation::Replace(_, value)) => {
+            *members.get_mut(&token)? = value.clone();
+        }
+        (Value::Object(members), Operation::Remove(_)) => {
+            members.remove(&token)?;
+        }
+        (Value::Array(items), Operation::Add(_, value)) => {
+            let index = if token == "-" { items.len() } else { index(&token)? };
+            (index <= items.len()).then(|| items.insert(index, value.clone()))?;
+        }
+        (Value::Array(items), Operation::Replace(_, value)) => {
+            *items.get_mut(index(&token)?)? = value.clone();
+        }
+        (Value::Array(items), Operation::Remove(_)) => {
+            let index = index(&token)?;
+            (index < items.len()).then(|| items.remove(index))?;
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn apply_to_root(document: &mut Value, operation: &Operation) -> Option<()> {
+    *document = match operation {
+        Operation::Add(_, value) | Operation::Replace(_, value) => value.clone(),
+        Operation::Remove(_) => return None,
+    };
+    Some(())
+}
+
+/// Digits without a leading zero (RFC 6901, section 4).
+fn index(token: &str) -> Option<usize> {
+    let digits = token.bytes().all(|b| b.is_ascii_digit());
+    let plain = digits && (token == "0" || !token.starts_with('0'));
+    token.parse().ok().filter(|_| plain)
 }

@@ -15,7 +15,7 @@
 //! | [`server`] | accepts until told to stop, then lets running checks finish |
 //! | [`connections`] | who is open and who only waits; whom to close when there are too many |
 //! | [`limits`] | how many of each the descriptors allow |
-//! | [`route`] | from a request to the check that it asks for, or the status that refuses it |
+//! | [`route`] | from a request to the check that it asks for, from an outcome to the answer |
 //! | [`own`] | which addresses are this pod's own |
 //! | [`check`] | the queue for the running checks, and their time |
 //! | [`dial`] | one connection: source, connect, close |

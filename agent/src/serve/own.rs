@@ -1,7 +1,7 @@
 //! Which addresses are this pod's own.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,9 +55,9 @@ fn interface_addresses() -> io::Result<Vec<IpAddr>> {
 
 fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
     if let Some(v4) = address.as_sockaddr_in() {
-        return Some(Ipv4Addr::from(v4.ip()).into());
+        return Some(v4.ip().into());
     }
-    address.as_sockaddr_in6().map(|v6| Ipv6Addr::from(v6.ip()).into())
+    address.as_sockaddr_in6().map(|v6| v6.ip().into())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! From a request to the check that it asks for, or the answer that refuses it.
+//! From a request to the check that it asks for, and from an outcome to the answer.
 
 use std::time::Duration;
 
@@ -8,32 +8,35 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::check::Check;
 
-/// An answer without a check.
+/// What a request comes to. The text is the reason, one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// 404.
+pub enum Reply {
+    /// 200: the port accepted.
+    Connected,
+    /// 500: it did not.
+    Failed(String),
+    /// 400: no address of this pod, no port, no time.
+    NotOurs(String),
+    /// 404: another path.
     UnknownPath,
-    /// 405.
+    /// 405: another method than GET and HEAD.
     Method,
-    /// 400 and why.
-    Bad(String),
 }
 
 /// Reads a request. That the address is this pod's own is still to be seen.
 ///
 /// # Errors
-/// What to answer instead.
-pub fn check<B>(request: &Request<B>) -> Result<Check, Refusal> {
-    let path = request.uri().path();
-    let to = parse(path);
-    if to == Err(PathError::Unknown) {
-        return Err(Refusal::UnknownPath);
+/// What to reply instead.
+pub fn check<B>(request: &Request<B>) -> Result<Check, Reply> {
+    let path = parse(request.uri().path());
+    if path == Err(PathError::Unknown) {
+        return Err(Reply::UnknownPath);
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Refusal::Method);
+        return Err(Reply::Method);
     }
-    let to = to.map_err(|error| Refusal::Bad(path_reason(error).to_owned()))?;
-    let limit = limit(request.headers())?;
+    let to = path.map_err(|error| Reply::NotOurs(path_reason(error).to_owned()))?;
+    let limit = limit(request.headers()).map_err(Reply::NotOurs)?;
     Ok(Check { to, limit })
 }
 
@@ -45,56 +48,116 @@ fn path_reason(error: PathError) -> &'static str {
     }
 }
 
-fn limit(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
+fn limit(headers: &HeaderMap) -> Result<Option<Duration>, String> {
     headers.get(TIMEOUT_HEADER).map(milliseconds).transpose()
 }
 
-fn milliseconds(value: &HeaderValue) -> Result<Duration, Refusal> {
-    let bytes = value.as_bytes();
-    let number = std::str::from_utf8(bytes)
-        .ok()
-        .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
-        .and_then(|text| text.parse().ok())
-        .filter(|ms| *ms > 0);
-    number.map(Duration::from_millis).ok_or_else(|| {
-        let given = bytes.escape_ascii();
-        Refusal::Bad(format!("{TIMEOUT_HEADER}: {given} is no positive number of milliseconds"))
-    })
+fn milliseconds(value: &HeaderValue) -> Result<Duration, String> {
+    let text = value.as_bytes().escape_ascii().to_string();
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse() {
+        Ok(ms) if digits && ms > 0 => Ok(Duration::from_millis(ms)),
+        _ => Err(format!("{TIMEOUT_HEADER}: {text} is no positive number of milliseconds")),
+    }
 }
 
-impl Refusal {
-    /// The answer.
+impl Reply {
+    /// The answer on the wire.
     pub fn response(self) -> Response<String> {
-        match self {
+        let (status, reason) = match self {
+            Self::Connected => (status(Answer::Connected), String::new()),
+            Self::Failed(reason) => (status(Answer::Failed), reason),
+            Self::NotOurs(reason) => (status(Answer::NotOurs), reason),
             Self::UnknownPath => {
-                let reason = "only /tcp/<ip>/<port> is served here".to_owned();
-                response(StatusCode::NOT_FOUND, reason)
+                (StatusCode::NOT_FOUND, "only /tcp/<ip>/<port> is served here".to_owned())
             }
-            Self::Method => {
-                let mut response =
-                    response(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD".to_owned());
-                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-                response
-            }
-            Self::Bad(reason) => answer(Answer::NotOurs, reason),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD".to_owned()),
+        };
+        let mut response = Response::new(reason);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        if status != StatusCode::OK {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        }
+        response
+    }
+}
+
+fn status(answer: Answer) -> StatusCode {
+    match answer {
+        Answer::Connected => StatusCode::OK,
+        Answer::NotOurs => StatusCode::BAD_REQUEST,
+        Answer::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, path: &str, limit: Option<&[u8]>) -> Request<()> {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(limit) = limit {
+            request = request.header(TIMEOUT_HEADER, limit);
+        }
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn a_request_names_a_check() {
+        let ms = |ms| Some(Duration::from_millis(ms));
+        for (method, path, given, to, limit) in [
+            ("GET", "/tcp/10.0.0.7/2940", None, "10.0.0.7:2940", None),
+            ("GET", "/tcp/10.0.0.7/2940", Some("950"), "10.0.0.7:2940", ms(950)),
+            ("HEAD", "/tcp/fd00::7/1", Some("1"), "[fd00::7]:1", ms(1)),
+            ("GET", "/tcp/::1/65535", Some("0050"), "[::1]:65535", ms(50)),
+            ("GET", "/tcp/10.0.0.7/80", Some("18446744073709551615"), "10.0.0.7:80", ms(u64::MAX)),
+        ] {
+            let request = request(method, path, given.map(str::as_bytes));
+            assert_eq!(check(&request), Ok(Check { to: to.parse().unwrap(), limit }), "{path}");
         }
     }
-}
 
-/// An answer of the contract: the reason is one line, empty where there is none to give.
-pub fn answer(answer: Answer, reason: String) -> Response<String> {
-    // The three statuses are valid ones.
-    let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response(status, reason)
-}
-
-fn response(status: StatusCode, reason: String) -> Response<String> {
-    let text = !reason.is_empty();
-    let mut response = Response::new(reason);
-    *response.status_mut() = status;
-    if text {
-        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, plain);
+    #[test]
+    fn or_the_status_that_refuses_it() {
+        for (method, path, status) in [
+            ("GET", "/", 404),
+            ("POST", "/", 404),
+            ("OPTIONS", "*", 404),
+            ("GET", "/tcp/10.0.0.7", 404),
+            ("GET", "/tcp/10.0.0.7/80/", 404),
+            ("GET", "/TCP/10.0.0.7/80", 404),
+            ("POST", "/tcp/10.0.0.7/80", 405),
+            ("DELETE", "/tcp/x/80", 405),
+            ("GET", "/tcp/x/80", 400),
+            ("GET", "/tcp/10.0.0.7/0", 400),
+            ("GET", "/tcp/10.0.0.7/70000", 400),
+            ("GET", "/tcp/10.0.0.7/%38%30", 400),
+        ] {
+            let reply = check(&request(method, path, None)).expect_err(path);
+            assert_eq!(reply.response().status(), status, "{method} {path}");
+        }
     }
-    response
+
+    #[test]
+    fn a_time_that_is_none_is_refused_and_quoted() {
+        let cases: [&[u8]; 9] =
+            [b"", b"0", b"-1", b"+1", b"1.5", b"1s", b"1 2", b"18446744073709551616", b"\xff"];
+        for given in cases {
+            let Err(Reply::NotOurs(reason)) = check(&request("GET", "/tcp/::1/80", Some(given)))
+            else {
+                panic!("{}", given.escape_ascii());
+            };
+            assert_eq!(
+                reason,
+                format!(
+                    "x-app-health-timeout-ms: {} is no positive number of milliseconds",
+                    given.escape_ascii()
+                )
+            );
+        }
+    }
 }

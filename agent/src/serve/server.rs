@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app_health_webhook::tcp_check::Answer;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
@@ -18,7 +17,7 @@ use super::check::{Check, Checks};
 use super::connections::{Connection, Connections};
 use super::limits::Limits;
 use super::own::OwnAddresses;
-use super::route::{self, Refusal, answer};
+use super::route::{self, Reply};
 use super::signals::Signals;
 
 /// How long running checks may go on after the signal to stop.
@@ -130,38 +129,35 @@ impl Server {
     ) -> Result<Response<String>, Infallible> {
         let began = Instant::now();
         let _busy = connection.busy();
-        let mut response = match self.check(&request, began).await {
-            Ok(()) => answer(Answer::Connected, String::new()),
-            Err(response) => response,
-        };
+        let reply = self.check(&request, began).await.unwrap_or_else(|reply| reply);
+        let mut response = reply.response();
         if self.connections.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)
     }
 
-    async fn check(
-        &self,
-        request: &Request<Incoming>,
-        began: Instant,
-    ) -> Result<(), Response<String>> {
-        let check = route::check(request).map_err(Refusal::response)?;
+    async fn check(&self, request: &Request<Incoming>, began: Instant) -> Result<Reply, Reply> {
+        let check = route::check(request)?;
         self.refuse_foreign(check)?;
-        self.checks.run(check, began).await.map_err(|reason| {
-            log::debug!("{reason}");
-            answer(Answer::Failed, reason)
-        })
+        match self.checks.run(check, began).await {
+            Ok(()) => Ok(Reply::Connected),
+            Err(reason) => {
+                log::debug!("{reason}");
+                Err(Reply::Failed(reason))
+            }
+        }
     }
 
-    fn refuse_foreign(&self, check: Check) -> Result<(), Response<String>> {
+    fn refuse_foreign(&self, check: Check) -> Result<(), Reply> {
         let ip = check.to.ip();
         match self.own.contains(ip) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(answer(Answer::NotOurs, format!("{ip}: no address of this pod"))),
+            Ok(false) => Err(Reply::NotOurs(format!("{ip}: no address of this pod"))),
             Err(error) => {
                 let reason = format!("{ip}: cannot list this pod's addresses: {error}");
                 log::warn!("{reason}");
-                Err(answer(Answer::Failed, reason))
+                Err(Reply::Failed(reason))
             }
         }
     }

@@ -1,11 +1,39 @@
 //! A pod's probes rewritten, and restored.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | `forward` | which probes are rewritten, and why others stay |
+//! | `back` | restoring |
+//! | `pod`, `probe`, `node` | reading: all that can be malformed is found before anything is decided |
+//! | `settings` | the annotations by which a pod chooses |
+//! | `variable` | the sidecar's environment, and what is recorded there |
+//! | `kept` | the annotation that keeps what the variable cannot say |
+//! | `members` | the members of a probe that are replaced and put back |
+//! | `sidecar` | a minimal sidecar, to try a rewrite out |
+
+mod back;
+mod forward;
+mod kept;
+mod members;
+pub(crate) mod node;
+mod pod;
+mod probe;
+mod settings;
+mod sidecar;
+mod variable;
 
 use std::fmt;
 
 use serde_json::Value;
 
+use self::pod::{Container, Pod};
+use self::probe::{Probe, Stay};
 use crate::patch::{Operation, Pointer};
 use crate::path::Kind;
+
+pub use self::kept::RESTORE_ANNOTATION;
+pub use self::settings::{REWRITE_ANNOTATION, STATUS_PORT_ANNOTATION};
+pub use self::sidecar::add_sidecar;
 
 /// What a rewrite depends on besides the pod.
 #[derive(Clone, Debug)]
@@ -64,7 +92,7 @@ pub struct ProbeName {
 
 impl fmt::Display for ProbeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.container, self.kind.field())
+        write!(f, "{}/{}", self.container.escape_debug(), self.kind.field())
     }
 }
 
@@ -97,16 +125,45 @@ impl fmt::Display for Malformed {
 impl std::error::Error for Malformed {}
 
 /// Rewrites the probes of `pod` (a Pod, or a pod template: `metadata` and `spec`).
-pub fn rewrite(_pod: &Value, _options: &Options) -> Result<Rewrite, Malformed> {
-    todo!()
+pub fn rewrite(pod: &Value, options: &Options) -> Result<Rewrite, Malformed> {
+    Pod::read(pod, &options.sidecars).map(|pod| forward::rewrite(&pod, options))
 }
 
 /// Gives back the original probes of a rewritten pod.
-pub fn restore(_pod: &Value, _options: &Options) -> Result<Rewrite, Malformed> {
-    todo!()
+pub fn restore(pod: &Value, options: &Options) -> Result<Rewrite, Malformed> {
+    Pod::read(pod, &options.sidecars).map(|pod| back::restore(&pod, options))
 }
 
-/// The patch that gives a pod without a sidecar a minimal one of this name, to try a rewrite out.
-pub fn add_sidecar(_pod: &Value, _name: &str) -> Result<Vec<Operation>, Malformed> {
-    todo!()
+impl Rewrite {
+    /// Nothing changes, and every probe has the same reason to stay.
+    fn left_alone(pod: &Pod<'_>, reason: &str) -> Self {
+        let report = |(container, probe): (&Container<'_>, &Probe<'_>)| {
+            let own_reason = probe.handler.target().err().map(Stay::reason);
+            Report::new(container, probe, Err(own_reason.unwrap_or_else(|| reason.to_owned())))
+        };
+        Self { probes: pod.probes().map(report).collect(), ..Self::default() }
+    }
+
+    fn warn(&mut self, probe: Option<ProbeName>, reason: String) {
+        self.warnings.push(Warning { probe, reason });
+    }
+
+    /// Adds what became of a probe, and a warning where its user should know.
+    fn report(
+        &mut self,
+        container: &Container<'_>,
+        probe: &Probe<'_>,
+        outcome: Result<String, Stay>,
+    ) {
+        if let Err(Stay::Sadly(reason)) = &outcome {
+            self.warn(Some(container.probe_name(probe.kind)), reason.clone());
+        }
+        self.probes.push(Report::new(container, probe, outcome.map_err(Stay::reason)));
+    }
+}
+
+impl Report {
+    fn new(container: &Container<'_>, probe: &Probe<'_>, to: Result<String, String>) -> Self {
+        Self { probe: container.probe_name(probe.kind), from: probe.handler.to_string(), to }
+    }
 }

@@ -143,3 +143,42 @@ fn what_is_no_url() {
     assert_eq!(text(&parse(b"/\xff?\xff").unwrap().path), "/%FF");
     assert_eq!(parse(b"/?\xff").unwrap().query.unwrap(), b"\xff");
 }
+
+/// The standard library is the oracle.
+#[test]
+fn ipv6_addresses() {
+    for text in [
+        "::",
+        "::1",
+        "1::",
+        "fd00::7",
+        "1:2:3:4:5:6:7:8",
+        "1:2:3:4:5:6:7",
+        "1:2:3:4:5:6:7:8:9",
+        "1:2:3:4:5:6:7::",
+        "1:2:3:4:5:6:7:8::",
+        "::2:3:4:5:6:7:8",
+        "1::2::3",
+        ":::",
+        ":",
+        "",
+        ":1",
+        "1:",
+        "12345::",
+        "g::",
+        "::ffff:1.2.3.4",
+        "1:2:3:4:5:6:1.2.3.4",
+        "1.2.3.4::",
+        "1.2.3.4",
+        "::1.2.3",
+        "::1.2.3.4.5",
+        "::1.2.3.256",
+        "::01.2.3.4",
+        "::1.2.3.4:5",
+        "::1.2..4",
+        "::0.0.0.0",
+    ] {
+        let oracle = text.parse::<std::net::Ipv6Addr>().is_ok();
+        assert_eq!(is_ipv6(text.as_bytes()), oracle, "{text}");
+    }
+}

@@ -1,0 +1,105 @@
+//! What a command does to one manifest.
+
+use std::borrow::Cow;
+
+use app_health_webhook::manifest::{Owner, PodAt, pods};
+use app_health_webhook::patch::{self, Operation};
+use app_health_webhook::rewrite::{
+    self, Malformed, Options, Report, Rewrite, Warning, add_sidecar,
+};
+use serde_json::Value;
+
+use crate::cli::{RestoreArgs, RewriteArgs};
+
+/// What to do to each pod.
+pub struct Job {
+    edit: fn(&Value, &Options) -> Result<Rewrite, Malformed>,
+    options: Options,
+    add_sidecar: bool,
+}
+
+/// What becomes of a manifest.
+#[derive(Default)]
+pub struct Change {
+    /// To be applied to the manifest.
+    pub patch: Vec<Operation>,
+    /// Each with the name of the object that it is about.
+    pub warnings: Vec<(String, Warning)>,
+    /// The same for every probe.
+    pub probes: Vec<(String, Report)>,
+}
+
+impl Job {
+    /// Probes to the status port.
+    pub fn rewrite(args: &RewriteArgs) -> Self {
+        Self {
+            edit: rewrite::rewrite,
+            options: Options {
+                default_rewrite: args.default_rewrite,
+                status_port: args.status_port,
+                sidecars: args.manifests.sidecar.clone(),
+            },
+            add_sidecar: args.add_sidecar,
+        }
+    }
+
+    /// Probes back to the app.
+    pub fn restore(args: &RestoreArgs) -> Self {
+        let options = Options { sidecars: args.manifests.sidecar.clone(), ..Options::default() };
+        Self { edit: rewrite::restore, options, add_sidecar: false }
+    }
+
+    /// What becomes of this manifest. `Err` names the field in it that cannot be.
+    pub fn change(&self, manifest: &Value) -> Result<Change, Malformed> {
+        let mut change = Change::default();
+        for pod in pods(manifest)? {
+            let edited = self.edit(pod.pod).map_err(|malformed| Malformed {
+                at: pod.pointer.join(&malformed.at),
+                ..malformed
+            })?;
+            change.add(&pod, edited);
+        }
+        Ok(change)
+    }
+
+    fn edit(&self, pod: &Value) -> Result<Rewrite, Malformed> {
+        let sidecar = self.missing_sidecar(pod)?;
+        let mut with_sidecar = Cow::Borrowed(pod);
+        if !sidecar.is_empty() {
+            patch::apply(with_sidecar.to_mut(), &sidecar)
+                .map_err(|error| Malformed { problem: error.to_string(), at: error.at })?;
+        }
+        let mut edited = (self.edit)(&with_sidecar, &self.options)?;
+        // A pod in which there is nothing to rewrite needs no sidecar either.
+        if !edited.patch.is_empty() {
+            edited.patch.splice(..0, sidecar);
+        }
+        Ok(edited)
+    }
+
+    /// The patch that adds a sidecar where one is wanted, and none of the names is there.
+    fn missing_sidecar(&self, pod: &Value) -> Result<Vec<Operation>, Malformed> {
+        let mut missing = Vec::new();
+        for name in self.options.sidecars.iter().rev().filter(|_| self.add_sidecar) {
+            missing = add_sidecar(pod, name)?;
+            if missing.is_empty() {
+                break;
+            }
+        }
+        Ok(missing)
+    }
+}
+
+impl Change {
+    fn add(&mut self, pod: &PodAt, edited: Rewrite) {
+        let name = name(&pod.owner);
+        self.patch.extend(edited.patch.into_iter().map(|step| step.under(&pod.pointer)));
+        self.warnings.extend(edited.warnings.into_iter().map(|it| (name.to_owned(), it)));
+        self.probes.extend(edited.probes.into_iter().map(|it| (name.to_owned(), it)));
+    }
+}
+
+/// What a person calls the object.
+fn name<'a>(owner: &Owner<'a>) -> &'a str {
+    if owner.name.is_empty() { owner.kind } else { owner.name }
+}

@@ -1,0 +1,101 @@
+//! The commands `rewrite` and `restore`: manifests in, manifests out.
+//!
+//! Everything is read and written into memory before anything is printed: a run that fails prints
+//! nothing but its error.
+
+mod change;
+mod output;
+mod table;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use self::change::Job;
+use self::output::Printout;
+use crate::cli::{ManifestArgs, RestoreArgs, RewriteArgs};
+use crate::document::{Document, Documents};
+use crate::exit::Failure;
+
+/// Largest input, in bytes.
+const MAX_INPUT: u64 = 256 << 20;
+
+/// Redirects the probes of the manifests.
+pub fn rewrite(args: &RewriteArgs) -> Result<(), Failure> {
+    run(&Job::rewrite(args), &args.manifests, Printout::new(args.manifests.output, args.explain))
+}
+
+/// Gives the manifests their original probes back.
+pub fn restore(args: &RestoreArgs) -> Result<(), Failure> {
+    run(&Job::restore(args), &args.manifests, Printout::new(args.manifests.output, false))
+}
+
+fn run(job: &Job, args: &ManifestArgs, mut printout: Printout) -> Result<(), Failure> {
+    let name =
+        if args.file == Path::new("-") { "stdin".into() } else { args.file.to_string_lossy() };
+    let text = read(&args.file).map_err(|failure| named(failure, &name))?;
+    let mut number = 0;
+    for document in Documents::new(&text) {
+        let result = match &document {
+            Ok(document) if document.value().is_none() => {
+                printout.blank(document);
+                continue;
+            }
+            Ok(document) => add(job, document, &mut printout),
+            Err(problem) => Err(problem.clone()),
+        };
+        number += 1;
+        result.map_err(|problem| Failure::data(format!("{name}: document {number}: {problem}")))?;
+    }
+    if number == 0 {
+        return Err(Failure::data(format!("{name}: empty: no Kubernetes object in it")));
+    }
+    print(&printout)
+}
+
+fn add(job: &Job, document: &Document, printout: &mut Printout) -> Result<(), String> {
+    let Some(value) = document.value() else { return Ok(()) };
+    for field in ["apiVersion", "kind"] {
+        if value.get(field).and_then(|value| value.as_str()).is_none_or(str::is_empty) {
+            return Err(format!("not a Kubernetes object: it has no `{field}`"));
+        }
+    }
+    let change = job.change(value).map_err(|malformed| malformed.to_string())?;
+    printout.add(document, value, change)
+}
+
+fn named(failure: Failure, name: &str) -> Failure {
+    Failure { message: format!("{name}: {}", failure.message), ..failure }
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let no_input = |error: io::Error| Failure::no_input(error.to_string());
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        io::stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(no_input)?;
+    } else {
+        let file = File::open(file).map_err(no_input)?;
+        file.take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(no_input)?;
+    }
+    if bytes.len() as u64 > MAX_INPUT {
+        return Err(Failure::data(format!("larger than {} MiB: split it", MAX_INPUT >> 20)));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::data(format!("not UTF-8 (byte {at}): manifests are YAML or JSON in UTF-8"))
+    })
+}
+
+/// Prints; a reader that has gone away, as in `… | head`, is no failure.
+fn print(printout: &Printout) -> Result<(), Failure> {
+    // A closed stderr is no reason to withhold the manifests.
+    let _ = io::stderr().write_all(printout.warnings().as_bytes());
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(printout.text().as_bytes()).and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::system(format!("stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,208 @@
+//! Rewriting: which probes are sent to the status port, and why others stay.
+
+use super::kept::Kept;
+use super::members;
+use super::node::quoted;
+use super::pod::{Container, List, Pod};
+use super::probe::{Handler, Port, Probe, Protocol, Stay, Target};
+use super::settings::Settings;
+use super::variable::{Env, Recorded};
+use super::{Options, RESTORE_ANNOTATION, Rewrite, Warning};
+use crate::patch::Operation;
+use crate::path::{Kind, ProbePath};
+use crate::probers::{Scheme, VARIABLE};
+
+pub(super) fn rewrite(pod: &Pod<'_>, options: &Options) -> Rewrite {
+    let settings = Settings::read(pod.annotations, options);
+    match Rewriter::open(pod, &settings, options) {
+        Ok(rewriter) => rewriter.rewrite(pod, settings),
+        Err(alone) => {
+            let mut rewrite = Rewrite::left_alone(pod, &alone.reason);
+            let concerned = pod.probes().any(|(_, p)| matches!(p.handler, Handler::Network(_)));
+            if let Some(warning) = alone.warning.filter(|_| concerned) {
+                rewrite.warn(None, warning);
+            }
+            rewrite
+        }
+    }
+}
+
+/// Why nothing of a pod is touched.
+struct Alone {
+    reason: String,
+    warning: Option<String>,
+}
+
+impl Alone {
+    fn because(reason: String) -> Self {
+        Self { warning: Some(format!("{reason}; its probes stay as they were")), reason }
+    }
+
+    fn no_sidecar(names: &[String]) -> Self {
+        let reason = format!("it has no sidecar container ({})", names.join(", "));
+        let warning = format!(
+            "{reason}, so its probes stay as they were; name it with --sidecar NAME, or put one in with --add-sidecar"
+        );
+        Self { reason, warning: Some(warning) }
+    }
+}
+
+struct Rewriter<'p, 'a> {
+    status_port: u16,
+    sidecar: &'p Container<'a>,
+    env: &'p Env<'a>,
+    recorded: Recorded,
+    kept: Kept<'a>,
+    patch: Vec<Operation>,
+}
+
+impl<'p, 'a> Rewriter<'p, 'a> {
+    fn open(pod: &'p Pod<'a>, settings: &Settings, options: &Options) -> Result<Self, Alone> {
+        if !settings.rewrite {
+            let warning = settings.rewrite_warning.clone();
+            return Err(Alone { reason: "rewriting is off".to_owned(), warning });
+        }
+        if pod.host_network {
+            let reason = "hostNetwork is true, so that nothing intercepts the pod's traffic";
+            return Err(Alone::because(reason.to_owned()));
+        }
+        let (sidecar, env) =
+            pod.sidecar(&options.sidecars).ok_or_else(|| Alone::no_sidecar(&options.sidecars))?;
+        let recorded = Recorded::open(env)
+            .map_err(|error| Alone::because(format!("{VARIABLE} of {}: {error}", sidecar.name)))?;
+        Ok(Self {
+            status_port: settings.status_port,
+            sidecar,
+            env,
+            recorded,
+            kept: Kept::open(pod),
+            patch: Vec::new(),
+        })
+    }
+
+    fn rewrite(mut self, pod: &Pod<'_>, settings: Settings) -> Rewrite {
+        let mut rewrite = Rewrite::default();
+        for (container, probe) in pod.probes() {
+            let outcome = self.probe(container, probe);
+            rewrite.report(container, probe, outcome);
+        }
+        let mut of_pod = Vec::new();
+        if !self.patch.is_empty() || !rewrite.warnings.is_empty() {
+            of_pod.extend(settings.rewrite_warning);
+            of_pod.extend(settings.status_port_warning);
+        }
+        if !self.patch.is_empty() {
+            of_pod.extend(self.kept.replaces_unreadable());
+            rewrite.patch = self.finish();
+        }
+        let of_pod = of_pod.into_iter().map(|reason| Warning { probe: None, reason });
+        rewrite.warnings.splice(0..0, of_pod);
+        rewrite
+    }
+
+    /// Writes the variable, and the annotation where it is needed.
+    fn finish(mut self) -> Vec<Operation> {
+        if !self.env.has_variable() {
+            self.kept.note_env(self.env.value);
+        }
+        let value = self.recorded.changed.then(|| self.recorded.encode());
+        self.env.write(&self.sidecar.pointer().key("env"), value, &mut self.patch);
+        self.kept.write(&mut self.patch);
+        self.patch
+    }
+
+    /// Rewrites one probe. Its port and path now, or why it stays.
+    fn probe(&mut self, container: &Container<'_>, probe: &Probe<'_>) -> Result<String, Stay> {
+        let target = probe.handler.target()?;
+        let path = ProbePath::new(container.name, probe.kind)
+            .ok_or_else(|| stays("the container's name cannot stand in a path"))?;
+        let key = path.to_string();
+        let is_recorded = self.recorded.get(&key).is_some();
+        let on_status_port = target.port.number() == Some(self.status_port);
+        match (container.is_own_path(probe.kind, target), on_status_port) {
+            (true, true) if is_recorded => {
+                return Err(Stay::Rightly("it is rewritten already".to_owned()));
+            }
+            (true, false) if is_recorded => self.move_port(container, probe),
+            (true, _) => return Err(stays("it is rewritten already, but its original is lost")),
+            (false, true) => {
+                let port = self.status_port;
+                return Err(stays(format!("on port {port} it would probe the listener itself")));
+            }
+            (false, false) => self.redirect(container, probe, target, &key)?,
+        }
+        Ok(format!(":{}{key}", self.status_port))
+    }
+
+    /// The status port is another one now.
+    fn move_port(&mut self, container: &Container<'_>, probe: &Probe<'_>) {
+        let at = container.probe_pointer(probe.kind).key("httpGet").key("port");
+        self.patch.push(Operation::Replace(at, self.status_port.into()));
+    }
+
+    fn redirect(
+        &mut self,
+        container: &Container<'_>,
+        probe: &Probe<'_>,
+        target: &Target<'_>,
+        key: &str,
+    ) -> Result<(), Stay> {
+        let (port, scheme) = self.check(container, probe, target)?;
+        let prober = target.prober(port, scheme, probe.timeout_seconds);
+        if !self.recorded.fits(key, &prober) {
+            return Err(stays(format!("with it {VARIABLE} would be too long for exec")));
+        }
+        let members = members::replaced(probe, target);
+        if members == members::recorded(&prober) {
+            self.kept.remove(key);
+        } else if self.kept.fits(key, &members) {
+            self.kept.insert(key, members);
+        } else {
+            let reason = format!("with it annotation {RESTORE_ANNOTATION} would be too long");
+            return Err(stays(reason));
+        }
+        self.recorded.insert(key.to_owned(), prober);
+        let at = container.probe_pointer(probe.kind);
+        members::redirect(&at, target, key, self.status_port, &mut self.patch);
+        Ok(())
+    }
+
+    /// The port and scheme to record, of a probe that asks this pod while the sidecar runs.
+    fn check(
+        &self,
+        container: &Container<'_>,
+        probe: &Probe<'_>,
+        target: &Target<'_>,
+    ) -> Result<(u16, Option<Scheme>), Stay> {
+        if !target.host.is_empty() {
+            return Err(stays(format!("it asks the host {}", quoted(target.host))));
+        }
+        let scheme = scheme(target)?;
+        let port = match target.port {
+            Port::Number(port) | Port::Named(_, Some(port)) => port,
+            Port::Named(name, None) => {
+                return Err(stays(format!("the container has no port named {}", quoted(name))));
+            }
+        };
+        let at_start = matches!(probe.kind, Kind::Startup | Kind::PostStart);
+        if at_start && container.list == List::Init && container.starts_before(self.sidecar) {
+            let sidecar = self.sidecar.name;
+            return Err(stays(format!("{sidecar} starts after it, and could not answer")));
+        }
+        Ok((port, scheme))
+    }
+}
+
+fn scheme(target: &Target<'_>) -> Result<Option<Scheme>, Stay> {
+    match target.protocol {
+        Protocol::Http { scheme, .. } if !scheme.is_empty() => match Scheme::parse(scheme) {
+            None => Err(stays(format!("its scheme {} is not known", quoted(scheme)))),
+            known => Ok(known),
+        },
+        _ => Ok(None),
+    }
+}
+
+fn stays(reason: impl std::fmt::Display) -> Stay {
+    Stay::Sadly(format!("{reason}; it stays as it was"))
+}

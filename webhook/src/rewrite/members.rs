@@ -1,0 +1,137 @@
+//! The members of a probe that a rewrite replaces, and restoring puts back.
+//!
+//! As they were, they form an object of their own: of an `httpGet` its path, port and (where it
+//! was HTTPS) scheme, since the rest stays in the probe; a `tcpSocket` or `grpc` whole, and an
+//! `httpGet: null` that stood beside it.
+
+use serde_json::Value;
+
+use super::node::{Object, present};
+use super::probe::{Probe, Protocol, Target};
+use crate::patch::{Operation, Pointer};
+use crate::probers::{Handler, Prober, Scheme};
+
+/// The members that the rewrite of `probe` replaces.
+pub(super) fn replaced(probe: &Probe<'_>, target: &Target<'_>) -> Object {
+    let copy = |from: &Object, keys: &[&str]| -> Object {
+        let there = keys.iter().filter_map(|key| from.get_key_value(*key));
+        there.map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    match &target.protocol {
+        Protocol::Http { scheme, .. } => {
+            let keys: &[&str] =
+                if is_https(scheme) { &["path", "port", "scheme"] } else { &["path", "port"] };
+            one("httpGet", copy(target.fields, keys))
+        }
+        Protocol::Tcp => copy(probe.fields, &["httpGet", "tcpSocket"]),
+        Protocol::Grpc { .. } => copy(probe.fields, &["grpc", "httpGet"]),
+    }
+}
+
+/// The same members, as far as the variable can say them.
+pub(super) fn recorded(prober: &Prober) -> Object {
+    let mut fields = Object::new();
+    let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
+    match &prober.handler {
+        Handler::HttpGet(http) => {
+            put("port", http.port.into());
+            if !http.path.is_empty() {
+                put("path", http.path.as_str().into());
+            }
+            if http.scheme == Some(Scheme::Https) {
+                put("scheme", Scheme::Https.as_str().into());
+            }
+            one("httpGet", fields)
+        }
+        Handler::TcpSocket(tcp) => {
+            put("port", tcp.port.into());
+            if !tcp.host.is_empty() {
+                put("host", tcp.host.as_str().into());
+            }
+            one("tcpSocket", fields)
+        }
+        Handler::Grpc(grpc) => {
+            put("port", grpc.port.into());
+            if let Some(service) = &grpc.service {
+                put("service", service.as_str().into());
+            }
+            one("grpc", fields)
+        }
+    }
+}
+
+fn one(key: &str, fields: Object) -> Object {
+    Object::from_iter([(key.to_owned(), Value::Object(fields))])
+}
+
+fn is_https(scheme: &str) -> bool {
+    Scheme::parse(scheme) == Some(Scheme::Https)
+}
+
+/// Whether `members` can be put back: one handler, and nothing that is none.
+pub(super) fn are_valid(members: &Object) -> bool {
+    let handlers = members.iter().filter(|(name, value)| {
+        ["httpGet", "tcpSocket", "grpc"].contains(&name.as_str())
+            && value.as_object().is_some_and(|handler| present(handler, "port").is_some())
+    });
+    let nulls = members.iter().filter(|(name, value)| *name == "httpGet" && value.is_null());
+    let (handlers, nulls) = (handlers.count(), nulls.count());
+    handlers == 1 && handlers + nulls == members.len()
+}
+
+/// Sends the probe at `probe_at` to `path` on `port`.
+pub(super) fn redirect(
+    probe_at: &Pointer,
+    target: &Target<'_>,
+    path: &str,
+    port: u16,
+    patch: &mut Vec<Operation>,
+) {
+    let at = probe_at.key("httpGet");
+    let handler = match &target.protocol {
+        Protocol::Http { scheme, .. } => {
+            patch.push(set(target.fields, &at, "path", path.into()));
+            patch.push(set(target.fields, &at, "port", port.into()));
+            if is_https(scheme) {
+                patch.push(set(target.fields, &at, "scheme", Scheme::Http.as_str().into()));
+            }
+            return;
+        }
+        Protocol::Tcp => "tcpSocket",
+        Protocol::Grpc { .. } => "grpc",
+    };
+    let http = [("path".to_owned(), path.into()), ("port".to_owned(), port.into())];
+    patch.push(Operation::Remove(probe_at.key(handler)));
+    patch.push(Operation::Add(at, Value::Object(Object::from_iter(http))));
+}
+
+/// Puts `members` back into the probe at `probe_at`, whose `httpGet` is now `http`.
+pub(super) fn put_back(
+    probe_at: &Pointer,
+    http: &Object,
+    members: &Object,
+    patch: &mut Vec<Operation>,
+) {
+    let at = probe_at.key("httpGet");
+    if let Some(Value::Object(original)) = members.get("httpGet") {
+        if !original.contains_key("path") {
+            patch.push(Operation::Remove(at.key("path")));
+        }
+        let changed = original.iter().filter(|(key, value)| http.get(*key) != Some(value));
+        patch.extend(changed.map(|(key, value)| set(http, &at, key, value.clone())));
+        return;
+    }
+    if !members.contains_key("httpGet") {
+        patch.push(Operation::Remove(at));
+    }
+    for (key, value) in members {
+        let at = probe_at.key(key);
+        let write = if key == "httpGet" { Operation::Replace } else { Operation::Add };
+        patch.push(write(at, value.clone()));
+    }
+}
+
+fn set(object: &Object, at: &Pointer, key: &str, value: Value) -> Operation {
+    let write = if object.contains_key(key) { Operation::Replace } else { Operation::Add };
+    write(at.key(key), value)
+}

@@ -1,0 +1,113 @@
+//! Typed reading of a pod: a value, and where it stands.
+
+use serde_json::{Map, Value};
+
+use super::Malformed;
+use crate::patch::Pointer;
+
+pub(crate) type Object = Map<String, Value>;
+
+/// A value and its place. Places are linked on the stack: a pointer is built only for an error.
+#[derive(Clone, Copy)]
+pub(crate) struct Node<'a, 'p> {
+    pub value: &'a Value,
+    place: Place<'p>,
+}
+
+#[derive(Clone, Copy)]
+enum Place<'p> {
+    Root,
+    Key(&'p Place<'p>, &'p str),
+    Index(&'p Place<'p>, usize),
+}
+
+impl Place<'_> {
+    fn pointer(&self) -> Pointer {
+        match self {
+            Place::Root => Pointer::root(),
+            Place::Key(parent, key) => parent.pointer().key(key),
+            Place::Index(parent, index) => parent.pointer().index(*index),
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, Malformed>;
+
+impl<'a> Node<'a, '_> {
+    pub fn root(value: &'a Value) -> Self {
+        Self { value, place: Place::Root }
+    }
+
+    pub fn malformed(&self, problem: impl Into<String>) -> Malformed {
+        Malformed { at: self.place.pointer(), problem: problem.into() }
+    }
+
+    pub fn object(&self) -> Result<&'a Object> {
+        self.value.as_object().ok_or_else(|| self.is_not("an object"))
+    }
+
+    pub fn string(&self) -> Result<&'a str> {
+        self.value.as_str().ok_or_else(|| self.is_not("a string"))
+    }
+
+    pub fn bool(&self) -> Result<bool> {
+        self.value.as_bool().ok_or_else(|| self.is_not("true or false"))
+    }
+
+    pub fn integer(&self) -> Result<i64> {
+        self.value.as_i64().ok_or_else(|| self.is_not("an integer"))
+    }
+
+    /// A port number, 1 to 65535.
+    pub fn port(&self) -> Result<u16> {
+        let port = u16::try_from(self.integer()?).ok().filter(|port| *port != 0);
+        port.ok_or_else(|| self.is_not("a port from 1 to 65535"))
+    }
+
+    /// The items of an array, each with its place.
+    pub fn items<'s>(&'s self) -> Result<impl Iterator<Item = Node<'a, 's>>> {
+        let items = self.value.as_array().ok_or_else(|| self.is_not("an array"))?;
+        Ok(items
+            .iter()
+            .enumerate()
+            .map(|(index, value)| Node { value, place: Place::Index(&self.place, index) }))
+    }
+
+    /// The member `key` of an object. Null and absent mean the same.
+    pub fn member<'s>(&'s self, key: &'s str) -> Result<Option<Node<'a, 's>>> {
+        let value = present(self.object()?, key);
+        Ok(value.map(|value| Node { value, place: Place::Key(&self.place, key) }))
+    }
+
+    /// The member `key`, a string.
+    pub fn text(&self, key: &str) -> Result<Option<&'a str>> {
+        self.member(key)?.map(|node| node.string()).transpose()
+    }
+
+    fn is_not(&self, expected: &str) -> Malformed {
+        self.malformed(format!("expected {expected}, not {}", brief(self.value)))
+    }
+}
+
+/// The member `key`. Null and absent mean the same.
+pub(crate) fn present<'a>(object: &'a Object, key: &str) -> Option<&'a Value> {
+    object.get(key).filter(|value| !value.is_null())
+}
+
+/// A text between quotes, in one line, cut where it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Object(_) => "an object".to_owned(),
+        Value::Array(_) => "an array".to_owned(),
+        Value::String(text) => quoted(text),
+        scalar => scalar.to_string(),
+    }
+}

@@ -1,0 +1,159 @@
+//! A pod, read as far as rewriting and restoring need it. All that can be malformed is found here.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::node::{Node, Object};
+use super::probe::{self, Probe, Target};
+use super::variable::Env;
+use super::{Malformed, ProbeName};
+use crate::patch::Pointer;
+use crate::path::{Kind, ProbePath};
+
+pub(super) struct Pod<'a> {
+    /// As it stands, `null` too.
+    pub metadata: Option<&'a Value>,
+    /// Of the pod itself; a Deployment's own do not count.
+    pub annotations: Option<&'a Object>,
+    pub host_network: bool,
+    /// Init containers first, each list in the pod's order.
+    pub containers: Vec<Container<'a>>,
+}
+
+pub(super) struct Container<'a> {
+    pub list: List,
+    pub index: usize,
+    pub name: &'a str,
+    pub role: Role<'a>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    Init,
+    Regular,
+}
+
+pub(super) enum Role<'a> {
+    App(Vec<Probe<'a>>),
+    Sidecar(Env<'a>),
+}
+
+type Result<T> = std::result::Result<T, Malformed>;
+
+impl<'a> Pod<'a> {
+    pub fn read(pod: &'a Value, sidecars: &[String]) -> Result<Self> {
+        let pod = Node::root(pod);
+        let metadata = pod.object()?.get("metadata");
+        let annotations = match pod.member("metadata")? {
+            Some(metadata) => read_annotations(&metadata)?,
+            None => None,
+        };
+        let mut read = Pod { metadata, annotations, host_network: false, containers: Vec::new() };
+        if let Some(spec) = pod.member("spec")? {
+            read.read_spec(&spec, sidecars)?;
+        }
+        Ok(read)
+    }
+
+    fn read_spec(&mut self, spec: &Node<'a, '_>, sidecars: &[String]) -> Result<()> {
+        if let Some(host_network) = spec.member("hostNetwork")? {
+            self.host_network = host_network.bool()?;
+        }
+        let mut names = HashSet::new();
+        for list in [List::Init, List::Regular] {
+            let Some(containers) = spec.member(list.field())? else { continue };
+            for (index, node) in containers.items()?.enumerate() {
+                let container = Container::read(list, index, &node, sidecars)?;
+                if !names.insert(container.name) {
+                    return Err(node.malformed("another container has the same name"));
+                }
+                self.containers.push(container);
+            }
+        }
+        Ok(())
+    }
+
+    /// The container that carries the variable: of `names` the first that is there.
+    pub fn sidecar(&self, names: &[String]) -> Option<(&Container<'a>, &Env<'a>)> {
+        let find = |name: &String| self.containers.iter().find(|c| c.name == name);
+        let sidecar = names.iter().find_map(find)?;
+        match &sidecar.role {
+            Role::Sidecar(env) => Some((sidecar, env)),
+            Role::App(_) => None,
+        }
+    }
+
+    /// Every probe and hook but the sidecars', in the pod's order.
+    pub fn probes(&self) -> impl Iterator<Item = (&Container<'a>, &Probe<'a>)> {
+        self.containers.iter().flat_map(|container| {
+            let probes = match &container.role {
+                Role::App(probes) => probes.as_slice(),
+                Role::Sidecar(_) => &[],
+            };
+            probes.iter().map(move |probe| (container, probe))
+        })
+    }
+}
+
+fn read_annotations<'a>(metadata: &Node<'a, '_>) -> Result<Option<&'a Object>> {
+    let Some(annotations) = metadata.member("annotations")? else { return Ok(None) };
+    for (key, value) in annotations.object()? {
+        if !value.is_null() {
+            annotations.text(key)?;
+        }
+    }
+    annotations.object().map(Some)
+}
+
+impl List {
+    pub fn field(self) -> &'static str {
+        match self {
+            List::Init => "initContainers",
+            List::Regular => "containers",
+        }
+    }
+}
+
+impl<'a> Container<'a> {
+    fn read(list: List, index: usize, node: &Node<'a, '_>, sidecars: &[String]) -> Result<Self> {
+        let name = node.text("name")?.ok_or_else(|| node.malformed("needs a name"))?;
+        let role = if sidecars.iter().any(|sidecar| sidecar == name) {
+            Role::Sidecar(Env::read(node)?)
+        } else {
+            Role::App(probe::read_all(node)?)
+        };
+        Ok(Container { list, index, name, role })
+    }
+
+    pub fn pointer(&self) -> Pointer {
+        Pointer::root().key("spec").key(self.list.field()).index(self.index)
+    }
+
+    pub fn probe_pointer(&self, kind: Kind) -> Pointer {
+        if kind.is_hook() {
+            self.pointer().key("lifecycle").key(kind.field())
+        } else {
+            self.pointer().key(kind.field())
+        }
+    }
+
+    /// Whether the probe has been rewritten: it asks for its own path on a status port.
+    pub fn is_own_path(&self, kind: Kind, target: &Target<'_>) -> bool {
+        let own = ProbePath::new(self.name, kind);
+        own.is_some() && target.http_path().and_then(ProbePath::parse) == own
+    }
+
+    pub fn probe_name(&self, kind: Kind) -> ProbeName {
+        ProbeName { container: self.name.to_owned(), kind }
+    }
+
+    /// Whether the kubelet starts this container, and waits for it, before it starts `other`.
+    pub fn starts_before(&self, other: &Container<'_>) -> bool {
+        match (self.list, other.list) {
+            (List::Init, List::Init) => self.index < other.index,
+            (List::Init, List::Regular) => true,
+            (List::Regular, _) => false,
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! A container's probes and lifecycle hooks, read with what their handlers say.
+
+use std::fmt;
+
+use super::Malformed;
+use super::node::{Node, Object, present, quoted};
+use crate::path::Kind;
+use crate::probers::{self, HttpHeader, Prober, Scheme};
+
+/// A probe or hook, as the pod has it.
+pub(super) struct Probe<'a> {
+    pub kind: Kind,
+    pub fields: &'a Object,
+    pub handler: Handler<'a>,
+    /// 0 where it has none.
+    pub timeout_seconds: u32,
+}
+
+pub(super) enum Handler<'a> {
+    /// It asks a port.
+    Network(Target<'a>),
+    /// `exec` or `sleep`: nothing that a sidecar could intercept.
+    Local(&'static str),
+    /// A handler of a later Kubernetes.
+    Unknown(&'a str),
+}
+
+/// What a handler asks.
+pub(super) struct Target<'a> {
+    pub protocol: Protocol<'a>,
+    pub port: Port<'a>,
+    /// Empty where it has none.
+    pub host: &'a str,
+    /// The handler itself.
+    pub fields: &'a Object,
+}
+
+pub(super) enum Protocol<'a> {
+    Http { path: &'a str, scheme: &'a str, headers: Vec<(&'a str, &'a str)> },
+    Tcp,
+    Grpc { service: Option<&'a str> },
+}
+
+pub(super) enum Port<'a> {
+    Number(u16),
+    /// A named port of the container, and its number; `None` where the container has none such.
+    Named(&'a str, Option<u16>),
+}
+
+impl Port<'_> {
+    pub fn number(&self) -> Option<u16> {
+        match self {
+            Port::Number(number) => Some(*number),
+            Port::Named(_, number) => *number,
+        }
+    }
+}
+
+type Result<T, E = Malformed> = std::result::Result<T, E>;
+
+/// The order in which a container's probes are read and reported.
+const KINDS: [Kind; 5] =
+    [Kind::Readiness, Kind::Liveness, Kind::Startup, Kind::PostStart, Kind::PreStop];
+
+/// All probes and hooks of a container.
+pub(super) fn read_all<'a>(container: &Node<'a, '_>) -> Result<Vec<Probe<'a>>> {
+    let lifecycle = container.member("lifecycle")?;
+    let mut probes = Vec::new();
+    for kind in KINDS {
+        let holder = if kind.is_hook() { lifecycle.as_ref() } else { Some(container) };
+        let Some(holder) = holder else { continue };
+        if let Some(probe) = holder.member(kind.field())? {
+            probes.push(read(container, &probe, kind)?);
+        }
+    }
+    Ok(probes)
+}
+
+fn read<'a>(container: &Node<'a, '_>, probe: &Node<'a, '_>, kind: Kind) -> Result<Probe<'a>> {
+    let fields = probe.object()?;
+    let handler = match handler_name(probe, kind)? {
+        HandlerName::Local(name) => Handler::Local(name),
+        HandlerName::Unknown(name) => Handler::Unknown(name),
+        HandlerName::Network(name) => match probe.member(name)? {
+            Some(handler) => Handler::Network(target(container, name, &handler)?),
+            None => return Err(probe.malformed(NO_HANDLER)),
+        },
+    };
+    // A hook has no time limit, whatever it says.
+    let timeout_seconds = if kind.is_hook() { 0 } else { timeout(probe)? };
+    Ok(Probe { kind, fields, handler, timeout_seconds })
+}
+
+const NO_HANDLER: &str = "needs a handler: httpGet, tcpSocket, grpc or exec";
+
+enum HandlerName<'a> {
+    Network(&'static str),
+    Local(&'static str),
+    Unknown(&'a str),
+}
+
+/// The handlers that the API knows, of a probe and of a hook.
+const PROBE_HANDLERS: [&str; 4] = ["httpGet", "tcpSocket", "grpc", "exec"];
+const HOOK_HANDLERS: [&str; 4] = ["httpGet", "tcpSocket", "exec", "sleep"];
+
+/// A probe's other fields. A hook has none.
+const TIMING: [&str; 6] = [
+    "initialDelaySeconds",
+    "timeoutSeconds",
+    "periodSeconds",
+    "successThreshold",
+    "failureThreshold",
+    "terminationGracePeriodSeconds",
+];
+
+fn handler_name<'a>(probe: &Node<'a, '_>, kind: Kind) -> Result<HandlerName<'a>> {
+    let fields = probe.object()?;
+    let known = if kind.is_hook() { HOOK_HANDLERS } else { PROBE_HANDLERS };
+    let mut there = known.into_iter().filter(|name| present(fields, name).is_some());
+    match (there.next(), there.next()) {
+        (Some(one), Some(other)) => {
+            Err(probe.malformed(format!("has more than one handler: {one} and {other}")))
+        }
+        (Some(name @ ("exec" | "sleep")), None) => Ok(HandlerName::Local(name)),
+        (Some(name), None) => Ok(HandlerName::Network(name)),
+        (None, _) => unknown_handler(fields)
+            .map(HandlerName::Unknown)
+            .ok_or_else(|| probe.malformed(NO_HANDLER)),
+    }
+}
+
+fn unknown_handler(fields: &Object) -> Option<&str> {
+    let mut names = fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name);
+    names.find(|name| !TIMING.contains(&name.as_str())).map(String::as_str)
+}
+
+fn timeout(probe: &Node<'_, '_>) -> Result<u32> {
+    let Some(node) = probe.member("timeoutSeconds")? else { return Ok(0) };
+    let seconds = node.integer()?;
+    match u32::try_from(seconds) {
+        Ok(seconds) if seconds <= i32::MAX as u32 => Ok(seconds),
+        _ => Err(node.malformed(format!("{seconds} is not a number of seconds"))),
+    }
+}
+
+fn target<'a>(container: &Node<'a, '_>, name: &str, handler: &Node<'a, '_>) -> Result<Target<'a>> {
+    let port = port(handler)?;
+    let (protocol, host) = match name {
+        "grpc" => (Protocol::Grpc { service: handler.text("service")? }, None),
+        "tcpSocket" => (Protocol::Tcp, handler.text("host")?),
+        _ => (http(handler)?, handler.text("host")?),
+    };
+    let port = match port.value.as_str() {
+        // A grpc probe's port has no name.
+        Some(name) if !matches!(protocol, Protocol::Grpc { .. }) => {
+            Port::Named(name, named_port(container, name)?)
+        }
+        _ => Port::Number(port.port()?),
+    };
+    Ok(Target { protocol, port, host: host.unwrap_or_default(), fields: handler.object()? })
+}
+
+fn port<'a, 's>(handler: &'s Node<'a, '_>) -> Result<Node<'a, 's>> {
+    handler.member("port")?.ok_or_else(|| handler.malformed("needs a port"))
+}
+
+fn http<'a>(handler: &Node<'a, '_>) -> Result<Protocol<'a>> {
+    Ok(Protocol::Http {
+        path: handler.text("path")?.unwrap_or_default(),
+        scheme: handler.text("scheme")?.unwrap_or_default(),
+        headers: headers(handler)?,
+    })
+}
+
+fn headers<'a>(handler: &Node<'a, '_>) -> Result<Vec<(&'a str, &'a str)>> {
+    let Some(headers) = handler.member("httpHeaders")? else { return Ok(Vec::new()) };
+    let header = |node: Node<'a, '_>| {
+        Ok((node.text("name")?.unwrap_or_default(), node.text("value")?.unwrap_or_default()))
+    };
+    headers.items()?.map(header).collect()
+}
+
+/// The first port of the container that has this name, whatever its protocol (as Istio does it).
+fn named_port(container: &Node<'_, '_>, name: &str) -> Result<Option<u16>> {
+    let Some(ports) = container.member("ports")? else { return Ok(None) };
+    for port in ports.items()? {
+        if port.text("name")? == Some(name) {
+            let number = port.member("containerPort")?;
+            let number = number.ok_or_else(|| port.malformed("needs a containerPort"))?;
+            return number.port().map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Why a probe stays as it was.
+pub(super) enum Stay {
+    /// It is as it should be.
+    Rightly(String),
+    /// Its user should know.
+    Sadly(String),
+}
+
+impl Stay {
+    pub fn reason(self) -> String {
+        let (Stay::Rightly(reason) | Stay::Sadly(reason)) = self;
+        reason
+    }
+}
+
+impl<'a> Handler<'a> {
+    /// What it asks, where it is one that can be rewritten.
+    pub fn target(&self) -> Result<&Target<'a>, Stay> {
+        match self {
+            Handler::Network(target) => Ok(target),
+            Handler::Local(name) => Err(Stay::Rightly(format!("{name} asks no port"))),
+            Handler::Unknown(name) => {
+                let name = quoted(name);
+                Err(Stay::Sadly(format!("{name} is no handler that is known; it stays as it was")))
+            }
+        }
+    }
+}
+
+impl Target<'_> {
+    /// The path of an httpGet.
+    pub fn http_path(&self) -> Option<&str> {
+        match self.protocol {
+            Protocol::Http { path, .. } => Some(path),
+            Protocol::Tcp | Protocol::Grpc { .. } => None,
+        }
+    }
+
+    /// What is recorded of it; its port and scheme have been resolved.
+    pub fn prober(&self, port: u16, scheme: Option<Scheme>, timeout_seconds: u32) -> Prober {
+        let handler = match &self.protocol {
+            Protocol::Http { path, headers, .. } => probers::Handler::HttpGet(probers::HttpGet {
+                path: (*path).to_owned(),
+                port,
+                host: self.host.to_owned(),
+                scheme,
+                headers: headers.iter().map(|(name, value)| header(name, value)).collect(),
+            }),
+            Protocol::Tcp => {
+                probers::Handler::TcpSocket(probers::TcpSocket { port, host: self.host.to_owned() })
+            }
+            Protocol::Grpc { service } => {
+                probers::Handler::Grpc(probers::Grpc { port, service: service.map(str::to_owned) })
+            }
+        };
+        Prober { handler, timeout_seconds }
+    }
+}
+
+fn header(name: &str, value: &str) -> HttpHeader {
+    HttpHeader { name: name.to_owned(), value: value.to_owned() }
+}
+
+/// For people: `httpGet :8080/index.html`.
+impl fmt::Display for Handler<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Handler::Network(target) => target.fmt(f),
+            Handler::Local(name) => f.write_str(name),
+            Handler::Unknown(name) => write!(f, "{}", name.escape_debug()),
+        }
+    }
+}
+
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.protocol {
+            Protocol::Http { scheme, .. } if scheme.eq_ignore_ascii_case("HTTPS") => "https",
+            Protocol::Http { .. } => "httpGet",
+            Protocol::Tcp => "tcpSocket",
+            Protocol::Grpc { .. } => "grpc",
+        })?;
+        write!(f, " {}:{}", self.host.escape_debug(), self.port)?;
+        match self.protocol {
+            Protocol::Http { path, .. } => {
+                let slash = if path.starts_with('/') { "" } else { "/" };
+                write!(f, "{slash}{}", path.escape_debug())
+            }
+            Protocol::Grpc { service: Some(service) } if !service.is_empty() => {
+                write!(f, " {}", service.escape_debug())
+            }
+            Protocol::Tcp | Protocol::Grpc { .. } => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Port<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Port::Number(number) => number.fmt(f),
+            Port::Named(name, _) => write!(f, "{}", name.escape_debug()),
+        }
+    }
+}

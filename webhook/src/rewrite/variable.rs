@@ -1,0 +1,171 @@
+//! The variable in the sidecar's environment: what is recorded, and how it is written back.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Malformed;
+use super::node::Node;
+use crate::patch::{Operation, Pointer};
+use crate::probers::{self, Prober, VARIABLE};
+
+/// What `exec` takes of one variable: `NAME=value` and its NUL within 131,072 bytes.
+const LONGEST_VALUE: usize = 131_072 - VARIABLE.len() - "=\0".len();
+
+/// A sidecar's `env`, as far as the variable goes.
+pub(super) struct Env<'a> {
+    /// As it stands, `null` too.
+    pub value: Option<&'a Value>,
+    length: usize,
+    /// Where the variable stands. The kubelet takes the last.
+    places: Vec<usize>,
+    /// What the last says.
+    source: Source<'a>,
+    /// Whether the last has a member `value`.
+    has_value: bool,
+}
+
+enum Source<'a> {
+    Text(&'a str),
+    ValueFrom,
+}
+
+impl<'a> Env<'a> {
+    pub fn read(container: &Node<'a, '_>) -> Result<Self, Malformed> {
+        let mut env = Env {
+            value: container.object()?.get("env"),
+            length: 0,
+            places: Vec::new(),
+            source: Source::Text(""),
+            has_value: false,
+        };
+        let Some(node) = container.member("env")? else { return Ok(env) };
+        for (index, item) in node.items()?.enumerate() {
+            env.length += 1;
+            if item.text("name")? == Some(VARIABLE) {
+                env.places.push(index);
+                env.read_variable(&item)?;
+            }
+        }
+        Ok(env)
+    }
+
+    fn read_variable(&mut self, item: &Node<'a, '_>) -> Result<(), Malformed> {
+        let text = item.text("value")?.unwrap_or_default();
+        let elsewhere = item.member("valueFrom")?.is_some();
+        self.source = if elsewhere { Source::ValueFrom } else { Source::Text(text) };
+        self.has_value = item.object()?.contains_key("value");
+        Ok(())
+    }
+
+    pub fn has_variable(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// Makes the variable the only one of its name, with this value where there is a new one.
+    pub fn write(&self, env: &Pointer, value: Option<String>, patch: &mut Vec<Operation>) {
+        let Some((last, earlier)) = self.places.split_last() else {
+            patch.extend(value.map(|value| self.append(env, value)));
+            return;
+        };
+        if let Some(value) = value {
+            let at = env.index(*last).key("value");
+            let write = if self.has_value { Operation::Replace } else { Operation::Add };
+            patch.push(write(at, value.into()));
+        }
+        remove_items(env, earlier, patch);
+    }
+
+    fn append(&self, env: &Pointer, value: String) -> Operation {
+        let variable = json!({"name": VARIABLE, "value": value});
+        if self.length == 0 {
+            return Operation::Add(env.clone(), Value::Array(vec![variable]));
+        }
+        Operation::Add(env.index(self.length), variable)
+    }
+
+    /// Takes the variable out. An `env` that holds nothing else becomes `empty`, or goes too.
+    pub fn remove(&self, env: &Pointer, empty: Option<Value>, patch: &mut Vec<Operation>) {
+        if self.length > self.places.len() {
+            return remove_items(env, &self.places, patch);
+        }
+        patch.push(match empty {
+            Some(empty) => Operation::Replace(env.clone(), empty),
+            None => Operation::Remove(env.clone()),
+        });
+    }
+}
+
+/// From the last to the first, so that the indices hold.
+fn remove_items(env: &Pointer, indices: &[usize], patch: &mut Vec<Operation>) {
+    patch.extend(indices.iter().rev().map(|index| Operation::Remove(env.index(*index))));
+}
+
+/// The entries of the variable.
+pub(super) struct Recorded {
+    entries: BTreeMap<String, Prober>,
+    /// Bytes of all entries as they are written, each with its comma.
+    length: usize,
+    /// Whether it says anything else than at first.
+    pub changed: bool,
+}
+
+impl Recorded {
+    /// The entries of an existing variable; why it cannot be used, where it cannot.
+    pub fn open(env: &Env<'_>) -> Result<Self, String> {
+        let Source::Text(text) = env.source else {
+            return Err("comes from valueFrom".to_owned());
+        };
+        let mut recorded = Recorded { entries: BTreeMap::new(), length: 0, changed: false };
+        let probers = probers::decode(text.as_bytes()).map_err(|error| error.to_string())?;
+        for (key, prober) in probers {
+            let prober = prober.map_err(|error| error.to_string())?;
+            recorded.length += written_length(&key, &prober);
+            recorded.entries.insert(key, prober);
+        }
+        Ok(recorded)
+    }
+
+    pub fn get(&self, key: &str) -> Option<&Prober> {
+        self.entries.get(key)
+    }
+
+    /// Whether the variable could still be passed to a process with this entry in it.
+    pub fn fits(&self, key: &str, prober: &Prober) -> bool {
+        let replaced = self.get(key).map_or(0, |old| written_length(key, old));
+        let entries = self.length - replaced + written_length(key, prober);
+        // Two braces more, and no comma after the last entry.
+        entries + "{}".len() - ",".len() <= LONGEST_VALUE
+    }
+
+    /// A probe that has changed since wins over the one that is recorded.
+    pub fn insert(&mut self, key: String, prober: Prober) {
+        if self.get(&key) == Some(&prober) {
+            return;
+        }
+        self.changed = true;
+        self.length += written_length(&key, &prober);
+        if let Some((key, old)) = self.entries.remove_entry(&key) {
+            self.length -= written_length(&key, &old);
+        }
+        self.entries.insert(key, prober);
+    }
+
+    pub fn remove(&mut self, key: &str) {
+        self.changed |= self.entries.remove(key).is_some();
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn encode(&self) -> String {
+        probers::encode(self.entries.iter().map(|(key, prober)| (key.as_str(), prober)))
+    }
+}
+
+fn written_length(key: &str, prober: &Prober) -> usize {
+    let mut text = String::new();
+    probers::encode_entry(&mut text, key, prober);
+    text.len() + ",".len()
+}
