@@ -10,12 +10,12 @@
 //! | `patches` | JSON Patch against the crate json-patch |
 
 mod golden;
-//mod malformed;
-//mod manifests;
-//mod patches;
+mod malformed;
+mod manifests;
+mod patches;
 mod pods;
 mod properties;
-//mod sizes;
+mod sizes;
 mod yaml;
 
 use app_health_webhook::patch::apply;
