@@ -19,6 +19,9 @@ mod resolve;
 mod scalar;
 mod stream;
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use app_health_webhook::patch::Operation;

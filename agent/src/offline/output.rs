@@ -47,7 +47,7 @@ impl Printout {
         }
     }
 
-    /// Takes in a document, and what becomes of it.
+    /// Takes in a document, and what becomes of it. `Err` where the patch does not fit it.
     pub fn add(
         &mut self,
         document: &Document,

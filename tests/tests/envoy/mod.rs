@@ -1,7 +1,33 @@
 //! The contract of port 15020, through the real Envoy with the shipped configuration. Each test has
 //! an Envoy of its own, and as many cases as can share it.
 
+use std::time::Duration;
+
 /// What the app answers, and what the kubelet then gets.
 mod answers;
-/// How the answer is judged.
+/// Clients that are no kubelet.
+mod clients;
+/// Probes of the kind grpc.
+mod grpc;
+/// Lifecycle hooks.
+mod hooks;
+/// HTTPS apps.
+mod https;
+/// Redirects, followed and not.
+mod redirects;
+/// What the app gets to see.
+mod request;
+/// Everything else on the status port.
+mod routes;
+/// Ten thousand connections that say nothing.
+mod silent;
+/// Probes of the kind tcpSocket, and the agent.
+mod tcp;
+/// Time.
+mod timeouts;
+/// Variables that are not as they should be.
+mod variable;
+/// How the answers are judged.
 mod want;
+
+const SECOND: Duration = Duration::from_secs(1);

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::time::{Duration, Instant};
 
 use app_health_tests::app::{Http, Request, Script, V4};
 use app_health_tests::entries::{self, Entries};
@@ -35,9 +36,13 @@ impl Want {
     }
 }
 
+/// The kubelet's limit is left to the status port: what it answers too late is to be seen.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 /// Sends each request, and panics with all those that were not answered as wanted.
 pub fn check<C: Debug>(cases: impl IntoIterator<Item = (C, Get, Want)>) {
-    let answered = cases.into_iter().map(|(case, get, want)| (case, want, get.send()));
+    let answered =
+        cases.into_iter().map(|(case, get, want)| (case, want, get.timeout(PATIENCE).send()));
     let wrong: Vec<String> = answered
         .filter(|(_, want, outcome)| !want.is_met(outcome))
         .map(|(case, want, outcome)| format!("{case:?}: wanted {want:?}, got {}", shown(&outcome)))
@@ -74,15 +79,25 @@ impl Scripted {
         Self { app, entries, wants }
     }
 
+    /// Sends every probe, and checks what comes and that it comes within `limit`.
+    pub fn probe_within(&self, limit: Duration) {
+        let envoy = envoy(self.entries.clone());
+        for (n, (case, want)) in self.wants.iter().enumerate() {
+            let start = Instant::now();
+            check([(case, envoy.get(entries::probe(&container(n))), *want)]);
+            assert!(start.elapsed() < limit, "{case}: {:?}", start.elapsed());
+        }
+    }
+
     /// Sends every probe, and checks what comes.
     pub fn probe(&self) {
-        let envoy = Setup::default().probers(self.entries.clone()).start();
+        let envoy = envoy(self.entries.clone());
         self.check(|container| envoy.get(entries::probe(container)));
     }
 
     /// Runs every hook, and checks what comes.
     pub fn hook(&self) {
-        let envoy = Setup::default().probers(self.entries.clone()).start();
+        let envoy = envoy(self.entries.clone());
         self.check(|container| envoy.hook(entries::hook(container)));
     }
 

@@ -1,0 +1,66 @@
+use std::time::Instant;
+
+use app_health_tests::app::{Closed, Grpc, Health, Http, Script, V4};
+use app_health_tests::entries::{Entries, grpc, probe};
+use app_health_tests::health::ServingStatus::{NotServing, Serving, Unknown};
+
+use super::SECOND;
+use super::want::Want::{App, Reason};
+use super::want::{check, envoy};
+
+#[test]
+fn only_serving_is_a_success() {
+    let app = Grpc::start(V4, Health::Silent);
+    let envoy = envoy(Entries::default().probe("c", grpc(app.addr(), Some("some.Service"))));
+    for (health, want) in [
+        (Health::Says(Serving), App(200)),
+        (Health::Says(NotServing), Reason(500, "NOT_SERVING")),
+        (Health::Says(Unknown), Reason(500, "UNKNOWN")),
+        (Health::Error(5), Reason(500, "")),
+        (Health::Error(12), Reason(500, "")),
+        (Health::Error(13), Reason(500, "")),
+        (Health::Silent, Reason(504, "timeout")),
+        (Health::Says(Serving), App(200)),
+    ] {
+        app.set(health);
+        check([(health, envoy.get(probe("c")), want)]);
+    }
+    assert_eq!(app.services(), vec!["some.Service"; 8]);
+}
+
+#[test]
+fn the_app_sees_a_call_as_the_kubelet_makes_it() {
+    let app = Grpc::start(V4, Health::Says(Serving));
+    let entries = Entries::default().probe("none", grpc(app.addr(), None));
+    let envoy = envoy(entries.probe("empty", grpc(app.addr(), Some(""))));
+    check(["none", "empty"].map(|name| (name, envoy.get(probe(name)), App(200))));
+    assert_eq!(app.services(), ["", ""]);
+    for request in app.seen() {
+        let header = |name| request.header(name).unwrap_or_default();
+        assert_eq!(header("host"), app.addr().to_string());
+        assert_eq!(header("user-agent"), "kube-probe/1.36");
+        assert_eq!(header("content-type"), "application/grpc");
+        assert_eq!(request.peer.ip().to_string(), "127.0.0.6");
+        let of_envoy = |line: &String| line.starts_with("x-");
+        assert!(!request.lines().iter().any(of_envoy), "{:?}", request.lines());
+    }
+}
+
+#[test]
+fn apps_that_speak_no_grpc() {
+    let closed = Closed::start(V4);
+    let http = Http::start(V4, |_| Script::status(200));
+    let at_once = Http::at_accept(V4, Script::status(200));
+    let close = Http::at_accept(V4, Script::close());
+    let envoy = envoy(
+        Entries::default()
+            .probe("refused", grpc(closed.addr(), None))
+            .probe("http", grpc(http.addr(), None))
+            .probe("at-once", grpc(at_once.addr(), None))
+            .probe("close", grpc(close.addr(), None)),
+    );
+    let start = Instant::now();
+    check([("refused", envoy.get(probe("refused")), Reason(500, "refused"))]);
+    assert!(start.elapsed() < SECOND / 2, "dialled again? {:?}", start.elapsed());
+    check(["http", "at-once", "close"].map(|name| (name, envoy.get(probe(name)), Reason(500, ""))));
+}

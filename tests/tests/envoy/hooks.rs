@@ -1,0 +1,66 @@
+use std::time::Instant;
+
+use app_health_tests::app::{Closed as Refusing, Http, Script, V4};
+use app_health_tests::entries::{Entries, hook, http};
+
+use super::SECOND;
+use super::want::Want::{App, Closed};
+use super::want::{Scripted, check, envoy};
+
+const OK: &str = "HTTP/1.1 200 OK\r\n";
+
+#[test]
+fn any_answer_of_the_app_is_passed_on() {
+    let long = "x".repeat(10_240);
+    let head = |length: usize| Script::raw(format!("{OK}Content-Length: {length}\r\n\r\n"));
+    Scripted::new(&[
+        (Script::status(200), App(200)),
+        (Script::status(404), App(404)),
+        (Script::status(503), App(503)),
+        (Script::status(302), App(302)),
+        (Script::status(600), App(200)),
+        (Script::redirect(302, "http://127.0.0.2/"), App(302)),
+        // A body that breaks off is no failure, and 10 KiB of it are enough.
+        (head(5), App(200)),
+        (head(5).reset(), App(200)),
+        (head(20_000).hold(), App(200)),
+        (Script::raw(format!("{OK}\r\n{long}")).hold(), App(200)),
+        (Script::raw(format!("{OK}\r\n")).endless("x"), App(200)),
+    ])
+    .hook();
+}
+
+#[test]
+fn without_an_answer_of_the_app_there_is_none() {
+    Scripted::new(&[
+        (Script::close(), Closed),
+        (Script::close().reset(), Closed),
+        (Script::raw("SSH-2.0-x\r\n").hold(), Closed),
+        (Script::raw(OK), Closed),
+        (Script::raw("HTTP/1.1 099 X\r\n\r\n"), Closed),
+        (Script::redirect(302, "%zz"), Closed),
+        (Script::redirect(302, "http://127.0.0.1:1/"), Closed),
+    ])
+    .hook();
+    let refusing = Refusing::start(V4);
+    let envoy = envoy(Entries::default().hook("c", http(refusing.addr(), "/")));
+    check([("refused", envoy.hook(hook("c")), Closed)]);
+}
+
+#[test]
+fn a_hook_has_no_limit_of_time_and_closes_its_connection() {
+    let app = Http::start(V4, |_| {
+        let answer = format!("{OK}Content-Length: 0\r\n\r\n");
+        Script::default().wait(3 * SECOND).then(answer)
+    });
+    let envoy = envoy(Entries::default().hook("c", http(app.addr(), "/stop")));
+    let start = Instant::now();
+    let answer = envoy.hook(hook("c")).send().unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    assert!(start.elapsed() >= 3 * SECOND, "{:?}", start.elapsed());
+    let host = format!("Host: {}", app.addr());
+    assert_eq!(
+        app.seen()[0].lines(),
+        [&host[..], "User-Agent: kube-lifecycle/1.36", "Accept: */*", "Connection: close"]
+    );
+}

@@ -1,0 +1,72 @@
+use app_health_tests::app::{Alpn, Http, Https, Script, V4, Versions, status};
+use app_health_tests::entries::{Entries, hook, http, https, probe};
+
+use super::want::Want::{App, Reason};
+use super::want::{check, envoy};
+
+#[test]
+fn every_kind_of_tls_app_is_asked() {
+    let cases = [
+        ("no-alpn", Alpn::None, Versions::Both, "HTTP/1.1"),
+        ("http1", Alpn::Http1, Versions::Both, "HTTP/1.1"),
+        ("http2", Alpn::Http2, Versions::Both, "HTTP/2.0"),
+        ("both", Alpn::Both, Versions::Both, "HTTP/2.0"),
+        ("tls12", Alpn::Http1, Versions::Only12, "HTTP/1.1"),
+        ("tls13", Alpn::Http2, Versions::Only13, "HTTP/2.0"),
+    ];
+    let apps = cases.map(|(_, alpn, versions, _)| {
+        Https::start(V4, alpn, versions, |request| {
+            status(if request.target == "/well" { 200 } else { 503 })
+        })
+    });
+    let entries = cases.iter().zip(&apps).fold(Entries::default(), |entries, ((name, ..), app)| {
+        let ill = format!("{name}-ill");
+        entries.probe(name, https(app.addr(), "/well")).probe(&ill, https(app.addr(), "/ill"))
+    });
+    let envoy = envoy(entries);
+    for ((name, .., version), app) in cases.iter().zip(&apps) {
+        check([
+            (name, envoy.get(probe(name)), App(200)),
+            (name, envoy.get(probe(&format!("{name}-ill"))), App(503)),
+        ]);
+        let request = &app.seen()[0];
+        assert_eq!((&request.version[..], request.sni.as_deref()), (*version, None), "{name}");
+        assert_eq!(request.header("host"), Some(app.addr().to_string()), "{name}");
+    }
+}
+
+#[test]
+fn over_http2_too_the_app_sees_only_the_kubelets_headers() {
+    let app = Https::start(V4, Alpn::Http2, Versions::Both, |_| status(200));
+    let envoy = envoy(Entries::default().probe("c", https(app.addr(), "/x?y")));
+    let get = envoy.get(probe("c")).header("Host", "example.com").header("X-Custom", "hello");
+    assert_eq!(get.status(), Ok(200));
+    let request = &app.seen()[0];
+    assert_eq!((&request.target[..], &request.sni), ("/x?y", &None));
+    let lines =
+        ["host: example.com", "user-agent: kube-probe/1.36", "accept: */*", "x-custom: hello"];
+    assert_eq!(request.lines(), lines);
+}
+
+#[test]
+fn tls_that_meets_none() {
+    let plain = Http::start(V4, |_| Script::status(200));
+    let silent = Http::at_accept(V4, Script::default().hold());
+    let answers_at_once = Http::at_accept(V4, Script::raw("HTTP/1.1 400 Bad\r\n\r\n"));
+    let tls = Https::start(V4, Alpn::Http1, Versions::Both, |_| status(200));
+    let envoy = envoy(
+        Entries::default()
+            .probe("silent", https(silent.addr(), "/"))
+            .probe("plain", https(answers_at_once.addr(), "/"))
+            .hook("plain", https(answers_at_once.addr(), "/"))
+            .hook("retried", https(plain.addr(), "/"))
+            .probe("tls", http(tls.addr(), "/")),
+    );
+    check([
+        ("silent", envoy.get(probe("silent")), Reason(504, "timeout")),
+        ("plain", envoy.get(probe("plain")), Reason(502, "TLS")),
+        // Meant to be HTTPS, and asked again over HTTP, as the kubelet does it for hooks.
+        ("plain hook", envoy.hook(hook("plain")), App(400)),
+        ("tls", envoy.get(probe("tls")), Reason(502, "not a valid HTTP answer")),
+    ]);
+}

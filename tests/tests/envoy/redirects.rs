@@ -1,0 +1,139 @@
+use app_health_tests::app::{Alpn, Http, Https, Request, Script, V4, Versions, status};
+use app_health_tests::entries::{Entries, http, http_with, https, probe};
+use app_health_tests::kubelet::Verdict;
+
+use super::want::Want::{App, Reason};
+use super::want::{check, envoy};
+
+/// `/chain/3` leads to `/chain/2`, and so on; `/to?LOCATION` to the location; anything else is 200.
+fn app() -> Http {
+    Http::start(V4, |request: &Request| {
+        let target = &request.target[..];
+        if let Some(n) = target.strip_prefix("/chain/").and_then(|n| n.parse::<u8>().ok()) {
+            return match n {
+                0 => Script::status(204),
+                n => Script::redirect(302, &format!("/chain/{}", n - 1)),
+            };
+        }
+        match target.strip_prefix("/to?") {
+            Some(location) => Script::redirect(307, location),
+            None => Script::status(200),
+        }
+    })
+}
+
+#[test]
+fn nine_are_followed_and_the_tenth_fails() {
+    let app = app();
+    let cases =
+        [("one", 1, App(204)), ("nine", 9, App(204)), ("ten", 10, Reason(502, "9 redirects"))];
+    let entries = cases.iter().fold(Entries::default(), |entries, (name, n, _)| {
+        entries.probe(name, http(app.addr(), &format!("/chain/{n}")))
+    });
+    let envoy = envoy(entries);
+    check(cases.map(|(name, _, want)| (name, envoy.get(probe(name)), want)));
+    assert_eq!(app.seen_at("/chain/10").len(), 1);
+}
+
+#[test]
+fn where_a_location_leads() {
+    let (app, other) = (app(), app());
+    let tls = Https::start(V4, Alpn::Both, Versions::Both, |request| match &request.target[..] {
+        "/back" => {
+            let location = request.header("x-back").unwrap_or_default();
+            let mut answer = status(301);
+            answer.headers_mut().insert("location", location.parse().expect("a location"));
+            answer
+        }
+        _ => status(202),
+    });
+    let (port, tls_port) = (other.addr().port(), tls.addr().port());
+    let cases = [
+        ("relative", "/x".to_owned(), App(200)),
+        ("without-a-slash", "x".to_owned(), App(200)),
+        ("other-port", format!("http://127.0.0.1:{port}/chain/0"), App(204)),
+        ("without-a-scheme", format!("//127.0.0.1:{port}/chain/2"), App(204)),
+        ("to-https", format!("https://127.0.0.1:{tls_port}/"), App(202)),
+        ("refused", "http://127.0.0.1:1/".to_owned(), Reason(500, "refused")),
+        ("other-host", "http://127.0.0.2/x".to_owned(), App(307)),
+        ("a-name", "http://localhost/x".to_owned(), App(307)),
+        ("mailto", "mailto:x".to_owned(), App(307)),
+        ("empty", String::new(), App(307)),
+        ("no-url", "%zz".to_owned(), Reason(502, "%zz")),
+        ("bad-port", "http://127.0.0.1:x/".to_owned(), Reason(502, "port")),
+        ("ftp", "ftp://127.0.0.1/".to_owned(), Reason(502, "ftp")),
+    ];
+    let entries = cases.iter().fold(Entries::default(), |entries, (name, location, _)| {
+        entries.probe(name, http(app.addr(), &format!("/to?{location}")))
+    });
+    let envoy = envoy(entries.probe("back", https(tls.addr(), "/back")));
+    check(cases.map(|(name, _, want)| (name, envoy.get(probe(name)), want)));
+    let back = format!("http://{}/chain/1", app.addr());
+    check([("back", envoy.get(probe("back")).header("X-Back", back), App(204))]);
+}
+
+#[test]
+fn only_five_codes_are_followed() {
+    let app = Http::start(V4, |request| match request.target[1..].parse() {
+        Ok(code) => Script::redirect(code, "/end"),
+        Err(_) => Script::status(204),
+    });
+    let codes = [300, 301, 302, 303, 304, 305, 306, 307, 308, 310];
+    let name = |code: u16| format!("c{code}");
+    let entries = codes.iter().fold(Entries::default(), |entries, code| {
+        entries.probe(&name(*code), http(app.addr(), &format!("/{code}")))
+    });
+    let envoy = envoy(entries);
+    let followed = [301, 302, 303, 307, 308];
+    check(codes.map(|code| {
+        let status = if followed.contains(&code) { 204 } else { code };
+        (code, envoy.get(probe(&name(code))), App(status))
+    }));
+}
+
+#[test]
+fn what_is_left_over_raises_a_warning_and_leads_nowhere() {
+    let app = app();
+    let entries = Entries::default()
+        .probe("other-host", http(app.addr(), "/to?http://127.0.0.2/x"))
+        .probe("after-one", http(app.addr(), "/to?/to?http://127.0.0.2/x"));
+    let envoy = envoy(entries);
+    for name in ["other-host", "after-one"] {
+        let outcome = envoy.get(probe(name)).send();
+        assert_eq!(Verdict::of(&outcome), Verdict::Warning, "{name}");
+        assert_eq!(outcome.unwrap().header("location"), None, "{name}");
+    }
+}
+
+#[test]
+fn what_goes_along() {
+    let app = app();
+    let with_host = http_with(app.addr(), "/to?/relative", &[("Host", "example.com")]);
+    let absolute = format!("/to?http://{}/absolute", app.addr());
+    let entries = Entries::default()
+        .probe("relative", with_host)
+        .probe("absolute", http_with(app.addr(), &absolute, &[("Host", "example.com")]));
+    let envoy = envoy(entries);
+    for name in ["relative", "absolute"] {
+        let get = envoy.get(probe(name)).header("Host", "example.com").header("X-Custom", "hello");
+        assert_eq!(get.status(), Ok(200), "{name}");
+    }
+    let own = app.addr().to_string();
+    for (target, host, referer) in [
+        ("/relative", "example.com", format!("http://{own}/to?/relative")),
+        ("/absolute", &own[..], format!("http://{own}{absolute}")),
+    ] {
+        let mut lines = app.seen_at(target)[0].lines();
+        lines.sort();
+        let mut wanted = [
+            format!("Host: {host}"),
+            "User-Agent: kube-probe/1.36".into(),
+            "Accept: */*".into(),
+            "X-Custom: hello".into(),
+            format!("Referer: {referer}"),
+            "Connection: close".into(),
+        ];
+        wanted.sort();
+        assert_eq!(lines, wanted, "{target}");
+    }
+}

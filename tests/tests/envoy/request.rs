@@ -1,0 +1,147 @@
+use app_health_tests::app::{Http, Request, Script, V4};
+use app_health_tests::entries::{Entries, http, http_with, probe};
+use app_health_tests::envoy::Setup;
+
+use super::want::envoy;
+
+fn app() -> Http {
+    Http::start(V4, |_| Script::status(200))
+}
+
+fn only(app: &Http) -> Request {
+    let [request] = &app.seen()[..] else { panic!("one request, not {:?}", app.seen()) };
+    request.clone()
+}
+
+#[test]
+fn the_app_sees_the_kubelets_request_and_nothing_of_envoys() {
+    let app = app();
+    let envoy = envoy(Entries::default().probe("c", http(app.addr(), "/x")));
+    let get = envoy.get(probe("c")).header("X-Custom-Header", "hello").header("X-Twice", "1");
+    assert_eq!(get.header("X-Twice", "2").status(), Ok(200));
+    let request = only(&app);
+    assert_eq!((&request.method[..], &request.version[..]), ("GET", "HTTP/1.1"));
+    assert_eq!(request.peer.ip().to_string(), "127.0.0.6");
+    let host = format!("Host: {}", app.addr());
+    assert_eq!(
+        request.lines(),
+        [
+            &host[..],
+            "User-Agent: kube-probe/1.36",
+            "Accept: */*",
+            "X-Custom-Header: hello",
+            "X-Twice: 1",
+            "X-Twice: 2",
+            "Connection: close",
+        ]
+    );
+}
+
+#[test]
+fn a_head_runs_the_same_check() {
+    let app = app();
+    let envoy = envoy(Entries::default().probe("c", http(app.addr(), "/x")));
+    let head = format!("HEAD {} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", probe("c"));
+    let answer = app_health_tests::kubelet::raw(envoy.addr(), head.as_bytes(), super::SECOND);
+    let answer = String::from_utf8(answer.unwrap()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    assert_eq!(only(&app).method, "GET");
+}
+
+#[test]
+fn the_target_is_the_one_that_the_kubelet_would_ask_for() {
+    let app = app();
+    let cases = [
+        ("", "/"),
+        ("/", "/"),
+        ("ready", "/ready"),
+        ("/a?b=c&d", "/a?b=c&d"),
+        ("/a?b c#d", "/a?b c"),
+        ("/a b", "/a%20b"),
+        ("/ä", "/%C3%A4"),
+        ("/a%2Fb", "/a%2Fb"),
+        ("/a%zz?b", "/a%25zz%3Fb"),
+        ("//host/x", "/x"),
+        ("http://h/x?y", "/x?y"),
+        ("/a/../b/./c//d", "/a/../b/./c//d"),
+    ];
+    let name = |n: usize| format!("c{n}");
+    let entries = cases.iter().enumerate().fold(Entries::default(), |entries, (n, (path, _))| {
+        entries.probe(&name(n), http(app.addr(), path))
+    });
+    let envoy = envoy(entries);
+    for (n, (path, target)) in cases.iter().enumerate() {
+        let status = envoy.get(probe(&name(n))).status();
+        let seen = app.seen().last().map(|request| request.target.clone());
+        assert_eq!((status, seen.as_deref()), (Ok(200), Some(*target)), "{path}");
+    }
+}
+
+#[test]
+fn the_host_is_the_one_that_the_kubelet_would_send() {
+    let app = app();
+    let envoy = envoy(
+        Entries::default()
+            .probe("plain", http(app.addr(), "/"))
+            .probe("override", http_with(app.addr(), "/", &[("Host", "example.com")])),
+    );
+    let (own, status_port) = (app.addr().to_string(), envoy.addr().port());
+    let named = format!("example.com:{status_port}");
+    for (container, sent, seen) in [
+        ("plain", envoy.addr().to_string(), &own),
+        ("plain", named.clone(), &named),
+        ("override", "example.com".to_owned(), &"example.com".to_owned()),
+        ("override", named.clone(), &named),
+    ] {
+        assert_eq!(envoy.get(probe(container)).header("Host", &sent[..]).status(), Ok(200));
+        let request = app.seen().pop().unwrap();
+        assert_eq!(request.header("host").as_ref(), Some(seen), "{container} {sent}");
+    }
+}
+
+#[test]
+fn the_kubelets_headers_may_be_replaced_or_left_out() {
+    let app = app();
+    let envoy = envoy(Entries::default().probe("c", http(app.addr(), "/")));
+    let get = envoy.get(probe("c")).header("User-Agent", "").header("Accept", "");
+    assert_eq!(get.header("X-Forwarded-Proto", "https").status(), Ok(200));
+    let host = format!("Host: {}", app.addr());
+    let request = only(&app);
+    assert_eq!(request.lines(), [&host[..], "X-Forwarded-Proto: https", "Connection: close"]);
+}
+
+#[test]
+fn no_header_of_envoys_or_of_a_hop_goes_along() {
+    let app = app();
+    let envoy = envoy(Entries::default().probe("c", http(app.addr(), "/")));
+    let get = [
+        ("X-Envoy-Original-Dst-Host", "127.0.0.1:1"),
+        ("X-Envoy-Upstream-Rq-Timeout-Ms", "1"),
+        ("X-Envoy-Max-Retries", "3"),
+        ("X-App-Health-Forwarded-Proto", "https"),
+        ("Te", "trailers"),
+        ("Keep-Alive", "timeout=5"),
+        ("Proxy-Connection", "keep-alive"),
+    ]
+    .iter()
+    .fold(envoy.get(probe("c")), |get, (name, value)| get.header(name, *value));
+    assert_eq!(get.status(), Ok(200));
+    let host = format!("Host: {}", app.addr());
+    let lines = [&host[..], "User-Agent: kube-probe/1.36", "Accept: */*", "Connection: close"];
+    assert_eq!(only(&app).lines(), lines);
+}
+
+#[test]
+fn the_pods_address_is_asked_where_the_probe_came_to_loopback() {
+    let pod_ip = "127.0.0.5".parse().unwrap();
+    let app = Http::start(pod_ip, |_| Script::status(200));
+    let entries = Entries::default().probe("c", http(app.addr(), "/"));
+    let without = envoy(entries.clone());
+    // Nothing listens there on 127.0.0.1; 127.0.0.5 is asked where the kubelet connects to it.
+    assert_eq!(without.get(probe("c")).status(), Ok(500));
+    let there = app_health_tests::kubelet::Get::probe(without.addr_on(pod_ip), probe("c"));
+    assert_eq!(there.status(), Ok(200));
+    let with = Setup::default().probers(entries).pod_ip(pod_ip).start();
+    assert_eq!(with.get(probe("c")).status(), Ok(200));
+}

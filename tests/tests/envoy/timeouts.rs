@@ -1,0 +1,66 @@
+use std::time::{Duration, Instant};
+
+use app_health_tests::app::{Http, Late, Request, Script, V4};
+use app_health_tests::entries::{Entries, http, probe, within};
+
+use super::SECOND;
+use super::want::Want::{App, Reason};
+use super::want::{check, envoy};
+
+const NOT_DONE: &str = "not done within the probe's timeout";
+
+#[test]
+fn an_app_that_accepts_late_is_waited_for() {
+    let late = Late::start(V4, Duration::from_millis(2_500), Script::status(200));
+    let later = Late::start(V4, 30 * SECOND, Script::status(200));
+    let envoy = envoy(
+        Entries::default()
+            .probe("late", within(5, http(late.addr(), "/")))
+            .probe("later", within(2, http(later.addr(), "/"))),
+    );
+    let start = Instant::now();
+    check([("late", envoy.get(probe("late")), App(200))]);
+    assert!(start.elapsed() > 2 * SECOND, "{:?}", start.elapsed());
+    check([("later", envoy.get(probe("later")), Reason(504, NOT_DONE))]);
+}
+
+#[test]
+fn the_timeout_is_the_probes_own_and_a_second_where_it_has_none() {
+    let half = Http::start(V4, |_| Script::default().wait(SECOND / 2).then(OK));
+    let slow = Http::start(V4, |_| Script::default().wait(3 * SECOND / 2).then(OK));
+    let never = Http::start(V4, |_| Script::default().hold());
+    let envoy = envoy(
+        Entries::default()
+            .probe("half", http(half.addr(), "/"))
+            .probe("slow-for-1", http(slow.addr(), "/"))
+            .probe("slow-for-2", within(2, http(slow.addr(), "/")))
+            .probe("never-for-2", within(2, http(never.addr(), "/"))),
+    );
+    for (name, want, least) in [
+        ("half", App(200), SECOND / 2),
+        ("slow-for-1", Reason(504, NOT_DONE), SECOND),
+        ("slow-for-2", App(200), 3 * SECOND / 2),
+        ("never-for-2", Reason(504, NOT_DONE), 2 * SECOND),
+    ] {
+        let start = Instant::now();
+        check([(name, envoy.get(probe(name)), want)]);
+        let took = start.elapsed();
+        assert!(took > least && took < least + SECOND / 4, "{name}: {took:?}");
+    }
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+#[test]
+fn redirects_are_covered() {
+    let app = Http::start(V4, |request: &Request| {
+        let next = format!("{}x", request.target);
+        let head = format!("HTTP/1.1 302 Found\r\nLocation: {next}\r\nContent-Length: 0\r\n\r\n");
+        Script::default().wait(SECOND * 2 / 5).then(head)
+    });
+    let envoy = envoy(Entries::default().probe("c", http(app.addr(), "/")));
+    let start = Instant::now();
+    check([("c", envoy.get(probe("c")), Reason(504, NOT_DONE))]);
+    assert!(start.elapsed() < 5 * SECOND / 4, "{:?}", start.elapsed());
+    assert_eq!(app.seen().len(), 3);
+}
