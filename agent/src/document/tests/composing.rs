@@ -50,7 +50,7 @@ fn what_is_no_document() {
         ("a: \u{7f}", 1, ""),
         (&deep("[", "]"), 1, "nested deeper than 100 levels"),
         (&deep("{a: ", "}"), 1, "nested deeper than 100 levels"),
-        (&blocks, 101, "nested deeper than 100 levels"),
+        (&blocks, 100, "nested deeper than 100 levels"),
     ] {
         let problem = values(text).unwrap_err();
         assert!(problem.starts_with(&format!("line {line}: ")), "{text}: {problem}");
