@@ -36,9 +36,9 @@ fn run(job: &Job, args: &ManifestArgs, mut printout: Printout) -> Result<(), Fai
     let text = read(&args.file).map_err(|failure| named(failure, &name))?;
     let mut number = 0;
     for document in Documents::new(&text) {
-        let result = match &document {
+        let result = match document {
             Ok(document) if document.value().is_none() => {
-                printout.blank(document);
+                printout.blank(&document);
                 continue;
             }
             Ok(document) => add(job, document, &mut printout),
@@ -53,7 +53,7 @@ fn run(job: &Job, args: &ManifestArgs, mut printout: Printout) -> Result<(), Fai
     print(&printout)
 }
 
-fn add(job: &Job, document: &Document, printout: &mut Printout) -> Result<(), Failure> {
+fn add(job: &Job, document: Document, printout: &mut Printout) -> Result<(), Failure> {
     let Some(value) = document.value() else { return Ok(()) };
     for field in ["apiVersion", "kind"] {
         if value.get(field).and_then(|value| value.as_str()).is_none_or(str::is_empty) {
@@ -62,7 +62,7 @@ fn add(job: &Job, document: &Document, printout: &mut Printout) -> Result<(), Fa
         }
     }
     let change = job.change(value).map_err(|malformed| Failure::data(malformed.to_string()))?;
-    printout.add(document, value, change).map_err(Failure::internal)
+    printout.add(document, change).map_err(Failure::internal)
 }
 
 fn named(failure: Failure, name: &str) -> Failure {

@@ -40,7 +40,7 @@ fn what_is_no_document() {
         ("a: 1\n...\nb: 2\n", 3, "document start"),
         ("a: 1\r---\rb: 2\n", 2, "a second document"),
         ("a: |\n  x\n ---\n", 3, "did not find expected"),
-        ("%YAML 1.1\n---\na: 1\n", 1, "document start"),
+        ("%YAML 1.1\n---\na: 1\n", 2, "document start"),
         ("a: [!b, c]", 1, "the comma after the tag"),
         ("a: {b: !!str, c: d}", 1, "the comma after the tag"),
         ("x: 1\na: ['!x, y', !b,c]", 2, "the comma after the tag"),
@@ -50,7 +50,7 @@ fn what_is_no_document() {
         ("a: \u{7f}", 1, ""),
         (&deep("[", "]"), 1, "nested deeper than 100 levels"),
         (&deep("{a: ", "}"), 1, "nested deeper than 100 levels"),
-        (&blocks, 101, "nested deeper than 100 levels"),
+        (&blocks, 100, "nested deeper than 100 levels"),
     ] {
         let problem = values(text).unwrap_err();
         assert!(problem.starts_with(&format!("line {line}: ")), "{text}: {problem}");

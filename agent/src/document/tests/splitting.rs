@@ -63,7 +63,8 @@ fn the_pieces_make_up_the_text() {
             .collect();
         assert_eq!(whole, text);
         for document in documents {
-            assert_eq!(document.text(&[], document.format()).unwrap(), document.body);
+            let (body, format) = (document.body, document.format());
+            assert_eq!(document.text(&[], format).unwrap(), body);
         }
     }
 }

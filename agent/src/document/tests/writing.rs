@@ -8,7 +8,9 @@ use super::value;
 fn written(text: &str, patch: &[Operation], format: Option<Format>) -> String {
     let documents: Vec<Document> = Documents::new(text).collect::<Result<_, _>>().unwrap();
     assert_eq!(documents.len(), 1, "{text}");
-    documents[0].text(patch, format.unwrap_or(documents[0].format())).unwrap().into_owned()
+    let document = documents.into_iter().next().unwrap();
+    let format = format.unwrap_or(document.format());
+    document.text(patch, format).unwrap().into_owned()
 }
 
 fn at(pointer: &str) -> Pointer {
@@ -143,7 +145,6 @@ fn patches_apply_as_they_do_to_values() {
         assert_eq!(value(&written(text, &patch, None)), expected, "{patch:?}");
         assert_eq!(value(&written(text, &patch, Some(Json))), expected, "{patch:?}");
     }
-    let documents: Vec<Document> = Documents::new(text).collect::<Result<_, _>>().unwrap();
     for patch in [
         Add(at("/x/y"), Value::Null),
         Add(at("/a/b/3"), Value::Null),
@@ -157,7 +158,8 @@ fn patches_apply_as_they_do_to_values() {
         assert!(
             app_health_webhook::patch::apply(&mut other, std::slice::from_ref(&patch)).is_err()
         );
-        let problem = documents[0].text(std::slice::from_ref(&patch), Yaml).unwrap_err();
+        let document = Documents::new(text).next().unwrap().unwrap();
+        let problem = document.text(std::slice::from_ref(&patch), Yaml).unwrap_err();
         assert!(problem.contains(patch.pointer().as_str()), "{problem}");
     }
 }
