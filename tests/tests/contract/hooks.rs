@@ -116,6 +116,7 @@ fn the_body_ends_it_or_10_kib_of_it() {
         // The rest of the listener's configuration answers this one.
         (5, End::Broken, None),
         (0, End::Stalls, Some("10241")),
+        (0, End::Stalls, Some("4294967296")),
     ] {
         let mut app = App::answers(503).body(size).ends(end.clone());
         if let Some(length) = length {
@@ -192,7 +193,7 @@ fn tcp_hooks() {
 
 #[test]
 fn a_dispatch_that_fails_at_once() {
-    for entry in [HTTP, HTTPS] {
+    for entry in [HTTP, HTTPS, TCP] {
         let mut host: Host = host(entry);
         host.state_mut().dispatch_fails = true;
         let probe = host.run(Request::get(PRESTOPZ), |_| App::redirects(302, "/x"));
