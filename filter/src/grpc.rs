@@ -52,9 +52,20 @@ pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
         4 => Outcome::timeout(),
         5 => Outcome::unreached(detail("grpc: service unknown")),
         12 => Outcome::unreached(detail("grpc: health service not implemented")),
-        14 => Outcome::unreached(detail("grpc: unavailable")),
+        14 => unavailable(status_message)
+            .unwrap_or_else(|| Outcome::unreached(detail("grpc: unavailable"))),
         code => Outcome::unreached(detail(&format!("grpc: status {code}"))),
     }
+}
+
+/// Envoy's own words for why there was no answer, `…{response_code_details}`.
+fn unavailable(status_message: &str) -> Option<Outcome> {
+    let details = status_message.split_once('{')?.1.strip_suffix('}')?;
+    let Outcome { status, reason } = crate::outcome::of_details(details);
+    if status == 504 {
+        return Some(Outcome::timeout());
+    }
+    Some(Outcome::unreached(format!("grpc: {reason}")))
 }
 
 /// The last `status = 1` of a `HealthCheckResponse`, 0 where it has none; `None` where the bytes
@@ -137,8 +148,18 @@ mod tests {
         ] {
             assert_eq!(outcome(code, "", message).status, status, "{code} {message:?}");
         }
-        let outcome = outcome(14, "Connection_refused", b"");
-        assert_eq!(outcome.reason, "grpc: unavailable: Connection refused");
+        for (message, status, reason) in [
+            ("Connection_refused", 500, "grpc: unavailable: Connection refused"),
+            (
+                "reset reason: x{upstream_reset_before_response_started{remote_connection_failure|refused}}",
+                500,
+                "grpc: no connection: refused",
+            ),
+            ("x{response_timeout}", 504, "not done within the probe's timeout"),
+        ] {
+            let outcome = outcome(14, message, b"");
+            assert_eq!((outcome.status, &*outcome.reason), (status, reason));
+        }
     }
 
     #[test]
