@@ -6,5 +6,7 @@ mod contract;
 mod envoy;
 /// The proxy-wasm host emulator: Envoy as the filter sees it.
 mod host;
+/// The rewrite of pods, and back: golden pairs of files, tables of bad input, properties.
+mod rewrite;
 /// The tools of these tests, tried on each other.
 mod tools;

@@ -21,7 +21,7 @@ const MAX_ALIASED: usize = 1_000_000;
 /// `first_line` is the number of its first line in the file, for the error message.
 pub fn compose(text: &str, first_line: usize) -> Result<Option<Node>, String> {
     // libyaml-safer expects a line break at the end, and panics without one in places.
-    let text = format!("{text}\n");
+    let text = if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
     refuse_comma_after_tag(&text).map_err(|error| error.tell(first_line))?;
     let mut parser = Parser::new();
     parser.set_input(text.as_bytes());
@@ -41,7 +41,10 @@ impl Problem {
 
 impl From<libyaml_safer::Error> for Problem {
     fn from(error: libyaml_safer::Error) -> Self {
-        let line = error.problem_mark().map_or(0, |mark| mark.line);
+        // Where the text ends too early, the line in which the open part began says more.
+        let open = error.problem().contains("end of stream");
+        let mark = error.context_mark().filter(|_| open).or(error.problem_mark());
+        let line = mark.map_or(0, |mark| mark.line);
         let context = error.context().map(|context| format!("{context}, ")).unwrap_or_default();
         Problem(line, format!("not YAML: {context}{}", error.problem()))
     }
@@ -244,7 +247,7 @@ fn measure(node: &Node) -> (usize, usize) {
     (nodes + 1, height + 1)
 }
 
-/// `[!tag,…` is no YAML 1.1; libyaml-safer panics at it instead of saying so.
+/// `[!tag,…`: libyaml refuses it; libyaml-safer panics.
 ///
 /// The scanner is run over a copy in which no comma follows what looks like a tag: where a tag ends
 /// at such a place, it is one, else the place is within a string or comment.
@@ -266,7 +269,8 @@ fn refuse_comma_after_tag(text: &str) -> Result1<()> {
         let token = token?;
         let end = token.end_mark.index;
         if matches!(token.data, TokenData::Tag { .. }) && spaced.binary_search(&end).is_ok() {
-            return Err(Problem(token.end_mark.line, "not YAML: a comma after a tag".to_owned()));
+            let problem = "put a space before the comma after the tag";
+            return Err(Problem(token.end_mark.line, problem.to_owned()));
         }
         if end > *last as u64 + spaced.len() as u64 {
             break;

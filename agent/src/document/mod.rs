@@ -19,6 +19,9 @@ mod resolve;
 mod scalar;
 mod stream;
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use app_health_webhook::patch::Operation;
@@ -58,7 +61,7 @@ enum Content {
     Json(Value),
 }
 
-impl Document<'_> {
+impl<'t> Document<'t> {
     /// What it says; `None` where it is empty.
     pub fn value(&self) -> Option<&Value> {
         match &self.content {
@@ -78,19 +81,20 @@ impl Document<'_> {
     /// Its text in `format` with the patch applied: its own text where that changes nothing.
     ///
     /// `Err` where the patch was made for another document.
-    pub fn text(&self, patch: &[Operation], format: Format) -> Result<Cow<'_, str>, String> {
+    pub fn text(self, patch: &[Operation], format: Format) -> Result<Cow<'t, str>, String> {
         if patch.is_empty() && format == self.format() {
             return Ok(Cow::Borrowed(self.body));
         }
-        let mut tree = match &self.content {
+        let shape = self.shape();
+        let mut tree = match self.content {
             Content::Blank => return Ok(Cow::Borrowed("")),
-            Content::Yaml(tree, _) => tree.clone(),
+            Content::Yaml(tree, _) => tree,
             Content::Json(_) => json::parse(self.body).map_err(|error| error.to_string())?,
         };
         apply::apply(&mut tree, patch).map_err(|mismatch| mismatch.to_string())?;
         Ok(Cow::Owned(match format {
             Format::Yaml => emit::emit(&tree).map_err(|error| error.to_string())?,
-            Format::Json => json::write(&tree, self.shape()),
+            Format::Json => json::write(&tree, shape),
         }))
     }
 

@@ -46,10 +46,13 @@ impl Node {
             Value::Array(items) => {
                 Node::Sequence(Layout::Block, items.iter().map(Node::new).collect())
             }
-            Value::Object(members) => Node::Mapping(
-                Layout::Block,
-                members.iter().map(|(name, value)| Member::new(name, value)).collect(),
-            ),
+            Value::Object(members) => {
+                let mut list: Vec<Member> =
+                    members.iter().map(|(name, value)| Member::new(name, value)).collect();
+                // As people write it.
+                list.sort_by_key(|member| member.name != "name");
+                Node::Mapping(Layout::Block, list)
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => {
                 Node::Scalar(Scalar::literal(value.to_string()))
             }

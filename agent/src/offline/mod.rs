@@ -36,16 +36,16 @@ fn run(job: &Job, args: &ManifestArgs, mut printout: Printout) -> Result<(), Fai
     let text = read(&args.file).map_err(|failure| named(failure, &name))?;
     let mut number = 0;
     for document in Documents::new(&text) {
-        let result = match &document {
+        let result = match document {
             Ok(document) if document.value().is_none() => {
-                printout.blank(document);
+                printout.blank(&document);
                 continue;
             }
             Ok(document) => add(job, document, &mut printout),
-            Err(problem) => Err(problem.clone()),
+            Err(problem) => Err(Failure::data(problem)),
         };
         number += 1;
-        result.map_err(|problem| Failure::data(format!("{name}: document {number}: {problem}")))?;
+        result.map_err(|failure| named(failure, &format!("{name}: document {number}")))?;
     }
     if number == 0 {
         return Err(Failure::data(format!("{name}: empty: no Kubernetes object in it")));
@@ -53,15 +53,16 @@ fn run(job: &Job, args: &ManifestArgs, mut printout: Printout) -> Result<(), Fai
     print(&printout)
 }
 
-fn add(job: &Job, document: &Document, printout: &mut Printout) -> Result<(), String> {
+fn add(job: &Job, document: Document, printout: &mut Printout) -> Result<(), Failure> {
     let Some(value) = document.value() else { return Ok(()) };
     for field in ["apiVersion", "kind"] {
         if value.get(field).and_then(|value| value.as_str()).is_none_or(str::is_empty) {
-            return Err(format!("not a Kubernetes object: it has no `{field}`"));
+            let problem = format!("not a Kubernetes object: it has no `{field}`");
+            return Err(Failure::data(problem));
         }
     }
-    let change = job.change(value).map_err(|malformed| malformed.to_string())?;
-    printout.add(document, value, change)
+    let change = job.change(value).map_err(|malformed| Failure::data(malformed.to_string()))?;
+    printout.add(document, change).map_err(Failure::internal)
 }
 
 fn named(failure: Failure, name: &str) -> Failure {

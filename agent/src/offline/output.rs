@@ -1,5 +1,6 @@
 //! What is printed.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use app_health_webhook::manifest::owner;
@@ -47,20 +48,15 @@ impl Printout {
         }
     }
 
-    /// Takes in a document, and what becomes of it.
-    pub fn add(
-        &mut self,
-        document: &Document,
-        value: &Value,
-        change: Change,
-    ) -> Result<(), String> {
+    /// Takes in a document, and what becomes of it. `Err` where the patch does not fit it.
+    pub fn add(&mut self, document: Document, change: Change) -> Result<(), String> {
         for (name, warning) in &change.warnings {
             // Writing to a string does not fail.
             let _ = writeln!(self.warnings, "{name}: {warning}");
         }
         match self.kind {
             Kind::Manifests(format) => self.manifest(document, &change.patch, format)?,
-            Kind::Patches => self.patch(value, &change.patch),
+            Kind::Patches => self.patch(document.value(), &change.patch),
             Kind::Explanation => self.explain(change),
         }
         Ok(())
@@ -68,17 +64,18 @@ impl Printout {
 
     fn manifest(
         &mut self,
-        document: &Document,
+        document: Document,
         patch: &[Operation],
         format: Option<Format>,
     ) -> Result<(), String> {
-        let text = document.text(patch, format.unwrap_or(document.format()))?;
+        let (lead, tail, own) = (document.lead, document.tail, document.format());
+        let text = document.text(patch, format.unwrap_or(own))?;
         match format {
-            None => self.out.extend([document.lead, &text, document.tail]),
+            None => self.out.extend([lead, &text, tail]),
             Some(Format::Json) => self.out.extend([&text, "\n"]),
             Some(Format::Yaml) => {
-                if document.lead.starts_with("---") {
-                    self.out.push_str(document.lead);
+                if lead.starts_with("---") {
+                    self.out.push_str(lead);
                 } else if !self.out.is_empty() {
                     self.out.push_str("---\n");
                 }
@@ -91,8 +88,8 @@ impl Printout {
         Ok(())
     }
 
-    fn patch(&mut self, manifest: &Value, patch: &[Operation]) {
-        let owner = owner(manifest);
+    fn patch(&mut self, manifest: Option<&Value>, patch: &[Operation]) {
+        let owner = owner(manifest.unwrap_or(&Value::Null));
         let absent = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
         let (namespace, name) = (absent(owner.namespace), absent(owner.name));
         let patch = serde_json::to_string(patch).unwrap_or_default();
@@ -112,10 +109,10 @@ impl Printout {
     }
 
     /// For stdout.
-    pub fn text(&self) -> String {
+    pub fn text(&self) -> Cow<'_, str> {
         match self.kind {
-            Kind::Explanation => self.table.to_string(),
-            _ => self.out.clone(),
+            Kind::Explanation => Cow::Owned(self.table.to_string()),
+            _ => Cow::Borrowed(&self.out),
         }
     }
 

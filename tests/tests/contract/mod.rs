@@ -1,3 +1,76 @@
-//! The contract of port 15020, row by row.
+//! The contract of port 15020, row by row, against the filter's real `.wasm`.
+//!
+//! Each row says what is recorded, what the app does, and what the kubelet is told.
 
+mod answers;
+mod grpc;
+mod hooks;
+mod hostile;
+mod log;
+mod paths;
+mod redirects;
+mod request;
 mod start;
+mod tcp;
+
+use crate::host::app::App;
+use crate::host::run::{Ask, Probe};
+use crate::host::{Host, Request};
+
+const READYZ: &str = "/app-health/app/readyz";
+const PRESTOPZ: &str = "/app-lifecycle/app/prestopz";
+
+/// One probe that is recorded as this entry, with its answers by a script.
+fn probe(entry: &str, app: impl FnMut(&Ask) -> App) -> Probe {
+    host(entry).run(Request::get(READYZ), app)
+}
+
+/// The same for a preStop hook.
+fn hook(entry: &str, app: impl FnMut(&Ask) -> App) -> Probe {
+    host(entry).run(Request::get(PRESTOPZ), app)
+}
+
+/// With this entry for a readiness probe, a preStop hook and a postStart hook.
+fn host(entry: &str) -> Host {
+    Host::with_probers(variable(entry))
+}
+
+fn variable(entry: &str) -> String {
+    format!(
+        r#"{{"{READYZ}":{entry},"{PRESTOPZ}":{entry},"/app-lifecycle/app/poststartz":{entry}}}"#
+    )
+}
+
+/// An httpGet of port 8080.
+const HTTP: &str = r#"{"httpGet":{"port":8080}}"#;
+/// The same over TLS.
+const HTTPS: &str = r#"{"httpGet":{"port":8080,"scheme":"HTTPS"}}"#;
+
+/// The answer is the app's own status, and nothing else of it.
+#[track_caller]
+fn assert_status(name: &str, probe: &Probe, status: u16) {
+    assert_eq!((probe.status(), probe.reason().as_str()), (status, ""), "{name}: {probe:#?}");
+    let headers = &probe.answer().expect("an answer").headers;
+    let known = [":status", "content-length", "content-type"];
+    let leaked =
+        headers.pairs().iter().filter(|(name, _)| !known.iter().any(|k| k.as_bytes() == name));
+    assert_eq!(leaked.count(), 0, "{name}: of the app's headers nothing is passed on: {headers:?}");
+}
+
+/// The answer is a failure, with a reason in one line that says `why`.
+#[track_caller]
+fn assert_failure(name: &str, probe: &Probe, status: u16, why: &str) {
+    let reason = probe.reason();
+    assert_eq!(probe.status(), status, "{name}: {probe:#?}");
+    let one_line = !reason.is_empty() && !reason.trim_end().contains(|c: char| c.is_control());
+    assert!(one_line, "{name}: one line of text: {reason:?}");
+    assert!(
+        reason.to_lowercase().contains(&why.to_lowercase()),
+        "{name}: {reason:?} has no {why:?}"
+    );
+}
+
+/// An app that must not be asked.
+fn unasked(ask: &Ask) -> App {
+    panic!("asked {} {ask:?}", ask.url())
+}

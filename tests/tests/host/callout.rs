@@ -28,7 +28,7 @@ pub struct Callout {
 /// What is called.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    Http { headers: Headers, body: Vec<u8>, trailers: Headers },
+    Http { headers: Headers },
     Grpc { authority: String, service: String, method: String, metadata: Headers, message: Vec<u8> },
 }
 
@@ -36,7 +36,7 @@ impl Callout {
     /// An HTTP call's headers, a gRPC call's initial metadata.
     pub fn headers(&self) -> &Headers {
         match &self.kind {
-            Kind::Http { headers, .. } => headers,
+            Kind::Http { headers } => headers,
             Kind::Grpc { metadata, .. } => metadata,
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`run`] | a script of the app, played against the filter until the client has its answer |
+//! | [`run`], [`app`] | a script of the app, played against the filter until the client has its answer |
 //! | this one | start, the request's way in |
 //! | [`respond`] | the response's way out, callouts' answers, the end of a stream |
 //! | [`stream`], [`callout`], [`state`], [`headers`] | what is asserted on |
@@ -17,6 +17,7 @@
 //! drops the host.
 
 pub mod abi;
+pub mod app;
 pub mod callout;
 mod guest;
 pub mod headers;
@@ -26,6 +27,8 @@ mod respond;
 pub mod run;
 pub mod state;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -120,12 +123,6 @@ impl Builder {
         self
     }
 
-    /// The level of Envoy's log; lines below it never reach it.
-    pub fn log_level(mut self, level: Level) -> Builder {
-        self.state.log_level = level;
-        self
-    }
-
     /// Starts the filter as Envoy does.
     ///
     /// # Panics
@@ -192,11 +189,6 @@ impl Host {
         taken.into_iter().map(|line: state::LogLine| line.text).collect()
     }
 
-    /// What the filter did that Envoy would object to; the test has seen it.
-    pub fn take_violations(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.state_mut().violations)
-    }
-
     /// Lets time go by.
     pub fn advance(&mut self, time: Duration) {
         self.state_mut().now += time;
@@ -229,6 +221,13 @@ impl Host {
     pub fn client_gone(&mut self, id: u32) {
         self.set_details(id, "downstream_remote_disconnect");
         self.end(id, Outcome::Abandoned);
+    }
+
+    /// The client goes away, if it still waits.
+    pub fn client_gone_unless_ended(&mut self, id: u32) {
+        if self.stream(id).outcome().is_none() {
+            self.client_gone(id);
+        }
     }
 
     /// Calls into the VM for a stream.

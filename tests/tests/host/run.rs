@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::app::{App, End, Failure, Http, grpc_answer};
 use super::callout::{CallAnswer, Callout, Kind};
 use super::headers::Headers;
 use super::stream::{Answer, Outcome, Phase};
@@ -48,105 +49,6 @@ impl Ask {
     }
 }
 
-/// What the app does with a request.
-#[derive(Clone, Debug)]
-pub enum App {
-    /// An HTTP answer.
-    Http(Http),
-    /// A gRPC message.
-    Message(Vec<u8>),
-    /// A gRPC status other than 0, with its text.
-    GrpcStatus(u32, &'static str),
-    /// No answer.
-    Fails(Failure),
-}
-
-/// Why there is no answer, as Envoy tells them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    Refused,
-    Unreachable,
-    /// Closed or reset before the head of an answer was whole.
-    Reset,
-    /// No HTTP: garbage, a status below 100, a control character, headers over the limit.
-    NoHttp,
-    NoTls,
-    /// Nothing comes until the time is out.
-    Silent,
-}
-
-/// An HTTP answer.
-#[derive(Clone, Debug)]
-pub struct Http {
-    pub headers: Headers,
-    /// Each comes by itself.
-    pub pieces: Vec<Vec<u8>>,
-    pub end: End,
-    /// Until the head comes.
-    pub after: Duration,
-}
-
-/// What ends an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The last piece; the head where there is none.
-    Whole,
-    /// An empty piece, as in chunked coding.
-    EmptyPiece,
-    Trailers,
-    /// The connection breaks.
-    Broken,
-    /// Nothing more comes.
-    Stalls,
-    /// More pieces come, without end.
-    Endless,
-}
-
-impl App {
-    pub fn answers(status: u16) -> App {
-        let headers = Headers::of([(":status", status.to_string())]);
-        let after = Duration::ZERO;
-        App::Http(Http { headers, pieces: Vec::new(), end: End::Whole, after })
-    }
-
-    fn http(self, change: impl FnOnce(&mut Http)) -> App {
-        match self {
-            App::Http(mut http) => {
-                change(&mut http);
-                App::Http(http)
-            }
-            other => other,
-        }
-    }
-
-    pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> App {
-        self.http(|http| http.headers.add(name.as_bytes(), value.as_ref()))
-    }
-
-    pub fn text(self, body: &str) -> App {
-        self.http(|http| http.pieces.push(body.as_bytes().to_vec()))
-    }
-
-    /// A body of so many bytes, in pieces as they come from a socket.
-    pub fn body(self, size: usize) -> App {
-        let pieces = vec![b'x'; size];
-        self.http(|http| http.pieces.extend(pieces.chunks(4096).map(<[u8]>::to_vec)))
-    }
-
-    pub fn ends(self, end: End) -> App {
-        self.http(|http| http.end = end)
-    }
-
-    pub fn after(self, time: Duration) -> App {
-        self.http(|http| http.after = time)
-    }
-
-    /// To another place.
-    pub fn redirects(status: u16, location: impl AsRef<[u8]>) -> App {
-        App::answers(status).header("location", location)
-    }
-}
-
 /// What came of a request.
 #[derive(Clone, Debug)]
 pub struct Probe {
@@ -155,8 +57,6 @@ pub struct Probe {
     pub asks: Vec<Ask>,
     /// Until the client had its answer.
     pub took: Duration,
-    /// The request's stream.
-    pub id: u32,
 }
 
 impl Probe {
@@ -202,7 +102,7 @@ impl Host {
             let at = self.state().now - start;
             let ask = match &self.stream(id).phase {
                 Phase::Ended(outcome) => {
-                    return Probe { outcome: outcome.clone(), asks, took: at, id };
+                    return Probe { outcome: outcome.clone(), asks, took: at };
                 }
                 Phase::Routed => self.routed(id, at),
                 _ => self.called(id, at),
@@ -216,7 +116,8 @@ impl Host {
         }
     }
 
-    fn routed(&self, id: u32, at: Duration) -> (Ask, Option<Callout>) {
+    fn routed(&mut self, id: u32, at: Duration) -> (Ask, Option<Callout>) {
+        self.check_route(id);
         let stream = self.stream(id);
         let destination = stream.destination().expect("routed to an app, not to the routes");
         let timeout = stream.request.get("x-envoy-upstream-rq-timeout-ms");
@@ -232,6 +133,18 @@ impl Host {
             at,
         };
         (ask, None)
+    }
+
+    /// What the shipped routes need, or no route matches.
+    fn check_route(&mut self, id: u32) {
+        let stream = self.stream(id);
+        let route = stream.set_property("app_health").unwrap_or_default();
+        let path = stream.request.get(":path").unwrap_or_default();
+        let known = ["http", "http+xfp", "https", "https+xfp"].contains(&route.as_str());
+        if !known || !path.starts_with('/') || stream.request.get("x-forwarded-proto").is_none() {
+            let text = format!("no route for {route:?}: {:?}", stream.request);
+            self.state_mut().violation(text);
+        }
     }
 
     fn called(&self, id: u32, at: Duration) -> (Ask, Option<Callout>) {
@@ -376,77 +289,4 @@ impl Host {
 /// 0 is no limit, for a route and for a dispatch.
 fn millis(timeout: u64) -> Option<Duration> {
     (timeout > 0).then(|| Duration::from_millis(timeout))
-}
-
-fn grpc_answer(app: App) -> CallAnswer {
-    let (grpc_status, grpc_message, body) = match app {
-        App::Message(body) => (0, "", body),
-        App::GrpcStatus(status, text) => (status, text, Vec::new()),
-        App::Fails(Failure::Silent) => (4, "", Vec::new()),
-        App::Fails(Failure::NoHttp) => (14, "protocol error", Vec::new()),
-        App::Fails(_) => (14, "Connection refused", Vec::new()),
-        App::Http(http) => panic!("an HTTP answer to a gRPC call: {http:?}"),
-    };
-    let grpc_message = grpc_message.to_owned();
-    CallAnswer { body, grpc_status, grpc_message, ..CallAnswer::default() }
-}
-
-impl Failure {
-    /// Status, `response.code_details` and text of Envoy's reply to a routed request.
-    fn routed(self) -> (u16, &'static str, &'static str) {
-        let text = "upstream connect error or disconnect/reset before headers";
-        match self {
-            Failure::Refused => (
-                503,
-                "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
-                text,
-            ),
-            Failure::Unreachable => (
-                503,
-                "upstream_reset_before_response_started{remote_connection_failure|immediate_connect_error:_Network_is_unreachable}",
-                text,
-            ),
-            Failure::Reset => {
-                (503, "upstream_reset_before_response_started{connection_termination}", text)
-            }
-            Failure::NoHttp => {
-                (502, "upstream_reset_before_response_started{protocol_error}", text)
-            }
-            Failure::NoTls => (
-                503,
-                "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end}",
-                text,
-            ),
-            Failure::Silent => (504, "response_timeout", "upstream request timeout"),
-        }
-    }
-
-    /// What a dispatched call's callback sees.
-    fn called(self) -> CallAnswer {
-        let before = "upstream connect error or disconnect/reset before headers. reset reason: ";
-        let (status, text) = match self {
-            Failure::Refused => (
-                503,
-                "remote connection failure, transport failure reason: delayed connect error: Connection refused",
-            ),
-            Failure::Unreachable => (
-                503,
-                "remote connection failure, transport failure reason: immediate connect error: Network is unreachable|remote address:10.0.0.7:80",
-            ),
-            Failure::Reset => (503, "connection termination"),
-            Failure::NoHttp => (502, "protocol error"),
-            Failure::NoTls => (
-                503,
-                "remote connection failure, transport failure reason: TLS_error:|268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end",
-            ),
-            Failure::Silent => (504, "upstream request timeout"),
-        };
-        let body = if status == 504 { text.to_owned() } else { format!("{before}{text}") };
-        let headers = Headers::of([
-            (":status", status.to_string()),
-            ("content-length", body.len().to_string()),
-            ("content-type", "text/plain".to_owned()),
-        ]);
-        CallAnswer { headers: Some(headers), body: body.into_bytes(), ..CallAnswer::default() }
-    }
 }

@@ -40,7 +40,6 @@ pub struct State {
     pub dispatch_fails: bool,
     pub now: Duration,
     pub log: Vec<LogLine>,
-    pub log_level: Level,
     pub metrics: Vec<Metric>,
     pub streams: BTreeMap<u32, Stream>,
     /// Those that wait for an answer, by token.
@@ -71,7 +70,6 @@ impl State {
             dispatch_fails: false,
             now: Duration::from_secs(1_700_000_000),
             log: Vec::new(),
-            log_level: Level::Trace,
             metrics: Vec::new(),
             streams: BTreeMap::new(),
             callouts: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! A stream of the listener, as far as the filter has brought it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::headers::Headers;
 
@@ -32,7 +33,7 @@ pub enum Outcome {
 }
 
 /// An answer as it leaves the filter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     pub headers: Headers,
     pub body: Vec<u8>,
@@ -49,6 +50,12 @@ impl Answer {
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?} {:?}", self.headers, self.text(), self.details)
     }
 }
 

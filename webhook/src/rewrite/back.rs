@@ -42,8 +42,8 @@ pub(super) fn restore(pod: &Pod<'_>, options: &Options) -> Rewrite {
         env.write(&env_at, Some(recorded.encode()), &mut patch);
     }
     if kept.unreadable {
-        let fault = "is no JSON object: named ports come back as numbers";
-        rewrite.warn(None, format!("annotation {RESTORE_ANNOTATION} {fault}"));
+        let fault = "not a JSON object; named ports come back as numbers";
+        rewrite.warn(None, format!("annotation {RESTORE_ANNOTATION}: {fault}"));
     }
     kept.write(&mut patch);
     rewrite.patch = patch;

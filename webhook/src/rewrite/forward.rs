@@ -18,7 +18,7 @@ pub(super) fn rewrite(pod: &Pod<'_>, options: &Options) -> Rewrite {
         Ok(rewriter) => rewriter.rewrite(pod, settings),
         Err(alone) => {
             let mut rewrite = Rewrite::left_alone(pod, &alone.reason);
-            let concerned = pod.probes().any(|(_, p)| matches!(p.handler, Handler::Network(_)));
+            let concerned = pod.probes().any(|(_, p)| !matches!(p.handler, Handler::Local(_)));
             if let Some(warning) = alone.warning.filter(|_| concerned) {
                 rewrite.warn(None, warning);
             }

@@ -135,11 +135,14 @@ pub fn restore(pod: &Value, options: &Options) -> Result<Rewrite, Malformed> {
 }
 
 impl Rewrite {
-    /// Nothing changes, and every probe has the same reason to stay.
+    /// Nothing changes, and every probe that could be rewritten has the same reason to stay.
     fn left_alone(pod: &Pod<'_>, reason: &str) -> Self {
         let report = |(container, probe): (&Container<'_>, &Probe<'_>)| {
-            let own_reason = probe.handler.target().err().map(Stay::reason);
-            Report::new(container, probe, Err(own_reason.unwrap_or_else(|| reason.to_owned())))
+            let reason = match probe.handler.target() {
+                Err(Stay::Rightly(own)) => own,
+                _ => reason.to_owned(),
+            };
+            Report::new(container, probe, Err(reason))
         };
         Self { probes: pod.probes().map(report).collect(), ..Self::default() }
     }

@@ -42,15 +42,18 @@ fn proxy_http_call(
 ) -> Outcome {
     let cluster = guest.text(cluster_at, cluster_length)?;
     let headers = Headers::of(decode_pairs(&guest.read(headers_at, headers_size)?)?);
-    let body = guest.read(body_at, body_length)?;
-    let trailers = Headers::of(decode_pairs(&guest.read(trailers_at, trailers_size)?)?);
+    let trailers = decode_pairs(&guest.read(trailers_at, trailers_size)?)?;
+    guest.read(body_at, body_length)?;
     let state = guest.state();
+    if body_length > 0 || !trailers.is_empty() {
+        state.violation("a dispatched GET with a body or trailers");
+    }
     let kind = *state.clusters.get(&cluster).ok_or(Status::BadArgument)?;
     if [":method", ":path", ":authority"].iter().any(|name| headers.get(name).is_none()) {
         return Err(Status::BadArgument);
     }
     check_destination(state, kind, &headers)?;
-    dispatch(guest, cluster, timeout, Kind::Http { headers, body, trailers }, token_at)
+    dispatch(guest, cluster, timeout, Kind::Http { headers }, token_at)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the ABI's")]

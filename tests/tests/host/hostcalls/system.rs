@@ -47,8 +47,7 @@ fn proxy_log(guest: &mut Guest, level: u32, text_at: u32, length: u32) -> Outcom
 }
 
 fn proxy_get_log_level(guest: &mut Guest, level_at: u32) -> Outcome {
-    let level = guest.state().log_level as u32;
-    guest.write_u32(level_at, level)
+    guest.write_u32(level_at, Level::Trace as u32)
 }
 
 fn proxy_get_current_time_nanoseconds(guest: &mut Guest, time_at: u32) -> Outcome {

@@ -1,0 +1,121 @@
+//! The commands `rewrite` and `restore`, run as a user runs them.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | `manifests` | manifests in, manifests out, in every format |
+//! | `refusals` | input and arguments that are wrong: the exit code, one line, nothing on stdout |
+
+mod manifests;
+mod refusals;
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+/// What a run of the binary came to.
+struct Run {
+    exit: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs the binary with these arguments, separated by spaces, and this input.
+fn agent(args: &str, input: impl AsRef<[u8]>) -> Run {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_app-health-agent"))
+        .args(args.split_whitespace())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stdin, input) = (child.stdin.take().unwrap(), input.as_ref().to_vec());
+    // The binary may refuse its arguments before it reads.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    Run {
+        exit: status.code().unwrap(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// The stdout of a run that succeeds without a warning.
+fn output(args: &str, input: &str) -> String {
+    let run = agent(args, input);
+    assert_eq!((run.exit, run.stderr.as_str()), (0, ""), "{args}");
+    run.stdout
+}
+
+/// A Deployment with a sidecar, whose YAML has something of everything.
+const DEPLOYMENT: &str = r#"apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: hello
+  namespace: default
+spec:
+  replicas: 0o3
+  template:
+    metadata:
+      annotations: {version: "1.0", enabled: "yes"}
+    spec:
+      containers:
+      - name: istio-proxy
+        image: proxy
+      - name: app
+        image: 'hello:1'
+        command: [sh, -c, "echo: é😀"]
+        args:
+        - |
+          set -e
+            sleep 1
+        readinessProbe:
+          httpGet: {path: /ready, port: 8080}
+          timeoutSeconds: 0_5
+        livenessProbe:
+          tcpSocket:
+            port: 3333
+      volumes:
+      - configMap:
+          defaultMode: 0644
+          huge: 18446744073709551616
+"#;
+
+/// The same, rewritten.
+const REWRITTEN: &str = r#"apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: hello
+  namespace: default
+spec:
+  replicas: 0o3
+  template:
+    metadata:
+      annotations: {version: "1.0", enabled: "yes"}
+    spec:
+      containers:
+      - name: istio-proxy
+        image: proxy
+        env:
+        - name: ISTIO_KUBE_APP_PROBERS
+          value: '{"/app-health/app/livez":{"tcpSocket":{"port":3333}},"/app-health/app/readyz":{"httpGet":{"path":"/ready","port":8080},"timeoutSeconds":5}}'
+      - name: app
+        image: 'hello:1'
+        command: [sh, -c, "echo: é😀"]
+        args:
+        - |
+          set -e
+            sleep 1
+        readinessProbe:
+          httpGet: {path: /app-health/app/readyz, port: 15020}
+          timeoutSeconds: 0_5
+        livenessProbe:
+          httpGet:
+            path: /app-health/app/livez
+            port: 15020
+      volumes:
+      - configMap:
+          defaultMode: 0644
+          huge: 18446744073709551616
+"#;
+
+const CONFIG_MAP: &str = "# kept\napiVersion: v1\nkind: ConfigMap # too\nmetadata: {name:  cm}\n";

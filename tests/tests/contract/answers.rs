@@ -1,0 +1,219 @@
+//! What the app answers to an HTTP probe, and what the kubelet is told.
+
+use std::time::Duration;
+
+use super::{HTTP, HTTPS, READYZ, assert_failure, assert_status, host, probe};
+use crate::host::app::{App, End, Failure, Http};
+use crate::host::headers::Headers;
+use crate::host::stream::Phase;
+use crate::host::{Host, Request};
+
+#[test]
+fn the_apps_status() {
+    for status in [200, 201, 204, 206, 299, 400, 401, 403, 404, 429, 499, 500, 503, 504, 599] {
+        for app in [
+            App::answers(status),
+            App::answers(status).text("secret"),
+            App::answers(status).header("set-cookie", "x").header("x-envoy-y", "1"),
+            App::answers(status)
+                .text("a")
+                .header("content-type", "text/html")
+                .header("x", "\u{ff}"),
+        ] {
+            for entry in [HTTP, HTTPS] {
+                let name = format!("{app:?}");
+                assert_status(&name, &probe(entry, |_| app.clone()), status);
+            }
+        }
+    }
+}
+
+/// The kubelet counts a success, and raises its warning event.
+#[test]
+fn a_3xx_that_is_left_over() {
+    for status in [300, 301, 302, 303, 304, 305, 306, 307, 308, 309, 399] {
+        assert_status("no Location", &probe(HTTP, |_| App::answers(status)), status);
+        let app = App::answers(status).text("moved").header("content-length", "5");
+        assert_status("with a body", &probe(HTTP, |_| app.clone()), status);
+    }
+}
+
+#[test]
+fn a_status_that_is_none() {
+    for status in ["101", "100", "102", "199", "0", "99", "099", "600", "700", "999", "1000"] {
+        let headers = Headers::of([(":status", status)]);
+        let http = Http { headers, pieces: vec![], end: End::Whole, after: Duration::ZERO };
+        assert_failure(status, &probe(HTTP, |_| App::Http(http.clone())), 502, "status");
+        let http = Http { pieces: vec![b"x".to_vec()], ..http };
+        assert_failure(status, &probe(HTTP, |_| App::Http(http.clone())), 502, "status");
+    }
+}
+
+#[test]
+fn no_answer() {
+    for (failure, status, why) in [
+        (Failure::Refused, 500, "refused"),
+        (Failure::Unreachable, 500, "unreachable"),
+        (Failure::Reset, 500, ""),
+        (Failure::NoHttp, 502, "http"),
+        (Failure::NoTls, 502, "tls"),
+        (Failure::Silent, 504, "time"),
+    ] {
+        for entry in [HTTP, HTTPS] {
+            let probe = probe(entry, |_| App::Fails(failure));
+            assert_failure(&format!("{failure:?}"), &probe, status, why);
+        }
+    }
+}
+
+/// `response.code_details` of Envoy's own replies.
+#[test]
+fn what_else_envoy_replies() {
+    for (code, details, status) in [
+        (503, "no_healthy_upstream", 500),
+        (503, "cluster_not_found", 500),
+        (404, "route_not_found", 500),
+        (503, "upstream_reset_before_response_started{overflow}", 500),
+        (503, "upstream_reset_before_response_started{connection_termination|x}", 500),
+        (503, "upstream_reset_before_response_started{remote_reset}", 500),
+        (
+            503,
+            "upstream_reset_before_response_started{local_connection_failure|failed_to_bind_to_[::6]:0:_Cannot_assign_requested_address}",
+            500,
+        ),
+        (503, "upstream_reset_before_response_started{connection_timeout}", 504),
+        (504, "response_timeout", 504),
+        (502, "upstream_reset_before_response_started{protocol_error|x}", 502),
+        (503, "", 500),
+        (200, "via_the_moon", 500),
+    ] {
+        let mut host = host(HTTP);
+        let id = host.request(Request::get(READYZ));
+        host.envoy_replies(id, code, details, "upstream connect error\nand more");
+        let Phase::Ended(outcome) = host.stream(id).phase.clone() else { panic!("{details}") };
+        let probe = crate::host::run::Probe { outcome, asks: vec![], took: Duration::ZERO };
+        assert_failure(details, &probe, status, "");
+    }
+}
+
+const KIB_10: usize = 10_240;
+
+#[test]
+fn the_body_counts_up_to_10_kib() {
+    for (size, end, status) in [
+        (0, End::Whole, 200),
+        (0, End::EmptyPiece, 200),
+        (0, End::Trailers, 200),
+        (1, End::Whole, 200),
+        (1, End::Trailers, 200),
+        (KIB_10 - 1, End::Whole, 200),
+        (KIB_10 - 1, End::EmptyPiece, 200),
+        (KIB_10 - 1, End::Trailers, 200),
+        (KIB_10, End::Whole, 200),
+        (KIB_10, End::EmptyPiece, 200),
+        (KIB_10 + 1, End::Whole, 200),
+        (1 << 20, End::Whole, 200),
+        (0, End::Endless, 200),
+        (KIB_10, End::Endless, 200),
+        (0, End::Broken, 502),
+        (1, End::Broken, 502),
+        (KIB_10 - 1, End::Broken, 502),
+        (KIB_10, End::Broken, 200),
+        (KIB_10 + 1, End::Broken, 200),
+        (0, End::Stalls, 504),
+        (1, End::Stalls, 504),
+        (KIB_10 - 1, End::Stalls, 504),
+        (KIB_10, End::Stalls, 200),
+    ] {
+        for app_status in [200, 404, 500] {
+            let name = format!("{size} {end:?} {app_status}");
+            let app = App::answers(app_status).body(size).ends(end.clone());
+            let probe = probe(HTTP, |_| app.clone());
+            let expected = if status == 200 { app_status } else { status };
+            assert_eq!(probe.status(), expected, "{name}: {probe:#?}");
+            let body = probe.answer().map(|answer| answer.body.len());
+            assert_eq!(body, Some(0), "{name}: nothing of the body is passed on");
+            let full_time = status == 504;
+            assert_eq!(probe.took == Duration::from_secs(1), full_time, "{name}: {:?}", probe.took);
+        }
+    }
+}
+
+/// Nothing is kept: memory stays flat.
+#[test]
+fn pieces_of_any_size() {
+    for size in [1, 3, 1000, 10_239, 10_240, 16_384, 32_768] {
+        let mut host = host(HTTP);
+        let id = host.request(Request::get(READYZ));
+        host.respond(id, Headers::of([(":status", "200")]), false);
+        let mut sent = 0;
+        while host.stream(id).outcome().is_none() {
+            host.respond_body(id, &vec![b'x'; size], false);
+            sent += size;
+            let kept = host.stream(id).body.as_ref().map_or(0, Vec::len);
+            assert!(kept == 0 || sent >= KIB_10, "{size}: {kept} bytes are kept");
+        }
+        assert_eq!(sent, KIB_10.div_ceil(size) * size, "{size}: at 10 KiB it is decided");
+    }
+}
+
+#[test]
+fn an_answer_within_the_timeout() {
+    for (entry, after, status) in [
+        (HTTP, 999, 200),
+        (HTTP, 1000, 504),
+        (r#"{"httpGet":{"port":8080},"timeoutSeconds":5}"#, 4999, 200),
+        (r#"{"httpGet":{"port":8080},"timeoutSeconds":5}"#, 5000, 504),
+    ] {
+        let after = Duration::from_millis(after);
+        let probe = probe(entry, |_| App::answers(200).after(after));
+        assert_eq!((probe.status(), probe.took), (status, after), "{entry}");
+    }
+}
+
+/// One check, one request: nothing is sent again.
+#[test]
+fn nothing_is_repeated() {
+    for app in [App::Fails(Failure::Refused), App::Fails(Failure::NoTls), App::answers(503)] {
+        for entry in [HTTP, HTTPS] {
+            assert_eq!(probe(entry, |_| app.clone()).asks.len(), 1, "{app:?}");
+        }
+    }
+}
+
+/// Probes of a pod run at the same time, and their answers come in any order.
+#[test]
+fn many_at_once() {
+    let mut host: Host = host(HTTP);
+    let ids: Vec<u32> = (0..100).map(|_| host.request(Request::get(READYZ))).collect();
+    for (n, id) in ids.iter().enumerate().rev() {
+        let status = (200 + n).to_string();
+        host.respond(*id, Headers::of([(":status", status)]), n % 2 == 0);
+        host.respond_body(*id, b"x", true);
+    }
+    for (n, id) in ids.iter().enumerate() {
+        let Some(crate::host::stream::Outcome::Answer(answer)) = host.stream(*id).outcome() else {
+            panic!("no answer to {n}")
+        };
+        assert_eq!(usize::from(answer.status()), 200 + n);
+    }
+}
+
+/// In every state; what comes afterwards finds nobody.
+#[test]
+fn a_client_that_goes_away() {
+    let mut host = host(HTTP);
+    let waiting = host.request(Request::get(READYZ));
+    host.client_gone(waiting);
+    let in_body = host.request(Request::get(READYZ));
+    host.respond(in_body, Headers::of([(":status", "200")]), false);
+    host.respond_body(in_body, b"x", false);
+    host.client_gone(in_body);
+    let redirected = host.request(Request::get(READYZ));
+    host.respond(redirected, Headers::of([(":status", "302"), ("location", "/x")]), true);
+    host.client_gone(redirected);
+    let token = *host.state().callouts.keys().next().expect("a hop");
+    host.answer_call(token, Default::default());
+    let after = host.run(Request::get(READYZ), |_| App::answers(200));
+    assert_status("the next one", &after, 200);
+}

@@ -1,0 +1,123 @@
+//! grpc probes, dispatched to the app's health service.
+
+use std::time::Duration;
+
+use super::{READYZ, assert_failure, assert_status, host, probe};
+use crate::host::Request;
+use crate::host::app::{App, Failure};
+use crate::host::run::Way;
+
+const GRPC: &str = r#"{"grpc":{"port":9090,"service":null}}"#;
+
+#[test]
+fn what_is_asked() {
+    let long = "s".repeat(300);
+    let long_entry = format!(r#"{{"grpc":{{"port":9090,"service":"{long}"}}}}"#);
+    let long_message = [b"\x0a\xac\x02".as_slice(), long.as_bytes()].concat();
+    for (entry, to, destination, message, limit) in [
+        (GRPC, "10.0.0.7:15020", "10.0.0.7:9090", b"".as_slice(), 1),
+        (GRPC, "[fd00::7]:15020", "[fd00::7]:9090", b"", 1),
+        (r#"{"grpc":{"port":9090,"service":""}}"#, "10.0.0.7:15020", "10.0.0.7:9090", b"", 1),
+        (
+            r#"{"grpc":{"port":9090,"service":"ab"},"timeoutSeconds":3}"#,
+            "10.0.0.7:15020",
+            "10.0.0.7:9090",
+            b"\x0a\x02ab",
+            3,
+        ),
+        (&long_entry, "10.0.0.7:15020", "10.0.0.7:9090", &long_message, 1),
+    ] {
+        let probe = host(entry).run(Request::get(READYZ).to(to), |_| App::Message(vec![8, 1]));
+        assert_status(entry, &probe, 200);
+        let ask = &probe.asks[0];
+        assert_eq!((ask.way, ask.cluster.as_str()), (Way::Grpc, "app_grpc"), "{entry}");
+        assert_eq!(ask.destination, destination, "{entry}");
+        assert_eq!(ask.rpc, format!("{destination} grpc.health.v1.Health Check"), "{entry}");
+        assert_eq!(ask.message, message, "{entry}");
+        assert_eq!(ask.timeout, Some(Duration::from_secs(limit)), "{entry}");
+        assert_eq!(ask.headers.get("user-agent").as_deref(), Some("kube-probe/1.36"), "{entry}");
+        assert_eq!(ask.headers.pairs().len(), 2, "nothing else of the client's: {:?}", ask.headers);
+    }
+}
+
+#[test]
+fn messages() {
+    for (message, serving) in [
+        (b"\x08\x01".as_slice(), true),
+        (b"\x08\x02", false),
+        (b"\x08\x00", false),
+        (b"", false),
+        (b"\x08\x03", false),
+        (b"\x08\x04", false),
+        (b"\x08\x81\x00", true),
+        (b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", false),
+        (b"\x08\x02\x08\x01", true),
+        (b"\x08\x01\x08\x02", false),
+        (b"\x08\x01\x10\x05", true),
+        (b"\x12\x03abc\x08\x01", true),
+        (b"\x11AAAAAAAA\x08\x01\x1dBBBB", true),
+        (b"\x08", false),
+        (b"\x08\x01\x12\x05a", false),
+        (b"\x12\xff\xff\xff\xff\x0f", false),
+        (b"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x08\x01", false),
+        (b"garbage", false),
+        (b"\x08\x01\xff", false),
+    ] {
+        let probe = probe(GRPC, |_| App::Message(message.to_vec()));
+        let name = format!("{message:x?}");
+        if serving {
+            assert_status(&name, &probe, 200);
+        } else {
+            assert_failure(&name, &probe, 500, "grpc");
+        }
+    }
+}
+
+#[test]
+fn not_serving_is_named() {
+    for (message, why) in [(vec![8, 2], "NOT_SERVING"), (vec![], "UNKNOWN")] {
+        assert_failure(why, &probe(GRPC, |_| App::Message(message.clone())), 500, why);
+    }
+}
+
+#[test]
+fn statuses() {
+    for (app, status, why) in [
+        (App::GrpcStatus(5, "unknown service"), 500, "unknown"),
+        (App::GrpcStatus(5, ""), 500, "unknown"),
+        (App::GrpcStatus(12, ""), 500, "not implemented"),
+        (App::GrpcStatus(4, ""), 504, "time"),
+        (App::GrpcStatus(14, "Connection refused"), 500, "refused"),
+        (App::GrpcStatus(14, ""), 500, "unavailable"),
+        (App::GrpcStatus(2, "line\nbreak\r\nX: y"), 500, "line"),
+        (App::GrpcStatus(7, "denied"), 500, "denied"),
+        (App::GrpcStatus(16, ""), 500, "16"),
+        (App::GrpcStatus(99, ""), 500, "99"),
+        (App::GrpcStatus(u32::MAX, ""), 500, ""),
+        (App::Fails(Failure::Refused), 500, "refused"),
+        (App::Fails(Failure::NoHttp), 500, ""),
+        (App::Fails(Failure::Silent), 504, "time"),
+    ] {
+        let probe = probe(GRPC, |_| app.clone());
+        assert_failure(&format!("{app:?}"), &probe, status, why);
+        assert_eq!(probe.asks.len(), 1, "at once, without dialling again");
+    }
+}
+
+#[test]
+fn a_call_that_cannot_be_sent() {
+    let mut host = host(GRPC);
+    host.state_mut().dispatch_fails = true;
+    assert_failure("", &host.run(Request::get(READYZ), super::unasked), 500, "grpc");
+}
+
+#[test]
+fn a_client_that_goes_away() {
+    let mut host = host(GRPC);
+    let id = host.request(Request::get(READYZ));
+    host.client_gone(id);
+    let token = *host.state().callouts.keys().next().expect("a call");
+    host.answer_grpc(token, Default::default());
+    let next = host.run(Request::get(READYZ), |_| App::Message(vec![8, 1]));
+    assert_status("the next", &next, 200);
+}

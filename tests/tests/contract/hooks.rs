@@ -1,0 +1,210 @@
+//! Lifecycle hooks: the kubelet ignores the status, so that a hook without an HTTP answer has to
+//! be closed without one.
+
+use std::time::Duration;
+
+use super::{HTTP, HTTPS, PRESTOPZ, READYZ, assert_failure, assert_status, hook, host, probe};
+use crate::host::app::{App, End, Failure, Http};
+use crate::host::headers::Headers;
+use crate::host::run::{Probe, Way};
+use crate::host::stream::Outcome;
+use crate::host::{Host, Request};
+
+const TCP: &str = r#"{"tcpSocket":{"port":2940}}"#;
+
+#[track_caller]
+fn assert_closed(name: &str, probe: &Probe) {
+    assert_eq!(probe.outcome, Outcome::Closed, "{name}: {probe:#?}");
+}
+
+#[test]
+fn any_answer_is_passed_on() {
+    for status in [200, 204, 300, 302, 304, 400, 404, 500, 503, 599] {
+        assert_status("head only", &hook(HTTP, |_| App::answers(status)), status);
+        assert_status("body", &hook(HTTP, |_| App::answers(status).text("x")), status);
+    }
+}
+
+#[test]
+fn a_status_that_is_none_becomes_a_success() {
+    for status in ["101", "199", "099", "600", "999", "0"] {
+        let headers = Headers::of([(":status", status)]);
+        let http = Http { headers, pieces: vec![], end: End::Whole, after: Duration::ZERO };
+        let probe = hook(HTTP, |_| App::Http(http.clone()));
+        assert!((200..300).contains(&probe.status()), "{status}: {probe:#?}");
+        let with_body = Http { pieces: vec![b"x".to_vec()], ..http.clone() };
+        let probe = hook(HTTP, |_| App::Http(with_body.clone()));
+        assert!((200..300).contains(&probe.status()), "{status} with a body: {probe:#?}");
+        let hop = hook(HTTP, |ask| match ask.way {
+            Way::Routed => App::redirects(302, "/x"),
+            _ => App::Http(http.clone()),
+        });
+        assert!((200..300).contains(&hop.status()), "{status} of a hop: {hop:#?}");
+    }
+}
+
+#[test]
+fn no_answer_closes_the_connection() {
+    for failure in [Failure::Refused, Failure::Unreachable, Failure::Reset, Failure::NoHttp] {
+        let name = format!("{failure:?}");
+        for entry in [HTTP, HTTPS] {
+            assert_closed(&name, &hook(entry, |_| App::Fails(failure)));
+        }
+        let hop = hook(HTTP, |ask| match ask.way {
+            Way::Routed => App::redirects(302, "/x"),
+            _ => App::Fails(failure),
+        });
+        assert_closed(&name, &hop);
+    }
+    let entry = r#"{"httpGet":{"port":8080},"timeoutSeconds":2}"#;
+    assert_closed("not in time", &hook(entry, |_| App::Fails(Failure::Silent)));
+    let tls = "TLS to an HTTP redirect's target";
+    let probe = hook(HTTP, |ask| match ask.way {
+        Way::Routed => App::redirects(302, "https://10.0.0.7:81/"),
+        _ => App::Fails(Failure::Reset),
+    });
+    assert_closed(tls, &probe);
+}
+
+/// However long it takes.
+#[test]
+fn a_hook_has_no_timeout() {
+    let hours = Duration::from_secs(10_000);
+    let probe = hook(HTTP, |_| App::redirects(302, "/x").after(hours));
+    assert_eq!(probe.took, hours * 10);
+    assert_closed("ten redirects", &probe);
+    assert!(probe.asks.iter().all(|ask| ask.timeout.is_none()), "{probe:#?}");
+    let tcp = hook(TCP, |ask| {
+        assert_eq!((ask.timeout, ask.headers.get("x-app-health-timeout-ms")), (None, None));
+        App::answers(200).after(hours)
+    });
+    assert_status("tcp", &tcp, 200);
+}
+
+#[test]
+fn redirects() {
+    for (location, status) in [
+        ("/x", 204),
+        ("https://10.0.0.7:81/x", 204),
+        ("http://other/", 302),
+        ("", 302),
+        ("%zz", 0),
+        (":foo", 0),
+        ("ftp://10.0.0.7/", 0),
+        ("http://10.0.0.7:99999/", 0),
+    ] {
+        let probe = hook(HTTP, |ask| match ask.way {
+            Way::Routed => App::redirects(302, location),
+            _ => App::answers(204),
+        });
+        match status {
+            0 => assert_closed(location, &probe),
+            _ => assert_status(location, &probe, status),
+        }
+    }
+}
+
+#[test]
+fn the_body_ends_it_or_10_kib_of_it() {
+    for (size, end, length) in [
+        (5, End::Whole, None),
+        (0, End::EmptyPiece, None),
+        (5, End::Trailers, None),
+        (10_240, End::Stalls, None),
+        (0, End::Endless, None),
+        (10_240, End::Broken, None),
+        // The rest of the listener's configuration answers this one.
+        (5, End::Broken, None),
+        (0, End::Stalls, Some("10241")),
+    ] {
+        let mut app = App::answers(503).body(size).ends(end.clone());
+        if let Some(length) = length {
+            app = app.header("content-length", length);
+        }
+        let probe = hook(HTTP, |_| app.clone());
+        let status = if (size, &end) == (5, &End::Broken) { 200 } else { 503 };
+        assert_eq!(probe.status(), status, "{size} {end:?} {length:?}: {probe:#?}");
+    }
+}
+
+/// A probe is not done at the head, however long its body is announced to be.
+#[test]
+fn an_announced_length_ends_only_hooks() {
+    let app = App::answers(200).header("content-length", "10241").ends(End::Stalls);
+    assert_eq!(probe(HTTP, |_| app.clone()).status(), 504);
+}
+
+#[test]
+fn https_answered_by_plain_http_is_tried_again_over_http() {
+    let entry = r#"{"httpGet":{"port":8080,"scheme":"HTTPS","path":"/p?q"}}"#;
+    let request = Request::get(PRESTOPZ).header("authorization", "secret").header("x-a", "1");
+    for (second, status) in [
+        (App::answers(204), 204),
+        (App::answers(500), 500),
+        (App::Fails(Failure::Refused), 0),
+        (App::Fails(Failure::NoHttp), 0),
+    ] {
+        let probe = host(entry).run(request.clone(), |ask| match ask.way {
+            Way::Routed => App::Fails(Failure::NoTls),
+            _ => second.clone(),
+        });
+        assert_eq!(probe.urls(), ["https://10.0.0.7:8080/p?q", "http://10.0.0.7:8080/p?q"]);
+        assert_eq!(probe.status(), status, "{second:?}");
+        let ask = &probe.asks[1];
+        assert_eq!(ask.cluster, "app_http_hop");
+        assert_eq!(ask.headers.get("authorization"), None);
+        assert_eq!(ask.headers.get("referer"), None);
+        assert_eq!(ask.headers.get("x-a").as_deref(), Some("1"));
+        assert_eq!(ask.headers.get(":authority").as_deref(), Some("10.0.0.7:8080"));
+    }
+    let probe = probe(HTTPS, |_| App::Fails(Failure::NoTls));
+    assert_failure("a probe is not tried again", &probe, 502, "tls");
+    assert_eq!(probe.asks.len(), 1);
+}
+
+#[test]
+fn the_second_try_may_redirect() {
+    let probe = hook(HTTPS, |ask| match ask.url().as_str() {
+        "https://10.0.0.7:8080/" => App::Fails(Failure::NoTls),
+        "http://10.0.0.7:8080/" => App::redirects(302, "/x"),
+        _ => App::answers(204),
+    });
+    assert_status("", &probe, 204);
+    assert_eq!(probe.asks.len(), 3);
+}
+
+#[test]
+fn tcp_hooks() {
+    for (app, accepts) in [
+        (App::answers(200), true),
+        (App::answers(500).text("connection refused"), false),
+        (App::answers(400), false),
+        (App::Fails(Failure::Refused), false),
+        (App::answers(200).text("x").ends(End::Broken), false),
+    ] {
+        let probe = hook(TCP, |_| app.clone());
+        match accepts {
+            true => assert_status("", &probe, 200),
+            false => assert_closed(&format!("{app:?}"), &probe),
+        }
+    }
+}
+
+#[test]
+fn a_dispatch_that_fails_at_once() {
+    for entry in [HTTP, HTTPS] {
+        let mut host: Host = host(entry);
+        host.state_mut().dispatch_fails = true;
+        let probe = host.run(Request::get(PRESTOPZ), |_| App::redirects(302, "/x"));
+        assert_closed(entry, &probe);
+    }
+}
+
+/// The connection is closed, and a readiness probe on another one still answered.
+#[test]
+fn one_closed_hook_harms_nothing() {
+    let mut host = host(HTTP);
+    let closed = host.run(Request::get(PRESTOPZ), |_| App::Fails(Failure::Refused));
+    assert_closed("", &closed);
+    assert_status("", &host.run(Request::get(READYZ), |_| App::answers(200)), 200);
+}

@@ -1,0 +1,109 @@
+//! What stands in Envoy's log: changes at info and above, every probe at debug.
+
+use super::{HTTP, READYZ, host, unasked};
+use crate::host::app::{App, End, Failure};
+use crate::host::state::{Level, LogLine};
+use crate::host::{Host, Request};
+
+fn lines(host: &mut Host) -> (Vec<LogLine>, Vec<LogLine>) {
+    let log = std::mem::take(&mut host.state_mut().log);
+    log.into_iter().partition(|line| line.level > Level::Debug)
+}
+
+#[test]
+fn a_line_when_a_probe_changes() {
+    let mut host = host(HTTP);
+    lines(&mut host);
+    for (step, app, change) in [
+        (0, App::answers(200), None),
+        (1, App::answers(404), Some("404")),
+        (2, App::answers(404), None),
+        (3, App::Fails(Failure::Refused), None),
+        (4, App::answers(302), Some("302")),
+        (5, App::answers(200), None),
+        (6, App::Fails(Failure::Refused), Some("refused")),
+        (7, App::answers(200).body(9).ends(End::Broken), None),
+        (8, App::answers(200), Some("200")),
+        (9, App::answers(200).body(9).ends(End::Broken), Some("broke")),
+        (10, App::answers(200), Some("200")),
+        (11, App::Fails(Failure::Silent), Some("time")),
+        (12, App::redirects(302, "/x"), None),
+        (13, App::answers(200), Some("200")),
+    ] {
+        host.run(Request::get(READYZ), |_| app.clone());
+        let (changes, probes) = lines(&mut host);
+        assert_eq!(probes.len(), 1, "{step}: every probe at debug: {probes:?}");
+        assert_eq!(changes.len(), usize::from(change.is_some()), "{step}: {changes:?}");
+        for line in changes {
+            let says = [change.expect("a change"), "app", "readinessProbe"];
+            for word in says {
+                assert!(line.text.contains(word), "{step}: no {word:?} in {line:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_probe_changes_by_itself() {
+    let mut host = Host::with_probers(format!(
+        r#"{{"/app-health/a/livez":{HTTP},"/app-health/a/readyz":{HTTP},"/app-health/b/readyz":{HTTP}}}"#
+    ));
+    lines(&mut host);
+    for (path, name) in [
+        ("/app-health/a/readyz", "a/readinessProbe"),
+        ("/app-health/a/livez", "a/livenessProbe"),
+        ("/app-health/b/readyz", "b/readinessProbe"),
+    ] {
+        host.run(Request::get(path), |_| App::answers(500));
+        let (changes, _) = lines(&mut host);
+        assert_eq!(changes.len(), 1, "{path}");
+        assert!(changes[0].text.contains(name), "{changes:?}");
+    }
+}
+
+#[test]
+fn hooks_fail_without_an_answer_only() {
+    let mut host = host(HTTP);
+    lines(&mut host);
+    for (app, change) in [
+        (App::answers(500), false),
+        (App::Fails(Failure::Refused), true),
+        (App::answers(404), true),
+    ] {
+        host.run(Request::get(super::PRESTOPZ), |_| app.clone());
+        assert_eq!(lines(&mut host).0.len(), usize::from(change), "{app:?}");
+    }
+}
+
+/// A scan of the port must not fill the log.
+#[test]
+fn what_is_not_recorded_is_no_change() {
+    let mut host = host(HTTP);
+    lines(&mut host);
+    for path in ["/app-health/x/readyz", "/app-lifecycle/", "/healthz"] {
+        let id = host.request(Request::get(path).with(":method", "POST"));
+        host.client_gone_unless_ended(id);
+        assert_eq!(lines(&mut host).0, [], "{path}");
+    }
+    host.run(Request::get(READYZ).with_body(), unasked);
+    host.run(Request::get(READYZ).with(":method", "POST"), unasked);
+    assert_eq!(lines(&mut host).0, [], "a client's mistake says nothing of the app");
+}
+
+/// Nobody else writes lines into Envoy's log.
+#[test]
+fn lines_stay_lines() {
+    let evil = "x\r\n[critical] forged\u{0}";
+    for (entry, app) in [
+        (r#"{"tcpSocket":{"port":1}}"#, App::answers(500).text(evil)),
+        (r#"{"grpc":{"port":1}}"#, App::GrpcStatus(2, "x\r\n[critical] forged\u{0}")),
+        (HTTP, App::redirects(302, "http://10.0.0.7:x\n[critical] forged")),
+    ] {
+        let mut host = host(entry);
+        host.run(Request::get(READYZ), |_| app.clone());
+        let (changes, probes) = lines(&mut host);
+        for line in changes.iter().chain(&probes) {
+            assert!(!line.text.contains(['\r', '\n', '\0']), "{line:?}");
+        }
+    }
+}

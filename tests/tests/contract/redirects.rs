@@ -1,0 +1,400 @@
+//! Redirects: the first request is routed, later hops are dispatched.
+
+use std::time::Duration;
+
+use super::{HTTP, HTTPS, READYZ, assert_failure, assert_status, host, probe};
+use crate::host::app::{App, End, Failure};
+use crate::host::run::{Ask, Probe, Way};
+use crate::host::{Host, Request};
+
+/// Without a path the URL has none either, as the kubelet's Referer shows.
+const HTTPS_ROOT: &str = r#"{"httpGet":{"port":8080,"path":"/","scheme":"HTTPS"}}"#;
+const ENTRY: &str = r#"{"httpGet":{"port":8080,"path":"/a/b?q"}}"#;
+
+/// The first request is answered with this Location, all others with 204.
+fn redirected(entry: &str, location: &[u8]) -> Probe {
+    redirected_of(&mut host(entry), Request::get(READYZ), location)
+}
+
+fn redirected_of(host: &mut Host, request: Request, location: &[u8]) -> Probe {
+    host.run(request, |ask| match ask.way {
+        Way::Routed => App::redirects(302, location).text("moved"),
+        _ => App::answers(204),
+    })
+}
+
+#[test]
+fn five_codes_are_followed() {
+    for status in 300..400 {
+        let probe = probe(HTTP, |ask| match ask.way {
+            Way::Routed => App::redirects(status, "/x"),
+            _ => App::answers(204),
+        });
+        let followed = [301, 302, 303, 307, 308].contains(&status);
+        assert_status(&status.to_string(), &probe, if followed { 204 } else { status });
+    }
+}
+
+#[test]
+fn locations_that_are_followed() {
+    for (location, url) in [
+        ("/x", "http://10.0.0.7:8080/x"),
+        ("x?y", "http://10.0.0.7:8080/a/x?y"),
+        ("../x", "http://10.0.0.7:8080/x"),
+        ("./", "http://10.0.0.7:8080/a/"),
+        ("?z", "http://10.0.0.7:8080/a/b?z"),
+        ("#f", "http://10.0.0.7:8080/a/b?q"),
+        ("/x#f", "http://10.0.0.7:8080/x"),
+        ("/a b", "http://10.0.0.7:8080/a%20b"),
+        ("/\u{e4}", "http://10.0.0.7:8080/%C3%A4"),
+        ("http://10.0.0.7:8080", "http://10.0.0.7:8080/"),
+        ("http://10.0.0.7", "http://10.0.0.7:80/"),
+        ("http://10.0.0.7/x", "http://10.0.0.7:80/x"),
+        ("http://10.0.0.7:81/x", "http://10.0.0.7:81/x"),
+        ("HTTP://10.0.0.7:81/", "http://10.0.0.7:81/"),
+        ("https://10.0.0.7/x", "https://10.0.0.7:443/x"),
+        ("https://10.0.0.7:8443/x", "https://10.0.0.7:8443/x"),
+        ("//10.0.0.7:81/x", "http://10.0.0.7:81/x"),
+        ("http://10.0.0.7:/x", "http://10.0.0.7:80/x"),
+        ("http://u:p@10.0.0.7:81/", "http://10.0.0.7:81/"),
+    ] {
+        let probe = redirected(ENTRY, location.as_bytes());
+        assert_status(location, &probe, 204);
+        assert_eq!(probe.urls(), ["http://10.0.0.7:8080/a/b?q", url], "{location}");
+        let cluster = if url.starts_with("https") { "app_https_hop" } else { "app_http_hop" };
+        assert_eq!((probe.asks[1].way, probe.asks[1].cluster.as_str()), (Way::Hop, cluster));
+        assert_eq!(probe.asks[1].headers.get(":method").as_deref(), Some("GET"));
+    }
+}
+
+/// The kubelet compares the host as text with the pod's address.
+#[test]
+fn locations_that_are_left_over() {
+    for location in [
+        "",
+        "http://10.0.0.8/",
+        "http://10.0.0.8:8080/",
+        "http://localhost:8080/",
+        "http://10.0.0.7./",
+        "http://10.0.0.07/",
+        "http://[::ffff:10.0.0.7]/",
+        "https://example.com",
+        "//example.com/x",
+        "ftp://example.com/",
+        "mailto:x",
+        "file:///x",
+        "http:///x",
+        "http:x",
+        "http://10.0.0.7.evil.example/",
+        "http://10.0.0.7@evil.example/",
+    ] {
+        let probe = redirected(ENTRY, location.as_bytes());
+        assert_status(location, &probe, 302);
+        assert_eq!(probe.asks.len(), 1, "{location}");
+    }
+}
+
+#[test]
+fn locations_that_fail() {
+    for location in [
+        b"%zz".as_slice(),
+        b"/%",
+        b":foo",
+        b"http://10.0.0.7:x/",
+        b"http://10.0.0.7:-1/",
+        b"http://[fd00::7/",
+        b"http://10.0.0.7 /",
+        b"ftp://10.0.0.7/",
+        b"ws://10.0.0.7:8080/",
+        b"http://10.0.0.7:0/",
+        b"http://10.0.0.7:65536/",
+        b"/x\x7f",
+        b"http://\xff/",
+    ] {
+        let probe = redirected(ENTRY, location);
+        let name = String::from_utf8_lossy(location).into_owned();
+        // A host beyond ASCII is another host, which is left over.
+        if location == b"http://\xff/" {
+            assert!([302, 502].contains(&probe.status()), "{probe:?}");
+            continue;
+        }
+        assert_failure(&name, &probe, 502, "redirect");
+        assert_eq!(probe.asks.len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn to_the_status_port() {
+    for location in ["http://10.0.0.7:15020/", "https://10.0.0.7:15020/x", "//10.0.0.7:15020"] {
+        let probe = redirected(ENTRY, location.as_bytes());
+        assert!([500, 502].contains(&probe.status()), "{location}: {probe:?}");
+        assert_failure(location, &probe, probe.status(), "status port");
+        assert_eq!(probe.asks.len(), 1, "{location}");
+    }
+}
+
+#[test]
+fn nine_are_followed_and_the_tenth_fails() {
+    let chain = |length: usize| {
+        let mut asked = 0;
+        probe(HTTP, move |_| {
+            asked += 1;
+            if asked <= length {
+                App::redirects(302, format!("/{asked}"))
+            } else {
+                App::answers(204)
+            }
+        })
+    };
+    for length in 0..=9 {
+        let probe = chain(length);
+        assert_status(&length.to_string(), &probe, 204);
+        assert_eq!(probe.asks.len(), length + 1);
+    }
+    for length in [10, 11, 1000] {
+        let probe = chain(length);
+        assert_failure(&length.to_string(), &probe, 502, "redirect");
+        assert_eq!(probe.asks.len(), 10);
+    }
+}
+
+#[test]
+fn the_tenth_to_another_host_is_left_over() {
+    let mut asked = 0;
+    let probe = probe(HTTP, |_| {
+        asked += 1;
+        App::redirects(302, if asked <= 9 { "/x" } else { "http://other/" })
+    });
+    assert_status("the kubelet does not follow it, so it does not count", &probe, 302);
+}
+
+#[test]
+fn what_the_last_hop_answers() {
+    for (app, status, why) in [
+        (App::answers(200), 200, ""),
+        (App::answers(404).body(100), 404, ""),
+        (App::answers(503), 503, ""),
+        (App::answers(504).text("upstream request timeout"), 504, ""),
+        (App::answers(502).text("reset reason: protocol error"), 502, ""),
+        (App::answers(300), 300, ""),
+        (App::answers(304), 304, ""),
+        (App::answers(302), 302, ""),
+        (App::redirects(302, "http://other/"), 302, ""),
+        (App::answers(200).body(100_000), 200, ""),
+        (App::answers(200).text("x").ends(End::Trailers), 200, ""),
+        (App::answers(600), 502, "status"),
+        (App::answers(101), 502, "status"),
+        (App::redirects(302, "%zz"), 502, "redirect"),
+        (App::answers(200).body(100).ends(End::Broken), 502, "."),
+        (App::answers(200).body(100).ends(End::Stalls), 504, "time"),
+        (App::Fails(Failure::Refused), 500, "refused"),
+        (App::Fails(Failure::Unreachable), 500, "unreachable"),
+        (App::Fails(Failure::Reset), 500, ""),
+        (App::Fails(Failure::NoHttp), 502, "http"),
+        (App::Fails(Failure::NoTls), 502, "tls"),
+        (App::Fails(Failure::Silent), 504, "time"),
+    ] {
+        let probe = probe(HTTP, |ask| match ask.way {
+            Way::Routed => App::redirects(301, "/x"),
+            _ => app.clone(),
+        });
+        let name = format!("{app:?}");
+        match why {
+            "" if !matches!(app, App::Fails(_)) => assert_status(&name, &probe, status),
+            "." => assert_failure(&name, &probe, status, ""),
+            _ => assert_failure(&name, &probe, status, why),
+        }
+    }
+}
+
+#[test]
+fn one_timeout_covers_all_hops() {
+    let entry = r#"{"httpGet":{"port":8080},"timeoutSeconds":2}"#;
+    let step = Duration::from_millis(300);
+    let slow = probe(entry, |_| App::redirects(302, "/x").after(step));
+    assert_failure("seven times 300 ms are more than 2 s", &slow, 504, "time");
+    assert_eq!(slow.took, Duration::from_secs(2));
+    let left: Vec<_> = slow.asks.iter().filter_map(|ask| Some(ask.at + ask.timeout?)).collect();
+    assert_eq!(left, vec![Duration::from_secs(2); 7], "each hop gets what is left");
+    let just = probe(entry, |ask| match ask.at.as_millis() {
+        1800 => App::answers(204).after(Duration::from_millis(199)),
+        _ => App::redirects(302, "/x").after(step),
+    });
+    assert_status("just in time", &just, 204);
+}
+
+/// Whatever became of the redirect's own body.
+#[test]
+fn a_redirect_with_a_body() {
+    for (size, end) in [
+        (5, End::Whole),
+        (100_000, End::Whole),
+        (10, End::Trailers),
+        (10, End::Stalls),
+        (0, End::Endless),
+    ] {
+        let probe = probe(HTTP, |ask| match ask.way {
+            Way::Routed => App::redirects(302, "/x").body(size).ends(end.clone()),
+            _ => App::answers(204),
+        });
+        assert_status(&format!("{size} {end:?}"), &probe, 204);
+    }
+}
+
+#[test]
+fn a_dispatch_that_fails_at_once() {
+    let mut host = host(HTTP);
+    host.state_mut().dispatch_fails = true;
+    let probe = redirected_of(&mut host, Request::get(READYZ), b"/x");
+    assert_failure("", &probe, 500, "redirect");
+}
+
+/// Names and values of the second request, without those that only choose its way.
+fn second(entry: &str, request: Request, location: &str) -> Ask {
+    let probe = redirected_of(&mut host(entry), request, location.as_bytes());
+    assert_eq!(probe.asks.len(), 2, "{location}: {probe:#?}");
+    probe.asks[1].clone()
+}
+
+#[test]
+fn the_headers_of_a_hop() {
+    let request = Request::get(READYZ)
+        .header("x-a", "1")
+        .header("authorization", "own")
+        .header("x-envoy-original-dst-host", "1.2.3.4:5")
+        .header("te", "x")
+        .header("x-a", "2");
+    let ask = second(ENTRY, request, "http://10.0.0.7:81/x");
+    let mut lines = ask.headers.lines();
+    lines.retain(|line| !line.starts_with(':'));
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "accept: */*",
+            "authorization: own",
+            "connection: close",
+            "referer: http://10.0.0.7:8080/a/b?q",
+            "user-agent: kube-probe/1.36",
+            "x-a: 1",
+            "x-a: 2",
+            "x-envoy-original-dst-host: 10.0.0.7:81",
+        ]
+    );
+    let https = second(HTTP, Request::get(READYZ), "https://10.0.0.7:81/x");
+    assert_eq!(https.headers.get("connection"), None, "it may be HTTP/2");
+    let own_proto = Request::get(READYZ).header("x-app-health-forwarded-proto", "https");
+    let own_proto = second(HTTP, own_proto, "/x");
+    assert_eq!(own_proto.headers.get("x-forwarded-proto").as_deref(), Some("https"));
+    assert_eq!(own_proto.headers.get("x-app-health-forwarded-proto"), None);
+}
+
+#[test]
+fn the_host_of_a_hop() {
+    const OVERRIDE: &str =
+        r#"{"httpGet":{"port":8080,"httpHeaders":[{"name":"Host","value":"example.com"}]}}"#;
+    let plain = Request::get(READYZ);
+    let overridden = plain.clone().with(":authority", "example.com");
+    for (entry, request, location, host) in [
+        (HTTP, &plain, "/x", "10.0.0.7:8080"),
+        (HTTP, &plain, "http://10.0.0.7:81/", "10.0.0.7:81"),
+        (HTTP, &plain, "http://10.0.0.7/", "10.0.0.7"),
+        (HTTP, &plain, "http://10.0.0.7:/", "10.0.0.7"),
+        (HTTP, &plain, "https://10.0.0.7/", "10.0.0.7"),
+        (OVERRIDE, &overridden, "/x", "example.com"),
+        (OVERRIDE, &overridden, "//10.0.0.7:81/x", "example.com"),
+        (OVERRIDE, &overridden, "http://10.0.0.7:8080/", "10.0.0.7:8080"),
+        (OVERRIDE, &overridden, "http://10.0.0.7:81/", "10.0.0.7:81"),
+    ] {
+        let ask = second(entry, request.clone(), location);
+        assert_eq!(ask.headers.get(":authority").as_deref(), Some(host), "{location}");
+    }
+}
+
+/// Relative, absolute, relative: once lost, the override does not come back.
+#[test]
+fn a_host_override_is_lost_for_good() {
+    let entry =
+        r#"{"httpGet":{"port":8080,"httpHeaders":[{"name":"Host","value":"example.com"}]}}"#;
+    let request = Request::get(READYZ).with(":authority", "example.com");
+    let locations = ["/1", "http://10.0.0.7:81/2", "/3"];
+    let mut next = locations.into_iter();
+    let probe = host(entry).run(request, |_| match next.next() {
+        Some(location) => App::redirects(307, location),
+        None => App::answers(200),
+    });
+    let hosts = probe.asks.iter().filter_map(|ask| ask.headers.get(":authority"));
+    let hosts: Vec<_> = hosts.collect();
+    assert_eq!(hosts, ["example.com", "example.com", "10.0.0.7:81", "10.0.0.7:81"]);
+    assert_eq!(probe.urls()[3], "http://10.0.0.7:81/3");
+}
+
+#[test]
+fn referers() {
+    let own = Request::get(READYZ).header("referer", "own");
+    for (entry, request, location, referer) in [
+        (ENTRY, Request::get(READYZ), "/x", Some("http://10.0.0.7:8080/a/b?q")),
+        (ENTRY, Request::get(READYZ), "https://10.0.0.7/x", Some("http://10.0.0.7:8080/a/b?q")),
+        (HTTPS_ROOT, Request::get(READYZ), "/x", Some("https://10.0.0.7:8080/")),
+        (HTTPS, Request::get(READYZ), "/x", Some("https://10.0.0.7:8080")),
+        (HTTPS, Request::get(READYZ), "http://10.0.0.7/x", None),
+        (ENTRY, own.clone(), "/x", Some("own")),
+        (HTTPS, own, "http://10.0.0.7/x", Some("own")),
+    ] {
+        let ask = second(entry, request, location);
+        assert_eq!(ask.headers.get("referer").as_deref(), referer, "{entry} {location}");
+        let count = ask.headers.lines().iter().filter(|line| line.starts_with("referer")).count();
+        assert_eq!(count, usize::from(referer.is_some()), "{entry} {location}");
+    }
+}
+
+#[test]
+fn a_user_in_a_location() {
+    let entry = r#"{"httpGet":{"port":8080,"path":"http://u:p@h/a"}}"#;
+    for (entry, location, authorization) in [
+        (HTTP, "http://u:p@10.0.0.7:8080/x", Some("Basic dTpw")),
+        (HTTP, "/x", None),
+        (entry, "/x", Some("Basic dTpw")),
+        (entry, "http://10.0.0.7:8080/x", None),
+    ] {
+        let ask = second(entry, Request::get(READYZ), location);
+        assert_eq!(ask.headers.get("authorization").as_deref(), authorization, "{location}");
+        let referer = ask.headers.get("referer").expect("one");
+        assert!(!referer.contains("u:p"), "no password in a Referer: {referer}");
+    }
+}
+
+#[test]
+fn over_ipv6() {
+    for (location, url) in [
+        ("/x", "http://[fd00::7]:8080/x"),
+        ("http://[fd00::7]:81/x", "http://[fd00::7]:81/x"),
+        ("https://[fd00::7]", "https://[fd00::7]:443/"),
+    ] {
+        let request = Request::get(READYZ).to("[fd00::7]:15020");
+        let probe = redirected_of(&mut host(HTTP), request, location.as_bytes());
+        assert_status(location, &probe, 204);
+        assert_eq!(probe.urls()[1], url, "{location}");
+    }
+    let request = Request::get(READYZ).to("[fd00::7]:15020");
+    let other = redirected_of(&mut host(HTTP), request, b"http://[fd00:0::7]:8080/");
+    assert_status("compared as text", &other, 302);
+}
+
+/// Host and destination are the pod's, though the probe came over loopback.
+#[test]
+fn over_loopback() {
+    let mut host = Host::builder()
+        .env("POD_IP", "10.0.0.9")
+        .env("ISTIO_KUBE_APP_PROBERS", super::variable(HTTP))
+        .build();
+    for (location, urls) in [
+        ("/x", vec!["http://10.0.0.9:8080/", "http://10.0.0.9:8080/x"]),
+        ("http://10.0.0.9:81/", vec!["http://10.0.0.9:8080/", "http://10.0.0.9:81/"]),
+        ("http://127.0.0.1:81/", vec!["http://10.0.0.9:8080/"]),
+    ] {
+        let request = Request::get(READYZ).to("127.0.0.1:15020");
+        let probe = redirected_of(&mut host, request, location.as_bytes());
+        assert_eq!(probe.urls(), urls, "{location}");
+    }
+}

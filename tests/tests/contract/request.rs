@@ -1,0 +1,335 @@
+//! The request that the app gets: the kubelet's own, as it would have sent it to the app itself.
+
+use super::{HTTP, HTTPS, PRESTOPZ, READYZ, assert_failure, host, unasked, variable};
+use crate::host::app::App;
+use crate::host::headers::Headers;
+use crate::host::run::{Ask, Way};
+use crate::host::{Host, Request};
+
+/// What the app is asked first for this entry and request.
+fn first(entry: &str, request: Request) -> Ask {
+    first_of(&mut host(entry), request)
+}
+
+fn first_of(host: &mut Host, request: Request) -> Ask {
+    let probe = host.run(request, |_| App::answers(200));
+    assert_eq!(probe.asks.len(), 1, "{probe:#?}");
+    probe.asks[0].clone()
+}
+
+/// Without pseudo-headers, and without those that the filter and the listener add.
+fn own_lines(headers: &Headers) -> Vec<String> {
+    let added = ["x-envoy-upstream-rq-timeout-ms", "connection", "x-forwarded-proto"];
+    let is_own = |line: &String| {
+        !line.starts_with(':') && !added.iter().any(|name| line.starts_with(&format!("{name}:")))
+    };
+    headers.lines().into_iter().filter(is_own).collect()
+}
+
+#[test]
+fn over_http() {
+    let ask = first(HTTP, Request::get(READYZ));
+    assert_eq!((ask.way, ask.cluster.as_str()), (Way::Routed, "http"));
+    assert_eq!(ask.destination, "10.0.0.7:8080");
+    for line in [
+        ":method: GET",
+        ":path: /",
+        ":authority: 10.0.0.7:8080",
+        ":scheme: http",
+        "connection: close",
+        // Envoy's own: it routes no request without it, and the route takes it off.
+        "x-forwarded-proto: http",
+        "x-envoy-upstream-rq-timeout-ms: 1000",
+    ] {
+        assert_eq!(ask.headers.lines().iter().filter(|l| *l == line).count(), 1, "{line}: {ask:?}");
+    }
+    assert_eq!(own_lines(&ask.headers), ["user-agent: kube-probe/1.36", "accept: */*"]);
+}
+
+#[test]
+fn over_https() {
+    let ask = first(HTTPS, Request::get(READYZ));
+    assert_eq!((ask.way, ask.cluster.as_str()), (Way::Routed, "https"));
+    assert_eq!(ask.url(), "https://10.0.0.7:8080/");
+    // It would reach an HTTP/2 app as a header.
+    assert_eq!(ask.headers.get("connection"), None);
+    assert_eq!(ask.headers.get("x-forwarded-proto").as_deref(), Some("http"));
+}
+
+#[test]
+fn hooks_are_marked_for_the_listeners_own_replies() {
+    for (path, marked) in
+        [(READYZ, false), (PRESTOPZ, true), ("/app-lifecycle/app/poststartz", true)]
+    {
+        let mut host = host(HTTP);
+        let id = host.request(Request::get(path));
+        assert_eq!(host.stream(id).set_property("app_health_hook").is_some(), marked, "{path}");
+    }
+}
+
+#[test]
+fn paths_by_the_kubelets_rules() {
+    for (path, target) in [
+        ("", "/"),
+        ("/", "/"),
+        ("/healthz", "/healthz"),
+        ("healthz", "/healthz"),
+        ("/x?y=z&z", "/x?y=z&z"),
+        ("?x", "/?x"),
+        ("/x?", "/x?"),
+        ("/x#f", "/x"),
+        ("/x?y#f", "/x?y"),
+        ("/a%2Fb", "/a%2Fb"),
+        ("/a%20b", "/a%20b"),
+        ("/a b", "/a%20b"),
+        ("/ä", "/%C3%A4"),
+        (r#"/"<>\\^{|}`"#, "/%22%3C%3E%5C%5E%7B%7C%7D%60"),
+        ("/%", "/%25"),
+        ("/a%zz?b", "/a%25zz%3Fb"),
+        ("//host/x", "/x"),
+        ("http://h/x?y", "/x?y"),
+        ("http://h", "/"),
+        ("/a/../b/./c", "/a/../b/./c"),
+        ("/a//b", "/a//b"),
+        ("/a;b=c,d", "/a;b=c,d"),
+    ] {
+        let path_json = path.replace('"', "\\\"");
+        let entry = format!(r#"{{"httpGet":{{"port":8080,"path":"{path_json}"}}}}"#);
+        let ask = first(&entry, Request::get(READYZ));
+        assert_eq!(ask.headers.get(":path").as_deref(), Some(target), "{path}");
+        assert_eq!(ask.destination, "10.0.0.7:8080", "{path}");
+    }
+}
+
+/// The kubelet cannot send these either.
+#[test]
+fn paths_that_fail() {
+    for path in ["mailto:x", "http:x"] {
+        let entry = format!(r#"{{"httpGet":{{"port":8080,"path":"{path}"}}}}"#);
+        let probe = host(&entry).run(Request::get(READYZ), unasked);
+        assert!([500, 502].contains(&probe.status()), "{path}: {probe:?}");
+        assert_failure(path, &probe, probe.status(), "path");
+    }
+}
+
+#[test]
+fn a_user_in_the_path() {
+    for (path, authorization) in [
+        ("http://user:pw@h/x", Some("Basic dXNlcjpwdw==")),
+        ("http://user@h/x", Some("Basic dXNlcjo=")),
+        ("//u%3A:p%40@h/x", Some("Basic dTo6cEA=")),
+        ("/x", None),
+    ] {
+        let entry = format!(r#"{{"httpGet":{{"port":8080,"path":"{path}"}}}}"#);
+        let ask = first(&entry, Request::get(READYZ));
+        assert_eq!(ask.headers.get("authorization").as_deref(), authorization, "{path}");
+        let own = first(&entry, Request::get(READYZ).header("authorization", "own"));
+        assert_eq!(own.headers.get("authorization").as_deref(), Some("own"), "{path}");
+        assert_eq!(own_lines(&own.headers).len(), 3, "{path}: {own:?}");
+    }
+}
+
+#[test]
+fn the_clients_headers_go_along() {
+    let request = Request::get(READYZ)
+        .header("x-a", "1")
+        .header("cookie", "c")
+        .header("x-b", b"\xff\xfe")
+        .header("x-a", "2")
+        .header("accept-encoding", "br")
+        .header("x-empty", "")
+        .header("x-forwarded-for", "1.2.3.4")
+        .header("x-a", "");
+    let expected = [
+        "user-agent: kube-probe/1.36",
+        "accept: */*",
+        "x-a: 1",
+        "cookie: c",
+        "x-b: \u{fffd}\u{fffd}",
+        "x-a: 2",
+        "accept-encoding: br",
+        "x-empty: ",
+        "x-forwarded-for: 1.2.3.4",
+        "x-a: ",
+    ];
+    for entry in [HTTP, HTTPS] {
+        let ask = first(entry, request.clone());
+        assert_eq!(own_lines(&ask.headers), expected, "{entry}");
+        assert_eq!(ask.headers.first(b"x-b"), Some(&b"\xff\xfe"[..]));
+    }
+}
+
+#[test]
+fn no_hop_by_hop_headers() {
+    for name in [
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "x-named",
+        "X-Other",
+    ] {
+        for entry in [HTTP, HTTPS] {
+            let request = Request::get(READYZ)
+                .with("connection", "close, X-Named , x-other,")
+                .header(name, "x")
+                .header("x-last", "1");
+            let ask = first(entry, request);
+            let lines = own_lines(&ask.headers);
+            assert_eq!(
+                lines,
+                ["user-agent: kube-probe/1.36", "accept: */*", "x-last: 1"],
+                "{name}"
+            );
+        }
+    }
+}
+
+/// Without Envoy's own `x-forwarded-proto` no route matches, and the probe would fail for ever.
+#[test]
+fn the_connection_header_cannot_take_off_what_envoy_needs() {
+    for named in [":path, :authority", "host"] {
+        let ask = first(HTTP, Request::get(READYZ).with("connection", named));
+        assert_eq!(ask.headers.get("x-forwarded-proto").as_deref(), Some("http"), "{named}");
+        assert_eq!(ask.headers.get(":authority").as_deref(), Some("10.0.0.7:8080"), "{named}");
+    }
+}
+
+#[test]
+fn no_header_of_envoy_goes_along() {
+    for name in [
+        "x-envoy-original-dst-host",
+        "x-envoy-upstream-rq-timeout-ms",
+        "x-envoy-upstream-rq-per-try-timeout-ms",
+        "x-envoy-retry-on",
+        "x-envoy-upstream-alt-stat-name",
+        "x-envoy-internal",
+        "X-Envoy-Original-Path",
+        "x-envoy-",
+    ] {
+        let ask = first(HTTP, Request::get(READYZ).header(name, "60000"));
+        let envoys: Vec<_> =
+            ask.headers.lines().into_iter().filter(|line| line.starts_with("x-envoy")).collect();
+        assert_eq!(envoys, ["x-envoy-upstream-rq-timeout-ms: 1000"], "{name}");
+        assert_eq!(ask.destination, "10.0.0.7:8080", "{name}");
+    }
+}
+
+/// The listener lets the client's own wait under another name while it routes.
+#[test]
+fn the_clients_own_forwarded_proto() {
+    for (entry, cluster) in [(HTTP, "http+xfp"), (HTTPS, "https+xfp")] {
+        let request = Request::get(READYZ).header("x-app-health-forwarded-proto", "https");
+        let ask = first(entry, request);
+        let lines = ask.headers.lines();
+        let protos = lines.iter().filter(|line| line.contains("forwarded-proto"));
+        let protos: Vec<_> = protos.map(String::as_str).collect();
+        assert_eq!((protos, ask.cluster.as_str()), (vec!["x-forwarded-proto: https"], cluster));
+    }
+}
+
+#[test]
+fn timeouts() {
+    for (seconds, probe, hook) in [
+        ("", "1000", "0"),
+        (r#","timeoutSeconds":0"#, "1000", "0"),
+        (r#","timeoutSeconds":1"#, "1000", "1000"),
+        (r#","timeoutSeconds":90"#, "90000", "90000"),
+    ] {
+        let entry = format!(r#"{{"httpGet":{{"port":8080}}{seconds}}}"#);
+        for (path, millis) in [(READYZ, probe), (PRESTOPZ, hook)] {
+            let ask = first(&entry, Request::get(path));
+            let header = ask.headers.get("x-envoy-upstream-rq-timeout-ms");
+            assert_eq!(header.as_deref(), Some(millis), "{path} {entry}");
+        }
+    }
+    let longest = r#"{"httpGet":{"port":8080},"timeoutSeconds":2147483647}"#;
+    let ask = first(longest, Request::get(READYZ));
+    assert!(ask.timeout.is_some_and(|timeout| timeout.as_secs() > 4_000_000), "{ask:?}");
+}
+
+#[test]
+fn the_host_that_the_app_sees() {
+    const OVERRIDE: &str =
+        r#"{"httpGet":{"port":8080,"httpHeaders":[{"name":"hOST","value":"x"}]}}"#;
+    let v6 = "[fd00::7]:15020";
+    for (entry, to, host, seen) in [
+        (HTTP, "10.0.0.7:15020", "10.0.0.7:15020", "10.0.0.7:8080"),
+        (HTTP, v6, v6, "[fd00::7]:8080"),
+        (HTTP, v6, "10.0.0.7:15020", "10.0.0.7:15020"),
+        (HTTP, "10.0.0.7:15020", "10.0.0.8:15020", "10.0.0.8:15020"),
+        (HTTP, "10.0.0.7:15020", "10.0.0.7:15021", "10.0.0.7:15021"),
+        (HTTP, "10.0.0.7:15020", "10.0.0.7", "10.0.0.7"),
+        (HTTP, "10.0.0.7:15020", "example.com:15020", "example.com:15020"),
+        (HTTP, "10.0.0.7:15020", "localhost:15020", "localhost:15020"),
+        (HTTPS, "10.0.0.7:15020", "10.0.0.7:15020", "10.0.0.7:8080"),
+        (OVERRIDE, "10.0.0.7:15020", "example.com", "example.com"),
+        (OVERRIDE, "10.0.0.7:15020", "10.0.0.7:15020", "10.0.0.7:15020"),
+        (OVERRIDE, "10.0.0.7:15020", "b\u{e4}d host", "b\u{e4}d host"),
+    ] {
+        let ask = first(entry, Request::get(READYZ).to(to).with(":authority", host));
+        assert_eq!(ask.headers.get(":authority").as_deref(), Some(seen), "{entry} {to} {host}");
+    }
+}
+
+/// A status port that the listener does not have, since something redirects to it.
+#[test]
+fn the_host_where_the_status_port_is_configured() {
+    let mut host = Host::builder()
+        .env("ISTIO_KUBE_APP_PROBERS", variable(HTTP))
+        .plugin_config(r#"{"status_port":15020}"#)
+        .build();
+    let request = Request::get(READYZ).to("10.0.0.7:25020").with(":authority", "10.0.0.7:15020");
+    let ask = first_of(&mut host, request);
+    assert_eq!(ask.headers.get(":authority").as_deref(), Some("10.0.0.7:8080"));
+}
+
+/// Each IP family is probed on its own.
+#[test]
+fn the_address_that_is_asked() {
+    for (to, env, destination) in [
+        ("10.0.0.7:15020", vec![], "10.0.0.7:8080"),
+        ("10.0.0.7:15020", vec![("POD_IP", "10.0.0.9")], "10.0.0.7:8080"),
+        ("[fd00::7]:15020", vec![("POD_IP", "10.0.0.9")], "[fd00::7]:8080"),
+        ("127.0.0.1:15020", vec![], "127.0.0.1:8080"),
+        ("[::1]:15020", vec![], "[::1]:8080"),
+        ("127.0.0.1:15020", vec![("POD_IP", "10.0.0.9")], "10.0.0.9:8080"),
+        ("127.1.2.3:15020", vec![("POD_IP", "10.0.0.9")], "10.0.0.9:8080"),
+        ("[::1]:15020", vec![("POD_IP", "fd00::9")], "[fd00::9]:8080"),
+        ("127.0.0.1:15020", vec![("INSTANCE_IP", "10.0.0.9")], "10.0.0.9:8080"),
+        ("127.0.0.1:15020", vec![("POD_IP", ""), ("INSTANCE_IP", "10.0.0.9")], "10.0.0.9:8080"),
+        (
+            "127.0.0.1:15020",
+            vec![("INSTANCE_IP", "10.0.0.8"), ("POD_IP", "10.0.0.9")],
+            "10.0.0.9:8080",
+        ),
+        ("127.0.0.1:15020", vec![("POD_IP", "pod.local")], "127.0.0.1:8080"),
+    ] {
+        let mut builder = Host::builder();
+        for (name, value) in &env {
+            builder = builder.env(name, value);
+        }
+        let mut host = builder.env("ISTIO_KUBE_APP_PROBERS", variable(HTTP)).build();
+        let ask = first_of(&mut host, Request::get(READYZ).to(to));
+        assert_eq!(ask.destination, destination, "{to} {env:?}");
+        let own = ask.headers.get(":authority").expect("a Host");
+        assert!(own.ends_with(":8080"), "{to} {env:?}: {own}");
+    }
+}
+
+/// The listener on a Unix socket, or an Envoy that says nothing of it.
+#[test]
+fn an_address_that_cannot_be_asked() {
+    for address in ["/run/x.sock", "", "10.0.0.7", "x:80", "10.0.0.7:x", "10.0.0.7:99999"] {
+        let request = Request::get(READYZ).property("destination.address", address);
+        let probe = host(HTTP).run(request, unasked);
+        assert_failure(address, &probe, 500, "");
+    }
+    let mut request = Request::get(READYZ);
+    request.properties.clear();
+    assert_failure("absent", &host(HTTP).run(request, unasked), 500, "");
+}

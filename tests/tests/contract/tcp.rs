@@ -1,0 +1,105 @@
+//! tcpSocket probes, by way of the agent.
+
+use std::time::Duration;
+
+use super::{READYZ, assert_failure, assert_status, host, probe};
+use crate::host::app::{App, End, Failure};
+use crate::host::run::Way;
+use crate::host::{Host, Request};
+
+const TCP: &str = r#"{"tcpSocket":{"port":2940}}"#;
+
+#[test]
+fn what_the_agent_is_asked() {
+    for (entry, to, path, limit) in [
+        (TCP, "10.0.0.7:15020", "/tcp/10.0.0.7/2940", 1000),
+        (TCP, "[fd00::7]:15020", "/tcp/fd00::7/2940", 1000),
+        (
+            r#"{"tcpSocket":{"port":1},"timeoutSeconds":7}"#,
+            "10.0.0.7:15020",
+            "/tcp/10.0.0.7/1",
+            7000,
+        ),
+        (r#"{"tcpSocket":{"port":1,"host":"1.2.3.4"}}"#, "10.0.0.7:15020", "/tcp/10.0.0.7/1", 1000),
+    ] {
+        let probe = host(entry).run(Request::get(READYZ).to(to), |_| App::answers(200));
+        assert_status(entry, &probe, 200);
+        let ask = &probe.asks[0];
+        assert_eq!((ask.way, ask.cluster.as_str()), (Way::Agent, "app_health_agent"), "{entry}");
+        assert_eq!(ask.headers.get(":path").as_deref(), Some(path), "{entry}");
+        assert_eq!(ask.headers.get(":method").as_deref(), Some("GET"), "{entry}");
+        assert_eq!(ask.timeout, Some(Duration::from_millis(limit)), "{entry}");
+        let agents = ask.headers.get("x-app-health-timeout-ms").expect("the time left");
+        let agents: u64 = agents.parse().expect("milliseconds");
+        assert!(agents < limit && agents > limit / 2, "{entry}: a little less: {agents}");
+        assert_eq!(ask.headers.pairs().len(), 4, "nothing of the client's goes to the agent");
+    }
+}
+
+#[test]
+fn answers() {
+    for (name, app, status, why) in [
+        ("accepts", App::answers(200), 200, ""),
+        ("accepts, with a body", App::answers(200).text("ok"), 200, ""),
+        ("refused", App::answers(500).text("connection refused\n"), 500, "connection refused"),
+        ("two lines", App::answers(500).text("a\r\nb: c\r\n\r\n"), 500, "a"),
+        ("long", App::answers(500).body(100_000), 500, "xxx"),
+        ("no UTF-8", App::answers(500).text("\u{fffd}"), 500, ""),
+        ("no reason", App::answers(500), 500, ""),
+        (
+            "not this pod's",
+            App::answers(400).text("not an address of this pod"),
+            500,
+            "not an address",
+        ),
+        ("another server", App::answers(404), 500, "agent"),
+        ("another success", App::answers(204), 500, "agent"),
+        ("a redirect", App::redirects(302, "/x"), 500, "agent"),
+        ("agent refuses", App::Fails(Failure::Refused), 500, "agent"),
+        ("agent resets", App::Fails(Failure::Reset), 500, "agent"),
+        ("no HTTP", App::Fails(Failure::NoHttp), 500, "agent"),
+        ("agent is silent", App::Fails(Failure::Silent), 500, "agent"),
+        ("agent breaks off", App::answers(500).text("x").ends(End::Broken), 500, "agent"),
+        (
+            "agent's time runs out",
+            App::answers(500).text("timed out").after(Duration::from_millis(950)),
+            500,
+            "timed out",
+        ),
+    ] {
+        let probe = probe(TCP, |_| app.clone());
+        match status {
+            200 => assert_status(name, &probe, 200),
+            _ => assert_failure(name, &probe, status, why),
+        }
+        assert!(probe.reason().len() < 1000, "{name}: a reason is a line");
+    }
+}
+
+#[test]
+fn an_agent_that_cannot_be_asked() {
+    let mut host = host(TCP);
+    host.state_mut().dispatch_fails = true;
+    let probe = host.run(Request::get(READYZ), super::unasked);
+    assert_failure("", &probe, 500, "agent");
+}
+
+#[test]
+fn over_loopback() {
+    let mut host = Host::builder()
+        .env("POD_IP", "10.0.0.9")
+        .env("ISTIO_KUBE_APP_PROBERS", super::variable(TCP))
+        .build();
+    let probe = host.run(Request::get(READYZ).to("127.0.0.1:15020"), |_| App::answers(200));
+    assert_eq!(probe.asks[0].headers.get(":path").as_deref(), Some("/tcp/10.0.0.9/2940"));
+}
+
+#[test]
+fn a_client_that_goes_away() {
+    let mut host = host(TCP);
+    let id = host.request(Request::get(READYZ));
+    host.client_gone(id);
+    let token = *host.state().callouts.keys().next().expect("a call");
+    host.answer_call(token, Default::default());
+    assert_status("the next", &host.run(Request::get(READYZ), |_| App::answers(200)), 200);
+}

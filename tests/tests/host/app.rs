@@ -1,0 +1,179 @@
+//! What an app does with a request, and how Envoy tells the filter of it.
+
+use std::time::Duration;
+
+use super::callout::CallAnswer;
+use super::headers::Headers;
+
+/// What the app does with a request.
+#[derive(Clone, Debug)]
+pub enum App {
+    /// An HTTP answer.
+    Http(Http),
+    /// A gRPC message.
+    Message(Vec<u8>),
+    /// A gRPC status other than 0, with its text.
+    GrpcStatus(u32, &'static str),
+    /// No answer.
+    Fails(Failure),
+}
+
+/// Why there is no answer, as Envoy tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    Refused,
+    Unreachable,
+    /// Closed or reset before the head of an answer was whole.
+    Reset,
+    /// No HTTP: garbage, a status below 100, a control character, headers over the limit.
+    NoHttp,
+    NoTls,
+    /// Nothing comes until the time is out.
+    Silent,
+}
+
+/// An HTTP answer.
+#[derive(Clone, Debug)]
+pub struct Http {
+    pub headers: Headers,
+    /// Each comes by itself.
+    pub pieces: Vec<Vec<u8>>,
+    pub end: End,
+    /// Until the head comes.
+    pub after: Duration,
+}
+
+/// What ends an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The last piece; the head where there is none.
+    Whole,
+    /// An empty piece, as in chunked coding.
+    EmptyPiece,
+    Trailers,
+    /// The connection breaks.
+    Broken,
+    /// Nothing more comes.
+    Stalls,
+    /// More pieces come, without end.
+    Endless,
+}
+
+impl App {
+    pub fn answers(status: u16) -> App {
+        let headers = Headers::of([(":status", status.to_string())]);
+        let after = Duration::ZERO;
+        App::Http(Http { headers, pieces: Vec::new(), end: End::Whole, after })
+    }
+
+    fn http(self, change: impl FnOnce(&mut Http)) -> App {
+        match self {
+            App::Http(mut http) => {
+                change(&mut http);
+                App::Http(http)
+            }
+            other => other,
+        }
+    }
+
+    pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> App {
+        self.http(|http| http.headers.add(name.as_bytes(), value.as_ref()))
+    }
+
+    pub fn text(self, body: &str) -> App {
+        self.http(|http| http.pieces.push(body.as_bytes().to_vec()))
+    }
+
+    /// A body of so many bytes, in pieces as they come from a socket.
+    pub fn body(self, size: usize) -> App {
+        let pieces = vec![b'x'; size];
+        self.http(|http| http.pieces.extend(pieces.chunks(4096).map(<[u8]>::to_vec)))
+    }
+
+    pub fn ends(self, end: End) -> App {
+        self.http(|http| http.end = end)
+    }
+
+    pub fn after(self, time: Duration) -> App {
+        self.http(|http| http.after = time)
+    }
+
+    /// To another place.
+    pub fn redirects(status: u16, location: impl AsRef<[u8]>) -> App {
+        App::answers(status).header("location", location)
+    }
+}
+
+/// What a gRPC call's callback sees.
+pub fn grpc_answer(app: App) -> CallAnswer {
+    let (grpc_status, grpc_message, body) = match app {
+        App::Message(body) => (0, "", body),
+        App::GrpcStatus(status, text) => (status, text, Vec::new()),
+        App::Fails(Failure::Silent) => (4, "", Vec::new()),
+        App::Fails(Failure::NoHttp) => (14, "protocol error", Vec::new()),
+        App::Fails(_) => (14, "Connection refused", Vec::new()),
+        App::Http(http) => panic!("an HTTP answer to a gRPC call: {http:?}"),
+    };
+    let grpc_message = grpc_message.to_owned();
+    CallAnswer { body, grpc_status, grpc_message, ..CallAnswer::default() }
+}
+
+impl Failure {
+    /// Status, `response.code_details` and text of Envoy's reply to a routed request.
+    pub fn routed(self) -> (u16, &'static str, &'static str) {
+        let text = "upstream connect error or disconnect/reset before headers";
+        match self {
+            Failure::Refused => (
+                503,
+                "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
+                text,
+            ),
+            Failure::Unreachable => (
+                503,
+                "upstream_reset_before_response_started{remote_connection_failure|immediate_connect_error:_Network_is_unreachable}",
+                text,
+            ),
+            Failure::Reset => {
+                (503, "upstream_reset_before_response_started{connection_termination}", text)
+            }
+            Failure::NoHttp => {
+                (502, "upstream_reset_before_response_started{protocol_error}", text)
+            }
+            Failure::NoTls => (
+                503,
+                "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end}",
+                text,
+            ),
+            Failure::Silent => (504, "response_timeout", "upstream request timeout"),
+        }
+    }
+
+    /// What a dispatched call's callback sees.
+    pub fn called(self) -> CallAnswer {
+        let before = "upstream connect error or disconnect/reset before headers. reset reason: ";
+        let (status, text) = match self {
+            Failure::Refused => (
+                503,
+                "remote connection failure, transport failure reason: delayed connect error: Connection refused",
+            ),
+            Failure::Unreachable => (
+                503,
+                "remote connection failure, transport failure reason: immediate connect error: Network is unreachable|remote address:10.0.0.7:80",
+            ),
+            Failure::Reset => (503, "connection termination"),
+            Failure::NoHttp => (502, "protocol error"),
+            Failure::NoTls => (
+                503,
+                "remote connection failure, transport failure reason: TLS_error:|268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end",
+            ),
+            Failure::Silent => (504, "upstream request timeout"),
+        };
+        let body = if status == 504 { text.to_owned() } else { format!("{before}{text}") };
+        let headers = Headers::of([
+            (":status", status.to_string()),
+            ("content-length", body.len().to_string()),
+            ("content-type", "text/plain".to_owned()),
+        ]);
+        CallAnswer { headers: Some(headers), body: body.into_bytes(), ..CallAnswer::default() }
+    }
+}

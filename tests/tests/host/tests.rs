@@ -1,0 +1,77 @@
+//! The emulator's own rules, as they were measured on Envoy 1.40.
+
+use super::Host;
+use super::abi::{Status, decode_pairs, encode_pairs, protobuf_fields};
+use super::callout::grpc_upstream;
+use super::headers::Headers;
+
+#[test]
+fn headers_as_envoy_keeps_them() {
+    let headers = Headers::of([
+        ("X-B", "1"),
+        (":method", "GET"),
+        (":authority", "a"),
+        ("Host", "b"),
+        ("x-b", "2"),
+        ("user-agent", "u1"),
+        ("user-agent", "u2"),
+    ]);
+    let lines = [":method: GET", ":authority: a,b", "x-b: 1", "x-b: 2", "user-agent: u1,u2"];
+    assert_eq!(headers.lines(), lines);
+    assert_eq!((headers.get("HOST"), headers.get("x-c")), (Some("a,b".to_owned()), None));
+}
+
+#[test]
+fn a_header_is_replaced_in_its_place() {
+    let mut headers = Headers::of([("a", "1"), ("b", "2"), ("c", "3"), ("b", "4")]);
+    headers.set(b"B", b"x");
+    headers.set(b"d", b"y");
+    headers.remove(b"A");
+    assert_eq!(headers.lines(), ["b: x", "c: 3", "d: y"]);
+}
+
+#[test]
+fn what_would_break_a_message_apart() {
+    let broken =
+        Headers::of([("a", "b\r\nc: d"), ("e\n", "f"), ("g", "h\u{0}"), ("i", "\u{ff}\tj")]);
+    assert_eq!(broken.broken_lines().len(), 3);
+}
+
+#[test]
+fn pairs_cross_the_border() {
+    let pairs = vec![(b"a".to_vec(), b"".to_vec()), (b"b\xff".to_vec(), b"c".to_vec())];
+    let bytes = encode_pairs(&pairs);
+    assert_eq!(decode_pairs(&bytes), Ok(pairs));
+    assert_eq!(decode_pairs(b""), Ok(vec![]));
+    for length in 1..bytes.len() - 1 {
+        assert_eq!(decode_pairs(&bytes[..length]), Err(Status::BadArgument), "{length}");
+    }
+    assert_eq!(decode_pairs(&[0xff; 64]), Err(Status::BadArgument));
+}
+
+#[test]
+fn protobuf_as_far_as_the_filter_writes_it() {
+    let long = [b"\x12\xac\x02".as_slice(), &[b'x'; 300]].concat();
+    assert_eq!(protobuf_fields(b"\x0a\x01a"), Ok(vec![(1, b"a".to_vec())]));
+    assert_eq!(protobuf_fields(&long), Ok(vec![(2, vec![b'x'; 300])]));
+    for message in [b"\x0a\x02a".as_slice(), b"\x08\x01", b"\x0a", b"\x0a\xff\xff\xff\xff\xff\xff"]
+    {
+        assert_eq!(protobuf_fields(message), Err(Status::ParseFailure), "{message:x?}");
+    }
+}
+
+#[test]
+fn grpc_upstreams() {
+    let upstream = |text: &str| grpc_upstream(text.as_bytes());
+    let named = |cluster: &str, authority: &str| Ok((cluster.to_owned(), authority.to_owned()));
+    assert_eq!(upstream("app_grpc"), named("app_grpc", "app_grpc"));
+    assert_eq!(upstream("\u{a}\u{9}\u{a}\u{2}ab\u{12}\u{3}c:1"), named("ab", "c:1"));
+    assert_eq!(upstream("\u{a}\u{4}\u{a}\u{2}ab"), named("ab", "ab"));
+}
+
+#[test]
+#[should_panic(expected = "Envoy would object")]
+fn a_violation_fails_its_test() {
+    let mut host = Host::with_probers("");
+    host.state_mut().violation("a header that breaks the message");
+}

@@ -1,0 +1,39 @@
+//! The rewrite of pods, and back.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `golden` | pairs of files under `tests/golden`: a manifest, and what becomes of it |
+//! | `malformed` | pods that no API server would take, one a line |
+//! | `sizes` | the longest variable, the largest annotations |
+//! | `properties` | what holds for every pod, by proptest over generated ones |
+//! | `manifests` | where the pods of a manifest are; the minimal sidecar |
+//! | `patches` | JSON Patch against the crate json-patch |
+
+mod golden;
+mod malformed;
+mod manifests;
+mod patches;
+mod pods;
+mod properties;
+mod sizes;
+mod yaml;
+
+use app_health_webhook::patch::apply;
+use app_health_webhook::rewrite::{Malformed, Options, Rewrite, restore, rewrite};
+use serde_json::Value;
+
+/// The pod after its rewrite, and what else came of it.
+fn rewritten(pod: &Value, options: &Options) -> Result<(Value, Rewrite), Malformed> {
+    rewrite(pod, options).map(|rewrite| (patched(pod, &rewrite), rewrite))
+}
+
+/// The pod after restoring, and what else came of it.
+fn restored(pod: &Value, options: &Options) -> Result<(Value, Rewrite), Malformed> {
+    restore(pod, options).map(|rewrite| (patched(pod, &rewrite), rewrite))
+}
+
+fn patched(pod: &Value, rewrite: &Rewrite) -> Value {
+    let mut patched = pod.clone();
+    apply(&mut patched, &rewrite.patch).expect("the patch fits its pod");
+    patched
+}

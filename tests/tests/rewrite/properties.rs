@@ -1,0 +1,212 @@
+//! What holds for every pod.
+
+use app_health_webhook::path::{Kind, ProbePath};
+use app_health_webhook::probers::VARIABLE;
+use app_health_webhook::rewrite::{Options, restore, rewrite};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::pods::{pod, pod_with_variable, spoilt_pod};
+use super::{patched, restored, rewritten};
+
+proptest! {
+    #[test]
+    fn rewriting_twice_changes_nothing(pod in prop_oneof![pod(), pod_with_variable()]) {
+        let (once, _) = rewritten(&pod, &Options::default()).unwrap();
+        let (_, again) = rewritten(&once, &Options::default()).unwrap();
+        prop_assert_eq!(again.patch, vec![]);
+    }
+
+    #[test]
+    fn restoring_takes_the_rewrite_back(pod in pod()) {
+        let (there, _) = rewritten(&pod, &Options::default()).unwrap();
+        let (back, _) = restored(&there, &Options::default()).unwrap();
+        prop_assert_eq!(back, pod);
+    }
+
+    #[test]
+    fn the_variable_says_what_the_probes_were(pod in pod()) {
+        let (there, _) = rewritten(&pod, &Options::default()).unwrap();
+        prop_assert_eq!(variable(&there), expected_variable(&pod, &there));
+    }
+
+    #[test]
+    fn what_no_rewrite_needs_is_not_touched(pod in pod()) {
+        let (there, _) = rewritten(&pod, &Options::default()).unwrap();
+        prop_assert_eq!(without_what_a_rewrite_writes(&there), without_what_a_rewrite_writes(&pod));
+    }
+
+    /// A probe is rewritten, or its user is told, or there is nothing to do.
+    #[test]
+    fn no_probe_is_lost_silently(pod in prop_oneof![pod(), pod_with_variable()]) {
+        let (there, rewrite) = rewritten(&pod, &Options::default()).unwrap();
+        for report in &rewrite.probes {
+            let told = |w: &&app_health_webhook::rewrite::Warning| {
+                w.probe.as_ref().is_none_or(|probe| *probe == report.probe)
+            };
+            match &report.to {
+                Ok(to) => prop_assert!(is_recorded(&there, to.split_once('/').unwrap().1), "{}", to),
+                Err(reason) => {
+                    let rightly = ["asks no port", "rewriting is off", "it is rewritten already"];
+                    let told = rewrite.warnings.iter().any(|w| told(&w));
+                    prop_assert!(told || rightly.iter().any(|r| reason.ends_with(r)), "{}", reason);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_patch_is_a_json_patch(pod in prop_oneof![pod(), pod_with_variable()]) {
+        let rewrite = rewrite(&pod, &Options::default()).unwrap();
+        let by_library = patched(&pod, &rewrite);
+        prop_assert_eq!(&patched_by_json_patch(&pod, &rewrite.patch), &by_library);
+        let restore = restore(&by_library, &Options::default()).unwrap();
+        let back = patched(&by_library, &restore);
+        prop_assert_eq!(patched_by_json_patch(&by_library, &restore.patch), back);
+    }
+
+    /// Neither may panic; what they make of it fits the pod, and is stable.
+    #[test]
+    fn a_spoilt_pod_is_refused_or_rewritten(pod in spoilt_pod()) {
+        for transform in [rewritten, restored] {
+            match transform(&pod, &Options::default()) {
+                Ok((once, _)) => {
+                    let (_, again) = transform(&once, &Options::default()).unwrap();
+                    prop_assert_eq!(again.patch, vec![]);
+                }
+                Err(malformed) => {
+                    let holder = malformed.at.as_str();
+                    prop_assert!(pod.pointer(holder).is_some(), "{}", malformed);
+                }
+            }
+        }
+    }
+}
+
+fn patched_by_json_patch(pod: &Value, patch: &[app_health_webhook::patch::Operation]) -> Value {
+    let text = serde_json::to_string(patch).unwrap();
+    let patch: json_patch::Patch = serde_json::from_str(&text).unwrap();
+    let mut patched = pod.clone();
+    json_patch::patch(&mut patched, &patch).unwrap();
+    patched
+}
+
+fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    let lists = ["initContainers", "containers"];
+    lists.into_iter().flat_map(|list| pod["spec"][list].as_array().unwrap())
+}
+
+fn variable(pod: &Value) -> Option<Value> {
+    let sidecar = containers(pod).find(|container| container["name"] == "istio-proxy")?;
+    let env = sidecar.get("env")?.as_array()?;
+    let mut variables = env.iter().filter(|item| item["name"] == VARIABLE);
+    let value = variables.next_back()?["value"].as_str().unwrap();
+    Some(serde_json::from_str(value).unwrap())
+}
+
+fn is_recorded(pod: &Value, path: &str) -> bool {
+    variable(pod).is_some_and(|variable| variable.get(format!("/{path}")).is_some())
+}
+
+fn probes(container: &Value) -> impl Iterator<Item = (Kind, &Value)> {
+    Kind::ALL.into_iter().filter_map(move |kind| {
+        let holder = if kind.is_hook() { container.get("lifecycle")? } else { container };
+        Some((kind, holder.get(kind.field())?))
+    })
+}
+
+/// What the variable has to say, worked out from the pod before and after, as Istio would say it.
+fn expected_variable(pod: &Value, there: &Value) -> Option<Value> {
+    let mut entries = Map::new();
+    for (before, after) in containers(pod).zip(containers(there)) {
+        let name = before["name"].as_str().unwrap();
+        for ((kind, before_probe), (_, after_probe)) in probes(before).zip(probes(after)) {
+            let path = ProbePath::new(name, kind).unwrap().to_string();
+            let is_rewritten = |probe: &Value| probe["httpGet"]["path"] == json!(path);
+            if is_rewritten(after_probe) && !is_rewritten(before_probe) {
+                entries.insert(path, expected_entry(before, before_probe, kind));
+            }
+        }
+    }
+    (!entries.is_empty()).then_some(Value::Object(entries))
+}
+
+fn expected_entry(container: &Value, probe: &Value, kind: Kind) -> Value {
+    let names = ["httpGet", "tcpSocket", "grpc"];
+    let name = names.into_iter().find(|name| probe[name].is_object()).unwrap();
+    let handler = &probe[name];
+    let mut expected = json!({"port": expected_port(container, &handler["port"])});
+    if let Some(path) = handler["path"].as_str().filter(|path| !path.is_empty()) {
+        expected["path"] = json!(path);
+    }
+    if let Some(scheme) = handler["scheme"].as_str().filter(|scheme| !scheme.is_empty()) {
+        expected["scheme"] = json!(scheme.to_uppercase());
+    }
+    let headers = handler["httpHeaders"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !headers.is_empty() {
+        let text = |header: &Value, key: &str| header[key].as_str().unwrap_or_default().to_owned();
+        let header = |h| json!({"name": text(h, "name"), "value": text(h, "value")});
+        expected["httpHeaders"] = headers.iter().map(header).collect();
+    }
+    if name == "grpc" {
+        expected["service"] = handler["service"].clone();
+    }
+    let mut entry = json!({name: expected});
+    let timeout = &probe["timeoutSeconds"];
+    if !kind.is_hook() && timeout.as_u64().is_some_and(|seconds| seconds > 0) {
+        entry["timeoutSeconds"] = timeout.clone();
+    }
+    entry
+}
+
+fn expected_port(container: &Value, port: &Value) -> Value {
+    if port.is_number() {
+        return port.clone();
+    }
+    let ports = container["ports"].as_array().unwrap();
+    ports.iter().find(|p| p["name"] == *port).unwrap()["containerPort"].clone()
+}
+
+/// The pod without handlers' paths, ports and schemes, the sidecar's env and our annotation.
+fn without_what_a_rewrite_writes(pod: &Value) -> Value {
+    let mut pod = pod.clone();
+    for list in ["initContainers", "containers"] {
+        for container in pod["spec"][list].as_array_mut().unwrap() {
+            if container["name"] == "istio-proxy" {
+                container.as_object_mut().unwrap().remove("env");
+            }
+            for kind in Kind::ALL {
+                let holder =
+                    if kind.is_hook() { &mut container["lifecycle"] } else { &mut *container };
+                if let Some(probe) = holder.get_mut(kind.field()).and_then(Value::as_object_mut) {
+                    strip_probe(probe);
+                }
+            }
+        }
+    }
+    if let Some(metadata) = pod["metadata"].as_object_mut() {
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove("app-health/restore");
+        }
+        if matches!(metadata.get("annotations"), Some(a) if a.is_null() || *a == json!({})) {
+            metadata.remove("annotations");
+        }
+    }
+    if pod["metadata"] == json!({}) {
+        pod["metadata"] = Value::Null;
+    }
+    pod
+}
+
+fn strip_probe(probe: &mut Map<String, Value>) {
+    probe.remove("tcpSocket");
+    probe.remove("grpc");
+    if let Some(Value::Object(http)) = probe.get_mut("httpGet") {
+        for key in ["path", "port", "scheme"] {
+            http.remove(key);
+        }
+    }
+    if matches!(probe.get("httpGet"), Some(http) if http.is_null() || *http == json!({})) {
+        probe.remove("httpGet");
+    }
+}

@@ -1,0 +1,114 @@
+//! Limits that others set: what exec takes of a variable, and the API server of annotations.
+
+use app_health_webhook::probers::VARIABLE;
+use app_health_webhook::rewrite::{Options, RESTORE_ANNOTATION, Rewrite};
+use serde_json::{Value, json};
+
+use super::{restored, rewritten};
+
+/// `NAME=value` and its NUL.
+const LONGEST_VARIABLE: usize = 131_072;
+const LARGEST_ANNOTATIONS: usize = 262_144;
+
+fn pod(probes: &[Value]) -> Value {
+    let app = |(index, probe): (usize, &Value)| {
+        json!({
+            "name": format!("app-{index}"),
+            "ports": [{"name": "http", "containerPort": 80}],
+            "readinessProbe": probe,
+        })
+    };
+    let mut containers: Vec<_> = probes.iter().enumerate().map(app).collect();
+    containers.push(json!({"name": "istio-proxy"}));
+    json!({"metadata": {"annotations": {"a": "b"}}, "spec": {"containers": containers}})
+}
+
+fn http(path_length: usize) -> Value {
+    json!({"httpGet": {"path": format!("/{}", "p".repeat(path_length - 1)), "port": 80}})
+}
+
+fn variable(pod: &Value) -> &str {
+    let containers = pod["spec"]["containers"].as_array().unwrap();
+    containers.last().unwrap()["env"][0]["value"].as_str().unwrap()
+}
+
+fn rewrite_all(pod: &Value) -> (Value, Rewrite) {
+    rewritten(pod, &Options::default()).unwrap()
+}
+
+/// The bytes that one more byte of path costs is one, so the longest path follows from any other.
+fn longest_path(probes: &[Value]) -> usize {
+    let probes: Vec<_> = probes.iter().cloned().chain([http(1)]).collect();
+    let (there, _) = rewrite_all(&pod(&probes));
+    1 + LONGEST_VARIABLE - VARIABLE.len() - "=\0".len() - variable(&there).len()
+}
+
+#[test]
+fn the_variable_is_filled_to_the_last_byte() {
+    let small = json!({"tcpSocket": {"port": 1}});
+    let longest = longest_path(&[small.clone()]);
+    let (there, rewrite) = rewrite_all(&pod(&[small, http(longest)]));
+    assert_eq!(rewrite.warnings, vec![]);
+    assert_eq!(VARIABLE.len() + variable(&there).len() + "=\0".len(), LONGEST_VARIABLE);
+}
+
+#[test]
+fn what_is_a_byte_too_long_stays_and_the_next_still_fits() {
+    let small = json!({"tcpSocket": {"port": 1}});
+    let longest = longest_path(&[small.clone()]);
+    let before = pod(&[small.clone(), http(longest + 1), small]);
+    let (there, rewrite) = rewrite_all(&before);
+    let warnings: Vec<_> = rewrite.warnings.iter().map(ToString::to_string).collect();
+    let reason = "with it ISTIO_KUBE_APP_PROBERS would be too long for exec; it stays as it was";
+    assert_eq!(warnings, [format!("app-1/readinessProbe: {reason}")]);
+    let expected = r#"{"/app-health/app-0/readyz":{"tcpSocket":{"port":1}},"/app-health/app-2/readyz":{"tcpSocket":{"port":1}}}"#;
+    assert_eq!(variable(&there), expected);
+    assert_eq!(rewrite_all(&there).1.patch, vec![]);
+    assert_eq!(restored(&there, &Options::default()).unwrap().0, before);
+}
+
+/// A named port is kept together with its path, so a long one fills the annotations.
+#[test]
+fn annotations_stay_within_what_the_api_server_takes() {
+    let named = |length| {
+        let mut probe = http(length);
+        probe["httpGet"]["port"] = json!("http");
+        probe
+    };
+    let mut before = pod(&[named(1000), http(2000), named(20_000), named(10)]);
+    before["metadata"]["annotations"]["big"] = json!("x".repeat(LARGEST_ANNOTATIONS - 10_000));
+    let (there, rewrite) = rewrite_all(&before);
+    let warnings: Vec<_> = rewrite.warnings.iter().map(ToString::to_string).collect();
+    let reason = "with it annotation app-health/restore would be too long; it stays as it was";
+    assert_eq!(warnings, [format!("app-2/readinessProbe: {reason}")]);
+    let annotations = there["metadata"]["annotations"].as_object().unwrap();
+    let size: usize = annotations.iter().map(|(k, v)| k.len() + v.as_str().unwrap().len()).sum();
+    assert!(size <= LARGEST_ANNOTATIONS, "{size}");
+    let kept = annotations[RESTORE_ANNOTATION].as_str().unwrap();
+    assert!(kept.contains("app-0") && kept.contains("app-3"), "{kept}");
+    assert_eq!(rewrite_all(&there).1.patch, vec![]);
+    assert_eq!(restored(&there, &Options::default()).unwrap().0, before);
+}
+
+/// Where the variable is near its limit already, and its entries change.
+#[test]
+fn a_changed_entry_frees_the_room_of_the_old_one() {
+    let longest = longest_path(&[]);
+    let (mut there, _) = rewrite_all(&pod(&[http(longest)]));
+    there["spec"]["containers"][0]["readinessProbe"] = http(longest - 1);
+    let (again, rewrite) = rewrite_all(&there);
+    assert_eq!(rewrite.warnings, vec![]);
+    assert_eq!(VARIABLE.len() + variable(&again).len() + "=\0".len(), LONGEST_VARIABLE - 1);
+}
+
+/// Work per container must not grow with their number: this takes minutes where it does.
+#[test]
+fn ten_thousand_probes_take_no_longer_than_they_must() {
+    let probes: Vec<_> = (1..=10_000).map(|port| json!({"grpc": {"port": port}})).collect();
+    let before = pod(&probes);
+    let (there, rewrite) = rewrite_all(&before);
+    let rewritten = rewrite.probes.iter().filter(|probe| probe.to.is_ok()).count();
+    assert!(variable(&there).len() > LONGEST_VARIABLE - 200);
+    assert_eq!(rewritten + rewrite.warnings.len(), 10_000);
+    assert_eq!(restored(&there, &Options::default()).unwrap().0, before);
+}
