@@ -51,10 +51,10 @@ fn ten_kib_of_a_body_decide() {
         (body(10_239).hold(), stalled),
         (body(0), broken),
         (body(0).hold(), stalled),
-        (body(0).endless("x"), App(200)),
-        (Script::raw(chunked.as_str()).endless("2\r\nab\r\n"), App(200)),
+        (body(0).endless("x".repeat(1024)), App(200)),
+        (Script::raw(chunked.as_str()).endless("2\r\nab\r\n".repeat(100)), App(200)),
         (Script::raw(chunked.as_str()).then("2\r\nab\r\n"), broken),
-        (Script::raw(format!("{OK}\r\n")).endless("x"), App(200)),
+        (Script::raw(format!("{OK}\r\n")).endless("x".repeat(1024)), App(200)),
     ])
     .probe();
 }
@@ -73,8 +73,8 @@ fn apps_that_misbehave_cost_no_more_than_the_timeout() {
         (Script::status(600), Reason(502, "status 600")),
         (Script::status(999), Reason(502, "status 999")),
         (Script::raw("HTTP/1.1 101 Switching\r\n\r\n").hold(), Reason(502, "")),
-        (Script::raw(OK).endless("X-A: b\r\n"), Reason(502, NO_HTTP)),
-        (Script::raw(format!("{OK}X-A: ")).endless("x"), Reason(502, NO_HTTP)),
+        (Script::raw(OK).endless("X-A: b\r\n".repeat(1_000)), Reason(502, NO_HTTP)),
+        (Script::raw(format!("{OK}X-A: ")).endless("x".repeat(64 << 10)), Reason(502, NO_HTTP)),
         (Script::close(), Reason(500, CLOSED)),
         (Script::close().reset(), Reason(500, CLOSED)),
         (Script::raw("HTTP/1.1 2"), Reason(502, NO_HTTP)),

@@ -25,7 +25,7 @@ fn any_answer_of_the_app_is_passed_on() {
         (head(5).reset(), App(200)),
         (head(20_000).hold(), App(200)),
         (Script::raw(format!("{OK}\r\n{long}")).hold(), App(200)),
-        (Script::raw(format!("{OK}\r\n")).endless("x"), App(200)),
+        (Script::raw(format!("{OK}\r\n")).endless("x".repeat(1024)), App(200)),
     ])
     .hook();
 }
