@@ -1,7 +1,7 @@
 //! The three protobuf messages of a gRPC health check, written and read by hand: a library would
 //! weigh more than the rest of the filter.
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, of_details};
 
 /// `grpc.health.v1.HealthCheckRequest { service = 1 }`
 pub fn health_request(service: &str) -> Vec<u8> {
@@ -58,14 +58,17 @@ pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
     }
 }
 
-/// Envoy's own words for why there was no answer, `…{response_code_details}`.
+/// Envoy says UNAVAILABLE of its own as well, a deadline included, with what it was as
+/// `response.code_details` in braces at the end.
 fn unavailable(status_message: &str) -> Option<Outcome> {
-    let details = status_message.split_once('{')?.1.strip_suffix('}')?;
-    let Outcome { status, reason } = crate::outcome::of_details(details);
-    if status == 504 {
-        return Some(Outcome::timeout());
-    }
-    Some(Outcome::unreached(format!("grpc: {reason}")))
+    let (_, details) = status_message.strip_suffix('}')?.split_once('{')?;
+    let of_envoy = of_details(details);
+    let timed_out = of_envoy.status == Outcome::timeout().status;
+    Some(if timed_out {
+        of_envoy
+    } else {
+        Outcome::unreached(format!("grpc: {}", of_envoy.reason))
+    })
 }
 
 /// The last `status = 1` of a `HealthCheckResponse`, 0 where it has none; `None` where the bytes
@@ -148,14 +151,22 @@ mod tests {
         ] {
             assert_eq!(outcome(code, "", message).status, status, "{code} {message:?}");
         }
+        let outcome = outcome(14, "Connection_refused", b"");
+        assert_eq!(outcome.reason, "grpc: unavailable: Connection refused");
+    }
+
+    #[test]
+    fn what_envoy_says_in_the_apps_place() {
+        const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset \
+            reason: remote connection failure{upstream_reset_before_response_started{\
+            remote_connection_failure|delayed_connect_error:_Connection_refused}}";
         for (message, status, reason) in [
-            ("Connection_refused", 500, "grpc: unavailable: Connection refused"),
             (
-                "reset reason: x{upstream_reset_before_response_started{remote_connection_failure|refused}}",
-                500,
-                "grpc: no connection: refused",
+                "upstream request timeout{response_timeout}",
+                504,
+                "not done within the probe's timeout",
             ),
-            ("x{response_timeout}", 504, "not done within the probe's timeout"),
+            (REFUSED, 500, "grpc: no connection: delayed connect error: Connection refused"),
         ] {
             let outcome = outcome(14, message, b"");
             assert_eq!((outcome.status, &*outcome.reason), (status, reason));

@@ -76,7 +76,7 @@ impl Setup {
         command.arg("--config-path").arg(file);
         // No shared memory and no domain sockets that could outlive it.
         command.args(["--disable-hot-restart", "--concurrency", "1"]);
-        command.args(["--component-log-level", "wasm:debug"]);
+        command.args(["--log-level", "warning", "--component-log-level", "wasm:debug"]);
         set(&mut command, "ISTIO_KUBE_APP_PROBERS", self.probers);
         set(&mut command, "POD_IP", self.pod_ip.map(|ip| ip.to_string().into()));
         set(&mut command, "INSTANCE_IP", None);

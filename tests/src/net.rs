@@ -2,20 +2,20 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::process;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// A free port for a program that has to be told one. From below the range out of which the kernel
 /// gives ports to clients, so that no connection takes it in the meantime.
 pub fn free_port() -> u16 {
-    const FIRST: u16 = 16_000;
-    const COUNT: u16 = 16_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const PORTS: std::ops::Range<u32> = 16_000..32_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     // Test binaries that run at the same time begin at different places.
-    let start = (process::id() % u32::from(COUNT)) as u16 * 7 % COUNT;
-    let candidates = (0..COUNT).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
-    let mut ports = candidates.map(|n| FIRST + start.wrapping_add(n) % COUNT);
+    let start = process::id().wrapping_mul(61);
+    let candidates = PORTS.map(|_| start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)));
+    let ports = candidates.map(|n| PORTS.start + n % PORTS.len() as u32);
+    let mut ports = ports.filter_map(|port| u16::try_from(port).ok());
     ports.find(|port| is_free(*port)).expect("a free port below 32000")
 }
 

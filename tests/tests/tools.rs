@@ -68,7 +68,8 @@ fn ports_accept_refuse_and_accept_late() {
         let error = kubelet::tcp(refusing, SECOND).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     }
-    let late = Late::start(V4, SECOND, Script::status(200));
+    let late = Late::start(V4, Script::status(200));
+    late.open_in(SECOND);
     let start = Instant::now();
     assert!(Get::probe(late.addr(), "/").timeout(SECOND / 2).send().is_err());
     assert!(Get::probe(late.addr(), "/").timeout(SECOND * 5).send().is_ok());

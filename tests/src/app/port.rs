@@ -1,13 +1,15 @@
 //! Ports that accept, that refuse, and that accept late.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, getsockname, listen, socket,
 };
+use tokio::task::JoinHandle;
 
 use super::Script;
 use super::server::Server;
@@ -52,18 +54,20 @@ impl Closed {
     }
 }
 
-/// A port on which connections come up only after a while, and are then answered with a script:
-/// until then its queue is full, so that the kernel drops what comes.
+/// A port on which connections come up late, and are then answered with a script: until it is
+/// opened its queue is full, so that the kernel drops what comes.
 pub struct Late {
     addr: SocketAddr,
-    _fillers: Vec<TcpStream>,
-    task: tokio::task::JoinHandle<io::Result<()>>,
+    listener: TcpListener,
+    fillers: Vec<TcpStream>,
+    script: Script,
+    task: OnceLock<JoinHandle<io::Result<()>>>,
 }
 
 impl Late {
     /// The script is played without waiting for a request.
-    pub fn start(ip: IpAddr, after: Duration, script: Script) -> Self {
-        Self::try_start(ip, after, script).unwrap_or_else(|error| panic!("a late port: {error}"))
+    pub fn start(ip: IpAddr, script: Script) -> Self {
+        Self::try_start(ip, script).unwrap_or_else(|error| panic!("a late port: {error}"))
     }
 
     /// Where it listens.
@@ -71,21 +75,27 @@ impl Late {
         self.addr
     }
 
-    fn try_start(ip: IpAddr, after: Duration, script: Script) -> io::Result<Self> {
+    /// Accepts from then on.
+    pub fn open_in(&self, time: Duration) {
+        let listener = self.listener.try_clone().expect("a second handle of the listener");
+        let accept = accept_late(listener, time, self.fillers.len(), self.script.clone());
+        self.task.get_or_init(|| runtime().spawn(accept));
+    }
+
+    fn try_start(ip: IpAddr, script: Script) -> io::Result<Self> {
         let (socket, addr) = bound(ip)?;
         listen(&socket, Backlog::new(0).map_err(io::Error::from)?)?;
-        let fillers = fill(addr)?;
-        let listener = std::net::TcpListener::from(socket);
+        let listener = TcpListener::from(socket);
         listener.set_nonblocking(true)?;
-        let fillers_left = fillers.len();
-        let task = runtime().spawn(accept_late(listener, after, fillers_left, script));
-        Ok(Self { addr, _fillers: fillers, task })
+        Ok(Self { addr, listener, fillers: fill(addr)?, script, task: OnceLock::new() })
     }
 }
 
 impl Drop for Late {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
     }
 }
 
@@ -102,7 +112,7 @@ fn fill(addr: SocketAddr) -> io::Result<Vec<TcpStream>> {
 }
 
 async fn accept_late(
-    listener: std::net::TcpListener,
+    listener: TcpListener,
     after: Duration,
     fillers: usize,
     script: Script,

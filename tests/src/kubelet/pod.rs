@@ -20,14 +20,14 @@ pub struct Probe {
     probe: Value,
 }
 
-/// The probes of a pod or pod template, in its order: startup, readiness, liveness of each container.
+/// The probes of a pod or pod template, in its order: readiness, liveness, startup of each container.
 pub fn probes(pod: &Value) -> Vec<Probe> {
     let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
     containers.flat_map(of_container).collect()
 }
 
 fn of_container(container: &Value) -> impl Iterator<Item = Probe> {
-    [Kind::Startup, Kind::Readiness, Kind::Liveness].into_iter().filter_map(|kind| {
+    [Kind::Readiness, Kind::Liveness, Kind::Startup].into_iter().filter_map(|kind| {
         let probe = container.get(kind.field())?;
         let name = container["name"].as_str()?.to_owned();
         let port = port(container, probe)?;

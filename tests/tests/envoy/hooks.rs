@@ -25,7 +25,7 @@ fn any_answer_of_the_app_is_passed_on() {
         (head(5).reset(), App(200)),
         (head(20_000).hold(), App(200)),
         (Script::raw(format!("{OK}\r\n{long}")).hold(), App(200)),
-        (Script::raw(format!("{OK}\r\n")).endless("x"), App(200)),
+        (Script::raw(format!("{OK}\r\n")).endless("x".repeat(1024)), App(200)),
     ])
     .hook();
 }
@@ -37,7 +37,6 @@ fn without_an_answer_of_the_app_there_is_none() {
         (Script::close().reset(), Closed),
         (Script::raw("SSH-2.0-x\r\n").hold(), Closed),
         (Script::raw(OK), Closed),
-        (Script::raw("HTTP/1.1 099 X\r\n\r\n"), Closed),
         (Script::redirect(302, "%zz"), Closed),
         (Script::redirect(302, "http://127.0.0.1:1/"), Closed),
     ])
@@ -59,8 +58,6 @@ fn a_hook_has_no_limit_of_time_and_closes_its_connection() {
     assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
     assert!(start.elapsed() >= 3 * SECOND, "{:?}", start.elapsed());
     let host = format!("Host: {}", app.addr());
-    assert_eq!(
-        app.seen()[0].lines(),
-        [&host[..], "User-Agent: kube-lifecycle/1.36", "Accept: */*", "Connection: close"]
-    );
+    let lines = [&host[..], "User-Agent: kube-lifecycle/1.36", "Accept: */*", "connection: close"];
+    assert_eq!(app.seen()[0].lines(), lines);
 }

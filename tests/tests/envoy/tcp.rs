@@ -11,8 +11,8 @@ use super::want::{check, envoy};
 #[test]
 fn a_port_that_accepts_and_one_that_does_not() {
     let (open, closed) = (Open::start(V4), Closed::start(V4));
-    let late = Late::start(V4, 2 * SECOND, Script::close());
-    let never = Late::start(V4, 60 * SECOND, Script::close());
+    let late = Late::start(V4, Script::close());
+    let never = Late::start(V4, Script::close());
     let entries = Entries::default()
         .probe("open", tcp(open.addr()))
         .hook("open", tcp(open.addr()))
@@ -21,6 +21,7 @@ fn a_port_that_accepts_and_one_that_does_not() {
         .probe("never", tcp(never.addr()))
         .probe("late", within(5, tcp(late.addr())));
     let envoy = envoy(entries);
+    late.open_in(2 * SECOND);
     check([
         ("late", envoy.get(probe("late")), App(200)),
         ("open", envoy.get(probe("open")), App(200)),

@@ -59,8 +59,8 @@ fn shown(outcome: &io::Result<Answer>) -> String {
 
 /// An app that plays one script a path, and what is recorded for it.
 pub struct Scripted {
-    pub app: Http,
-    pub entries: Entries,
+    _app: Http,
+    entries: Entries,
     wants: Vec<(String, Want)>,
 }
 
@@ -76,7 +76,7 @@ impl Scripted {
             entries = entries.probe(&container(n), prober.clone()).hook(&container(n), prober);
             wants.push((format!("{script:?}").chars().take(300).collect(), *want));
         }
-        Self { app, entries, wants }
+        Self { _app: app, entries, wants }
     }
 
     /// Sends every probe, and checks what comes and that it comes within `limit`.

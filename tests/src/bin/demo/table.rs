@@ -8,7 +8,7 @@ use crate::manifest::Manifest;
 
 /// Sends every probe both ways, prints the verdicts, and says whether they agree.
 pub fn compare(manifest: &Manifest, status_port: u16, ip: IpAddr) -> bool {
-    println!("{:<22} {:<16} through the status port", "probe", "the app itself");
+    println!("{:<22} {:<16} through {status_port}", "probe", "the app itself");
     let pairs = manifest.before.iter().zip(&manifest.after);
     // Each probe is sent, whatever the others give.
     let agree =
