@@ -93,7 +93,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             of_pod.extend(settings.rewrite_warning);
             of_pod.extend(settings.status_port_warning);
         }
-        if !self.patch.is_empty() {
+        if !self.patch.is_empty() || self.env.is_repeated() {
             of_pod.extend(self.kept.replaces_unreadable());
             rewrite.patch = self.finish();
         }

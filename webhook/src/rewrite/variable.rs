@@ -62,6 +62,11 @@ impl<'a> Env<'a> {
         !self.places.is_empty()
     }
 
+    /// Whether the variable is there more than once.
+    pub fn is_repeated(&self) -> bool {
+        self.places.len() > 1
+    }
+
     /// Makes the variable the only one of its name, with this value where there is a new one.
     pub fn write(&self, env: &Pointer, value: Option<String>, patch: &mut Vec<Operation>) {
         let Some((last, earlier)) = self.places.split_last() else {
