@@ -83,8 +83,8 @@ pub fn of_status(status: &[u8], hook: bool) -> Outcome {
     let number = std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     match number {
         200..=599 => Outcome::answered(number),
-        // Below 100 Go's client sees no HTTP answer at all.
-        100.. if hook => Outcome::answered(200),
+        // A number beyond these is no HTTP answer at all, to Go's client.
+        100..1000 if hook => Outcome::answered(200),
         _ => Outcome::invalid(format!("the app answered with the status {number}")),
     }
 }
@@ -169,6 +169,7 @@ mod tests {
             ("101", 502, 200),
             ("199", 502, 200),
             ("99", 502, 502),
+            ("1000", 502, 502),
             ("0", 502, 502),
             ("", 502, 502),
             ("2x0", 502, 502),
