@@ -1,6 +1,6 @@
 //! The plugin configuration: what a deployment may have to name differently.
 
-use app_health_webhook::json::{Kind, Reader, SyntaxError};
+use app_health_webhook::json::{Kind, Reader, Stop};
 
 /// Names of Envoy's clusters, and the status port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,15 +43,15 @@ impl Settings {
             }
         };
         if !text.trim().is_empty() {
-            let read = settings.read(&mut Reader::new(text), &mut notes);
-            if let Err(error) = read {
-                notes.push(format!("plugin configuration: {error}"));
+            let mut reader = Reader::new(text);
+            if settings.read(&mut reader, &mut notes).is_err() {
+                notes.push(format!("plugin configuration: {}", reader.error()));
             }
         }
         (settings, notes)
     }
 
-    fn read(&mut self, reader: &mut Reader, notes: &mut Vec<String>) -> Result<(), SyntaxError> {
+    fn read(&mut self, reader: &mut Reader, notes: &mut Vec<String>) -> Result<(), Stop> {
         if reader.peek()? != Kind::Object {
             notes.push("plugin configuration: not a JSON object".to_owned());
             return Ok(());

@@ -9,6 +9,11 @@ use std::fmt;
 /// As deep as serde_json goes. A probers config is four deep.
 pub const MAX_DEPTH: usize = 128;
 
+/// Reading came to an end before its time: [`Reader::error`] says why. The reader keeps that to
+/// itself, since an error handed through every call would weigh 5 KB of the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop;
+
 /// The text is not JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntaxError {
@@ -48,6 +53,7 @@ pub struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    expected: &'static str,
 }
 
 /// How far an object or array has been read: made by [`Reader::open`].
@@ -56,12 +62,17 @@ pub struct Items {
     close: u8,
 }
 
-type Result<T> = std::result::Result<T, SyntaxError>;
+type Result<T> = std::result::Result<T, Stop>;
 
 impl<'a> Reader<'a> {
     /// At the beginning of `text`.
     pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0 }
+        Self { text, at: 0, depth: 0, expected: "" }
+    }
+
+    /// Why reading stopped.
+    pub fn error(&self) -> SyntaxError {
+        SyntaxError { at: self.at, expected: self.expected }
     }
 
     /// Byte offset of the next token, white space skipped.
@@ -195,8 +206,9 @@ impl<'a> Reader<'a> {
         self.text.get(from..to).unwrap_or_default()
     }
 
-    fn fail<T>(&self, expected: &'static str) -> Result<T> {
-        Err(SyntaxError { at: self.at, expected })
+    fn fail<T>(&mut self, expected: &'static str) -> Result<T> {
+        self.expected = expected;
+        Err(Stop)
     }
 
     fn expect(&mut self, byte: u8, expected: &'static str) -> Result<()> {
@@ -323,11 +335,10 @@ fn escape(out: &mut String, c: char) {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<&str> {
+    fn read(text: &str) -> std::result::Result<&str, SyntaxError> {
         let mut reader = Reader::new(text);
-        let raw = reader.raw()?;
-        reader.end()?;
-        Ok(raw)
+        let raw = reader.raw().and_then(|raw| reader.end().map(|()| raw));
+        raw.map_err(|Stop| reader.error())
     }
 
     fn string(text: &str) -> String {

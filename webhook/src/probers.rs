@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::json::{Items, Kind, Reader, SyntaxError, write_string};
+use crate::json::{Items, Kind, Reader, Stop, SyntaxError, write_string};
 use crate::path::ProbePath;
 
 /// The environment variable of the sidecar that holds the config.
@@ -215,42 +215,38 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-impl From<SyntaxError> for ConfigError {
-    fn from(error: SyntaxError) -> Self {
-        ConfigError::Syntax(error)
-    }
-}
-
 /// Reads a config. Nothing at all, `null` and `{}` hold no entries. Unknown fields are ignored,
 /// field names match without regard to ASCII case (as pilot-agent reads them), `null` and absent
 /// mean the same, and of a key that is there twice the last counts.
 pub fn decode(text: &[u8]) -> Result<Probers, ConfigError> {
     let text = std::str::from_utf8(text).map_err(|e| ConfigError::NotUtf8(e.valid_up_to()))?;
-    let mut probers = Probers::default();
     if text.is_empty() {
-        return Ok(probers);
+        return Ok(Probers::default());
     }
     let mut reader = Reader::new(text);
-    match reader.peek()? {
-        Kind::Object => {
-            let mut entries = reader.open()?;
-            while let Some(key) = reader.next_key(&mut entries)? {
-                let key = key.into_owned();
-                let prober = EntryReader::read(&mut reader, &key)?;
-                probers.insert(key, prober);
-            }
+    match read_entries(&mut reader) {
+        Ok(Some(probers)) => Ok(probers),
+        Ok(None) => Err(ConfigError::NoObject),
+        Err(Stop) => Err(ConfigError::Syntax(reader.error())),
+    }
+}
+
+/// `None` where the text is neither an object nor `null`.
+fn read_entries(reader: &mut Reader<'_>) -> Read<Option<Probers>> {
+    let mut probers = Probers::default();
+    let kind = reader.peek()?;
+    if kind == Kind::Object {
+        let mut entries = reader.open()?;
+        while let Some(key) = reader.next_key(&mut entries)? {
+            let key = key.into_owned();
+            let prober = EntryReader::read(reader, &key)?;
+            probers.insert(key, prober);
         }
-        Kind::Null => {
-            reader.raw()?;
-        }
-        _ => {
-            reader.raw()?;
-            reader.end()?;
-            return Err(ConfigError::NoObject);
-        }
+    } else {
+        reader.raw()?;
     }
     reader.end()?;
-    Ok(probers)
+    Ok(matches!(kind, Kind::Object | Kind::Null).then_some(probers))
 }
 
 /// An entry while it is read: the first fault is kept, reading goes on for the sake of the others.
@@ -259,7 +255,7 @@ struct EntryReader<'r, 'a> {
     error: Option<(&'static str, Fault)>,
 }
 
-type Read<T> = Result<T, SyntaxError>;
+type Read<T> = Result<T, Stop>;
 
 impl EntryReader<'_, '_> {
     fn read(reader: &mut Reader<'_>, key: &str) -> Read<Entry> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use app_health_webhook::json::{Items, Kind, Reader, SyntaxError};
+use app_health_webhook::json::{Items, Kind, Reader, Stop, SyntaxError};
 
 use super::node::{Layout, Member, Node};
 use super::scalar::{Form, Scalar};
@@ -10,12 +10,11 @@ use super::scalar::{Form, Scalar};
 /// Reads the JSON text. Of several equal keys the last one counts.
 pub fn parse(text: &str) -> Result<Node, SyntaxError> {
     let mut reader = Reader::new(text);
-    let node = node(&mut reader, text)?;
-    reader.end()?;
-    Ok(node)
+    let node = node(&mut reader, text).and_then(|node| reader.end().map(|()| node));
+    node.map_err(|Stop| reader.error())
 }
 
-fn node(reader: &mut Reader, text: &str) -> Result<Node, SyntaxError> {
+fn node(reader: &mut Reader, text: &str) -> Result<Node, Stop> {
     Ok(match reader.peek()? {
         Kind::Object => {
             let (mut list, mut items) = (Vec::new(), reader.open()?);
@@ -42,11 +41,7 @@ fn node(reader: &mut Reader, text: &str) -> Result<Node, SyntaxError> {
     })
 }
 
-fn member(
-    reader: &mut Reader,
-    text: &str,
-    items: &mut Items,
-) -> Result<Option<Member>, SyntaxError> {
+fn member(reader: &mut Reader, text: &str, items: &mut Items) -> Result<Option<Member>, Stop> {
     // `next_key` gives the content; the text of the key is looked up behind the comma.
     let from = reader.position();
     let Some(name) = reader.next_key(items)? else { return Ok(None) };
