@@ -178,6 +178,7 @@ impl Drop for Connection {
 #[cfg(test)]
 mod tests {
     use tokio::task::yield_now;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -262,7 +263,8 @@ mod tests {
             started.await.unwrap();
             all.open().await
         };
-        tokio::join!(asks, comes);
+        let both = async { tokio::join!(asks, comes) };
+        timeout(Duration::from_secs(10), both).await.expect("there is room");
     }
 
     #[test]

@@ -17,11 +17,15 @@ static SAID_V6: AtomicBool = AtomicBool::new(false);
 
 /// Connects to `to` and closes at once. Dropping the future gives up.
 ///
-/// The kubelet sets SO_LINGER to 1 s; here it stays unset, and the app sees the same. On Linux a
-/// linger above zero changes nothing on the wire, it only makes close() wait for the peer's
-/// acknowledgement of the FIN, even on a non-blocking socket. Where that does not come (packets
-/// dropped by a rule, an accept queue that filled up in between) it would hold this one thread,
-/// and so every other check, for a second.
+/// The kubelet sets SO_LINGER to 1 s; here it stays unset, and the app sees the same: a FIN. On
+/// Linux a linger above zero changes nothing on the wire, it only makes close() wait for the
+/// peer's acknowledgement of the FIN, even on a non-blocking socket. That would hold this one
+/// thread, and so every other check: for a millisecond as a rule, for the whole second where the
+/// acknowledgement does not come (a rule that drops packets, an accept queue just filled up).
+///
+/// Each check leaves a TIME_WAIT, as the kubelet's do. Linux takes such a port again after a
+/// second, but towards IPv6 addresses other than ::1 only after sixty: some 470 checks a second
+/// to one IPv6 port can go on for ever.
 ///
 /// # Errors
 /// The system's: refused, unreachable, no descriptors left.

@@ -170,10 +170,24 @@ impl Reply {
     }
 }
 
-/// Runs it to its end: exit code and stderr.
+/// Runs it to its end, which has to come: exit code and stderr.
 pub fn run_to_end(listen: &str) -> (Option<i32>, String) {
-    let output = Command::new(BINARY).args(["serve", "--listen", listen]).output().unwrap();
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    let mut command = Command::new(BINARY);
+    let mut child = command
+        .args(["serve", "--listen", listen])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start the agent");
+    let mut log = child.stderr.take().expect("stderr is piped");
+    let until = Instant::now() + SOON;
+    while child.try_wait().unwrap().is_none() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(2));
+    }
+    // Of no effect where it has ended.
+    child.kill().unwrap();
+    let mut text = String::new();
+    log.read_to_string(&mut text).unwrap();
+    (child.wait().unwrap().code(), text)
 }
 
 /// Polls until it holds.

@@ -26,10 +26,15 @@ impl Accepting {
         peer.ip()
     }
 
-    /// Takes all connections, for as long as the test runs.
+    /// Takes all connections, one after the other, for as long as the test runs. It closes after
+    /// the agent has, so that it is the agent who is left with the TIME_WAIT.
     pub fn forever(self) -> u16 {
         let port = self.port();
-        std::thread::spawn(move || while self.0.accept().is_ok() {});
+        std::thread::spawn(move || {
+            while let Ok((mut stream, _)) = self.0.accept() {
+                let _ = stream.read(&mut [0]);
+            }
+        });
         port
     }
 }
