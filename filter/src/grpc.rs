@@ -36,6 +36,7 @@ pub fn filter_state(path: &str, value: &str) -> Vec<u8> {
 }
 
 /// What a gRPC status and the answer's message come to (as the kubelet's gRPC prober has it).
+#[inline(never)]
 pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
     let detail = |what: &str| {
         let detail = crate::outcome::readable(status_message);

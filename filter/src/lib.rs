@@ -5,6 +5,10 @@
 //! (HTTP, HTTPS), or dispatched (gRPC with [`grpc`], TCP through the agent, later hops by
 //! [`redirect`]). What comes back is judged by [`outcome`]. All of Envoy is behind [`host`].
 //!
+//! Functions that are called once are kept apart by `inline(never)`, here and in the probers config:
+//! merged into one, they cost V8's optimizing compiler 1.36 rather than 1.17 times the memory of an
+//! empty filter.
+//!
 //! Never panics, since a trap takes the VM down and with it every probe of the pod: the lints of
 //! this crate deny what could, and `host` returns an error where the SDK would panic.
 

@@ -84,6 +84,7 @@ impl Probe {
 
     /// Finds the entry and starts its check. What is not valid is an error, and is answered even
     /// where it is a hook.
+    #[inline(never)]
     fn begin(&mut self, client: Pairs, path: &[u8], has_body: bool) -> Result<Action, Outcome> {
         let entry = match self.shared.table.lookup(path) {
             Lookup::Found(entry) => entry,
@@ -131,6 +132,7 @@ impl Probe {
     }
 
     /// An answer of the app, or of Envoy in its place.
+    #[inline(never)]
     fn routed(&mut self, run: &mut Run, end_of_stream: bool) -> Action {
         let details = host::property("response\0code_details").unwrap_or_default();
         if details != VIA_UPSTREAM {
@@ -160,6 +162,7 @@ impl Probe {
     }
 
     /// The router has no answer of the app.
+    #[inline(never)]
     fn unanswered(&mut self, run: &mut Run, details: &str) -> Action {
         // A hook over HTTPS that meets plain HTTP is tried again over HTTP, as the kubelet does.
         if run.is_hook()
@@ -186,6 +189,7 @@ impl Probe {
     }
 
     /// A later hop has been answered.
+    #[inline(never)]
     fn hop_answered(&self, run: &mut Run, hop: Hop, authorized: bool, num_headers: usize) {
         if num_headers == 0 {
             run.conclude(run.call_broken());
@@ -211,6 +215,7 @@ impl Run {
         self.entry.kind.is_hook()
     }
 
+    #[inline(never)]
     fn start_http(&mut self, http: &Http) -> Result<Action, Outcome> {
         let destination = self.pod.at(http.port);
         let state = grpc::filter_state(DESTINATION_STATE, &destination);
@@ -245,6 +250,7 @@ impl Run {
         Ok(Action::Continue)
     }
 
+    #[inline(never)]
     fn start_tcp(&mut self, port: u16, cluster: &str) -> Result<Action, Outcome> {
         let path = tcp_check::path(&self.pod.ip, port);
         let timeout = self.remaining()?;
@@ -261,6 +267,7 @@ impl Run {
         Ok(Action::Pause)
     }
 
+    #[inline(never)]
     fn tcp_answered(&mut self, num_headers: usize) {
         let status = host::header(MapType::HttpCallResponseHeaders, ":status").unwrap_or_default();
         let genuine = host::header(MapType::HttpCallResponseHeaders, GENUINE_HEADER).is_some();
@@ -275,6 +282,7 @@ impl Run {
         });
     }
 
+    #[inline(never)]
     fn start_grpc(&mut self, port: u16, service: &str, cluster: &str) -> Result<Action, Outcome> {
         let destination = self.pod.at(port);
         let mut metadata = vec![(DESTINATION_HEADER, destination.as_bytes())];
@@ -399,6 +407,7 @@ impl Run {
     }
 
     /// Logs what it came to, and whether that is a change.
+    #[inline(never)]
     fn log(&self) {
         let outcome = self.outcome.clone().unwrap_or_else(outcome_of_envoy);
         let passes = if self.is_hook() { outcome.reason.is_empty() } else { outcome.passes() };

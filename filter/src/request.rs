@@ -23,6 +23,7 @@ impl Line<'_> {
     }
 
     /// The headers of the request, pseudo-headers first, then the client's in their order.
+    #[inline(never)]
     pub fn headers<'a>(&'a self, client: &'a Pairs) -> Vec<(&'a [u8], &'a [u8])> {
         let mut headers: Vec<(&[u8], &[u8])> = vec![
             (b":method", b"GET"),

@@ -72,6 +72,7 @@ pub enum Lookup {
 
 impl Table {
     /// Reads the variable. The notes say what of it is not valid.
+    #[inline(never)]
     pub fn new(variable: &[u8]) -> (Self, Vec<String>) {
         let mut table = Self::default();
         let mut notes = Vec::new();

@@ -218,6 +218,7 @@ impl std::error::Error for ConfigError {}
 /// Reads a config. Nothing at all, `null` and `{}` hold no entries. Unknown fields are ignored,
 /// field names match without regard to ASCII case (as pilot-agent reads them), `null` and absent
 /// mean the same, and of a key that is there twice the last counts.
+#[inline(never)]
 pub fn decode(text: &[u8]) -> Result<Probers, ConfigError> {
     let text = std::str::from_utf8(text).map_err(|e| ConfigError::NotUtf8(e.valid_up_to()))?;
     if text.is_empty() {
@@ -277,6 +278,7 @@ impl EntryReader<'_, '_> {
         self.error.get_or_insert((field, fault));
     }
 
+    #[inline(never)]
     fn prober(&mut self) -> Read<Option<Prober>> {
         let mut handlers = [None, None, None];
         let mut timeout_seconds = 0;
@@ -303,6 +305,7 @@ impl EntryReader<'_, '_> {
         Ok(handler.map(|handler| Prober { handler, timeout_seconds }))
     }
 
+    #[inline(never)]
     fn http_get(&mut self) -> Read<Option<Handler>> {
         let mut http = HttpGet::default();
         let Some(mut fields) = self.object("httpGet", true)? else { return Ok(None) };
@@ -325,6 +328,7 @@ impl EntryReader<'_, '_> {
         Ok(Some(Handler::HttpGet(http)))
     }
 
+    #[inline(never)]
     fn tcp_socket(&mut self) -> Read<Option<Handler>> {
         let mut tcp = TcpSocket::default();
         let Some(mut fields) = self.object("tcpSocket", true)? else { return Ok(None) };
@@ -341,6 +345,7 @@ impl EntryReader<'_, '_> {
         Ok(Some(Handler::TcpSocket(tcp)))
     }
 
+    #[inline(never)]
     fn grpc(&mut self) -> Read<Option<Handler>> {
         let mut grpc = Grpc::default();
         let Some(mut fields) = self.object("grpc", true)? else { return Ok(None) };
@@ -357,6 +362,7 @@ impl EntryReader<'_, '_> {
         Ok(Some(Handler::Grpc(grpc)))
     }
 
+    #[inline(never)]
     fn headers(&mut self) -> Read<Vec<HttpHeader>> {
         const FIELD: &str = "httpGet.httpHeaders";
         let mut headers = Vec::new();
