@@ -14,6 +14,11 @@ pub fn init() {
     }
 }
 
+/// A pod's variable must not forge lines.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 impl Log for EnvoyLog {
     fn enabled(&self, _: &Metadata) -> bool {
         true
@@ -27,7 +32,7 @@ impl Log for EnvoyLog {
             Level::Debug => LogLevel::Debug,
             Level::Trace => LogLevel::Trace,
         };
-        host::log(level, &record.args().to_string());
+        host::log(level, &one_line(&record.args().to_string()));
     }
 
     fn flush(&self) {}

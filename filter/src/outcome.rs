@@ -78,12 +78,13 @@ pub fn of_call_failure(status: &[u8], body: &str) -> Outcome {
     }
 }
 
-/// The status that an app's `:status` comes to. For a hook any answer is a success.
+/// What an app's `:status` comes to. For a hook any answer is a success.
 pub fn of_status(status: &[u8], hook: bool) -> Outcome {
     let number = std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     match number {
         200..=599 => Outcome::answered(number),
-        _ if hook => Outcome::answered(200),
+        // A number beyond these is no HTTP answer at all, to Go's client.
+        100..1000 if hook => Outcome::answered(200),
         _ => Outcome::invalid(format!("the app answered with the status {number}")),
     }
 }
@@ -167,8 +168,11 @@ mod tests {
             ("999", 502, 200),
             ("101", 502, 200),
             ("199", 502, 200),
-            ("", 502, 200),
-            ("2x0", 502, 200),
+            ("99", 502, 502),
+            ("1000", 502, 502),
+            ("0", 502, 502),
+            ("", 502, 502),
+            ("2x0", 502, 502),
         ] {
             assert_eq!(of_status(status.as_bytes(), false).status, probe, "{status}");
             assert_eq!(of_status(status.as_bytes(), true).status, hook, "{status}");

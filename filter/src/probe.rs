@@ -82,7 +82,8 @@ impl Probe {
         Self { shared, run: None }
     }
 
-    /// Finds the entry and starts its check.
+    /// Finds the entry and starts its check. What is not valid is an error, and is answered even
+    /// where it is a hook.
     fn begin(&mut self, client: Pairs, path: &[u8], has_body: bool) -> Result<Action, Outcome> {
         let entry = match self.shared.table.lookup(path) {
             Lookup::Found(entry) => entry,
@@ -110,17 +111,23 @@ impl Probe {
             outcome: None,
             local,
         });
-        let check = entry.check.as_ref().map_err(Outcome::clone)?;
+        let check = match &entry.check {
+            Ok(check) => check,
+            // The kubelet could not send it either.
+            Err(outcome) if outcome.status == 502 => return Ok(run.conclude(outcome.clone())),
+            Err(outcome) => return Err(outcome.clone()),
+        };
         if check.port() == run.status_port || check.port() == run.local.port {
             return Err(Outcome::unreached("its port is the status port: it would probe itself"));
         }
-        match check {
+        let started = match check {
             Check::Http(http) => run.start_http(http),
             Check::Tcp { port } => run.start_tcp(*port, &self.shared.settings.agent_cluster),
             Check::Grpc { port, service } => {
                 run.start_grpc(*port, service, &self.shared.settings.grpc_cluster)
             }
-        }
+        };
+        Ok(started.unwrap_or_else(|outcome| run.conclude(outcome)))
     }
 
     /// An answer of the app, or of Envoy in its place.
@@ -142,7 +149,7 @@ impl Probe {
         if !outcome.reason.is_empty() {
             return run.conclude(outcome);
         }
-        if end_of_stream || (run.is_hook() && announced_length() > BODY_LIMIT) {
+        if end_of_stream || (run.is_hook() && announced_length() > BODY_LIMIT as u64) {
             return run.reply(outcome);
         }
         let text = outcome.status.to_string();
@@ -449,8 +456,6 @@ impl HttpContext for Probe {
             return Action::Continue;
         }
         self.begin(client, &path, !end_of_stream).unwrap_or_else(|outcome| match &mut self.run {
-            // What could not be sent gives no HTTP answer; what is not valid says so.
-            Some(run) if outcome.status != 500 => run.conclude(outcome),
             Some(run) => run.reply(outcome),
             None => {
                 debug!("{} {}", outcome.status, outcome.reason);
@@ -542,7 +547,7 @@ fn call_body() -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
-fn announced_length() -> usize {
+fn announced_length() -> u64 {
     let length = host::header(MapType::HttpResponseHeaders, "content-length").unwrap_or_default();
     std::str::from_utf8(&length).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }

@@ -47,9 +47,10 @@ impl Line<'_> {
 const OWN_FORWARDED_PROTO: &[u8] = b"x-app-health-forwarded-proto";
 const FORWARDED_PROTO: &[u8] = b"x-forwarded-proto";
 
-/// Whether the client itself sent an `x-forwarded-proto`.
+/// Whether the client itself sent an `x-forwarded-proto` that goes along.
 pub fn has_forwarded_proto(client: &Pairs) -> bool {
-    client.iter().any(|(name, _)| name == OWN_FORWARDED_PROTO)
+    client.get("x-app-health-forwarded-proto").is_some()
+        && !is_named(client.get("connection").unwrap_or_default(), FORWARDED_PROTO)
 }
 
 /// The client's headers that go along: none of Envoy's, none that concern one connection only.
@@ -57,15 +58,16 @@ fn forwarded(client: &Pairs) -> impl Iterator<Item = (&[u8], &[u8])> {
     let own_proto = has_forwarded_proto(client);
     let named = client.get("connection").unwrap_or_default();
     client.iter().filter_map(move |(name, value)| {
-        if name == OWN_FORWARDED_PROTO {
-            return Some((FORWARDED_PROTO, value));
+        match name {
+            OWN_FORWARDED_PROTO => return own_proto.then_some((FORWARDED_PROTO, value)),
+            // Envoy's own one has to stay until the request is routed; the route takes it off.
+            FORWARDED_PROTO => return (!own_proto).then_some((name, value)),
+            _ => {}
         }
-        // Envoy's own one has to stay until the request is routed; the route takes it off.
         let dropped = name.starts_with(b":")
             || name.starts_with(b"x-envoy-")
             || is_hop_by_hop(name)
-            || (own_proto && name == FORWARDED_PROTO)
-            || (!named.is_empty() && is_named(named, name));
+            || is_named(named, name);
         (!dropped).then_some((name, value))
     })
 }
@@ -87,7 +89,10 @@ fn is_hop_by_hop(name: &[u8]) -> bool {
 }
 
 fn is_named(connection: &[u8], name: &[u8]) -> bool {
-    connection.split(|b| *b == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(name))
+    !connection.is_empty()
+        && connection
+            .split(|b| *b == b',')
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(name))
 }
 
 /// An IP address and a port, as Envoy writes them: `10.0.0.7:80`, `[fd00::7]:80`.

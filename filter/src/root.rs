@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use app_health_webhook::probers;
+use app_health_webhook::{probers, url};
 use log::{error, info, warn};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
@@ -55,14 +55,6 @@ impl RootContext for Root {
     }
 }
 
-/// Near enough: Envoy refuses what is none. The standard library's parser would weigh 5 KB.
-fn is_ip(text: &str) -> bool {
-    let v6 = text.contains(':');
-    text.bytes().all(|b| {
-        b == b'.' || if v6 { b == b':' || b.is_ascii_hexdigit() } else { b.is_ascii_digit() }
-    })
-}
-
 /// `POD_IP`, else `INSTANCE_IP` (Istio's name for it).
 fn pod_ip() -> Option<String> {
     ["POD_IP", "INSTANCE_IP"].into_iter().find_map(|name| {
@@ -70,7 +62,7 @@ fn pod_ip() -> Option<String> {
         if ip.is_empty() {
             return None;
         }
-        if !is_ip(&ip) {
+        if !url::is_ip(&ip) {
             warn!("{name}: not an IP address, ignored: {ip}");
             return None;
         }

@@ -18,16 +18,18 @@ impl Pointer {
     /// The member `key` of what this points to.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
-        // Room for one more short token: most pointers grow by one at a time.
-        let mut pointer = String::with_capacity(self.0.len() + key.len() + 8);
+        self.keys(&[key])
+    }
+
+    /// The member of a member, and so on inwards.
+    #[must_use]
+    pub fn keys(&self, keys: &[&str]) -> Self {
+        let longer: usize = keys.iter().map(|key| "/".len() + key.len()).sum();
+        let mut pointer = String::with_capacity(self.0.len() + longer);
         pointer.push_str(&self.0);
-        pointer.push('/');
-        for c in key.chars() {
-            match c {
-                '~' => pointer.push_str("~0"),
-                '/' => pointer.push_str("~1"),
-                c => pointer.push(c),
-            }
+        for key in keys {
+            pointer.push('/');
+            push_escaped(&mut pointer, key);
         }
         Self(pointer)
     }
@@ -52,6 +54,19 @@ impl Pointer {
     /// The unescaped tokens, outermost first.
     pub fn tokens(&self) -> impl Iterator<Item = String> {
         self.0.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"))
+    }
+}
+
+fn push_escaped(pointer: &mut String, key: &str) {
+    if !key.contains(['~', '/']) {
+        return pointer.push_str(key);
+    }
+    for c in key.chars() {
+        match c {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            c => pointer.push(c),
+        }
     }
 }
 

@@ -247,6 +247,11 @@ fn parse_ip_literal(host: &[u8]) -> Result<Vec<u8>> {
     Ok(unescaped)
 }
 
+/// Whether Go's `netip` takes it for an address, of either family, without a zone.
+pub fn is_ip(text: &str) -> bool {
+    is_ipv4(text.as_bytes()) || is_ipv6(text.as_bytes())
+}
+
 /// Whether Go's `netip` takes it for an IPv6 address. The standard library's parser would weigh
 /// 5 KB of the filter.
 fn is_ipv6(address: &[u8]) -> bool {

@@ -2,19 +2,22 @@
 
 use std::fs;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, SockAddr, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use super::dial::reason;
 use super::listen::Listen;
 
-/// Connections that the kernel holds for us until they are accepted.
-const BACKLOG: u32 = 1024;
+/// Connections that the kernel holds until they are accepted, unless its own limit is lower. Where
+/// they are more, a client waits a second for its next attempt: as long as a whole probe.
+const BACKLOG: u32 = 4096;
 
 /// A bound listener. Dropping it removes the socket file.
 pub enum Bound {
@@ -69,11 +72,15 @@ impl Bound {
 }
 
 impl Stream {
-    /// Waits for the client's first byte, or its end.
-    pub async fn readable(&self) -> io::Result<()> {
+    /// Waits for the client's first byte, which stays where it is, or its end.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub async fn first_byte(&self) -> io::Result<()> {
+        // tokio's readable() is no help: it takes a new connection to be readable at first.
         match self {
-            Self::Tcp(stream) => stream.readable().await,
-            Self::Unix(stream) => stream.readable().await,
+            Self::Tcp(stream) => stream.async_io(Interest::READABLE, || peek(stream)).await,
+            Self::Unix(stream) => stream.async_io(Interest::READABLE, || peek(stream)).await,
         }
     }
 
@@ -84,6 +91,10 @@ impl Stream {
             Self::Unix(stream) => Box::new(stream),
         }
     }
+}
+
+fn peek(socket: &impl AsFd) -> io::Result<()> {
+    SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]).map(drop)
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {

@@ -21,7 +21,8 @@ const NEXT_REQUEST: Duration = Duration::from_secs(30);
 pub struct Connections {
     limits: Limits,
     state: Mutex<State>,
-    left: Notify,
+    /// One has gone, or is busy no more.
+    changed: Notify,
 }
 
 #[derive(Default)]
@@ -53,25 +54,23 @@ pub struct Busy<'a>(&'a Connection);
 impl Connections {
     /// None are open yet.
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, state: Mutex::default(), left: Notify::new() })
+        Arc::new(Self { limits, state: Mutex::default(), changed: Notify::new() })
     }
 
     /// A place for a new connection, at the cost of the one that waits longest. Where all are
-    /// busy: once one of them has gone.
+    /// busy: once one of them is no more.
     pub async fn open(self: &Arc<Self>) -> Connection {
         while self.is_full() {
             self.state().close_oldest();
-            self.left.notified().await;
+            self.changed.notified().await;
         }
         let close = Arc::new(Notify::new());
         let mut state = self.state();
         state.open += 1;
         state.opened += 1;
         let number = state.opened;
-        state.wait(number, false, Arc::clone(&close));
-        if state.waiting.len() > self.limits.waiting {
-            state.close_oldest();
-        }
+        drop(state);
+        self.wait(number, false, &close);
         Connection { all: Arc::clone(self), number, close }
     }
 
@@ -100,8 +99,17 @@ impl Connections {
     /// Waits until none is open.
     pub async fn empty(&self) {
         while self.state().open > 0 {
-            self.left.notified().await;
+            self.changed.notified().await;
         }
+    }
+
+    fn wait(&self, number: u64, served: bool, close: &Arc<Notify>) {
+        let mut state = self.state();
+        if state.waiting.len() >= self.limits.waiting {
+            state.close_oldest();
+        }
+        let close = Arc::clone(close);
+        state.waiting.push(Waiting { number, served, since: Instant::now(), close });
     }
 
     fn is_full(&self) -> bool {
@@ -114,15 +122,14 @@ impl Connections {
 }
 
 impl State {
-    fn wait(&mut self, number: u64, served: bool, close: Arc<Notify>) {
-        self.waiting.push(Waiting { number, served, since: Instant::now(), close });
-    }
-
-    /// One that never sent a request goes before one that did, which is Envoy's perhaps.
+    /// Of those that never sent a request and those that did, the kind that is more numerous
+    /// loses its oldest: neither can crowd the other out. So a flood of silent clients does not
+    /// cost Envoy its idle connections, nor a flood of idle ones a newcomer the time to speak.
     fn close_oldest(&mut self) {
-        let silent = self.waiting.iter().position(|waiting| !waiting.served);
-        if !self.waiting.is_empty() {
-            self.waiting.remove(silent.unwrap_or(0)).close.notify_one();
+        let silent = self.waiting.iter().filter(|waiting| !waiting.served).count();
+        let served = silent < self.waiting.len() - silent;
+        if let Some(oldest) = self.waiting.iter().position(|waiting| waiting.served == served) {
+            self.waiting.remove(oldest).close.notify_one();
         }
     }
 
@@ -153,7 +160,8 @@ impl Connection {
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
         let Connection { all, number, close } = self.0;
-        all.state().wait(*number, true, Arc::clone(close));
+        all.wait(*number, true, close);
+        all.changed.notify_one();
     }
 }
 
@@ -163,12 +171,14 @@ impl Drop for Connection {
         state.stop_waiting(self.number);
         state.open -= 1;
         drop(state);
-        self.all.left.notify_one();
+        self.all.changed.notify_one();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::yield_now;
+
     use super::*;
 
     fn limited(open: usize, waiting: usize) -> Arc<Connections> {
@@ -185,12 +195,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn too_many_waiting_close_the_oldest_that_never_asked() {
-        let all = limited(9, 2);
-        let envoy = all.open().await;
-        drop(envoy.busy());
-        let (first, second) = (all.open().await, all.open().await);
-        assert!(!told(&envoy).await && told(&first).await && !told(&second).await);
+    async fn too_many_waiting_cost_the_larger_kind_its_oldest() {
+        for (served, closed) in [
+            ([false, false, false], 0),
+            ([true, false, false], 1),
+            ([false, true, false], 0),
+            ([false, true, true], 1),
+            ([true, true, true], 0),
+        ] {
+            let all = limited(9, 3);
+            let mut open = Vec::new();
+            for served in served {
+                let connection = all.open().await;
+                if served {
+                    drop(connection.busy());
+                }
+                open.push(connection);
+            }
+            open.push(all.open().await);
+            for (number, connection) in open.iter().enumerate() {
+                assert_eq!(told(connection).await, number == closed, "{served:?}: {number}");
+            }
+        }
     }
 
     #[tokio::test]
@@ -223,11 +249,20 @@ mod tests {
     async fn a_full_house_makes_room_by_closing_one_that_waits() {
         let all = limited(1, 1);
         let one = all.open().await;
-        let leaves = async {
+        let (start, started) = tokio::sync::oneshot::channel();
+        let asks = async move {
+            let busy = one.busy();
+            let _ = start.send(());
+            // The newcomer finds all of them busy.
+            yield_now().await;
+            drop(busy);
             one.closed().await;
-            drop(one);
         };
-        let (_next, ()) = tokio::join!(all.open(), leaves);
+        let comes = async {
+            started.await.unwrap();
+            all.open().await
+        };
+        tokio::join!(asks, comes);
     }
 
     #[test]
@@ -240,7 +275,7 @@ mod tests {
             (3, true, FIRST_REQUEST),
             (4, true, NEXT_REQUEST),
         ] {
-            state().wait(number, served, Arc::default());
+            all.wait(number, served, &Arc::default());
             let since = Instant::now().checked_sub(age).unwrap();
             state().waiting.last_mut().unwrap().since = since;
         }

@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::bound::{Bound, Stream};
@@ -76,6 +77,9 @@ impl Server {
                     failing = false;
                     let connection = self.connections.open().await;
                     tokio::spawn(Arc::clone(self).serve(stream, connection));
+                    // A request that is there already is read before a burst of further
+                    // connections can make this one the oldest that waits.
+                    yield_now().await;
                 }
                 Err(error) => {
                     if !failing {
@@ -107,10 +111,14 @@ impl Server {
     }
 
     async fn talk(&self, stream: Stream, connection: &Connection) {
-        // A client that sends nothing costs no buffer.
-        if stream.readable().await.is_err() {
+        // A client that sends nothing costs no buffer, and not HTTP's state either.
+        if stream.first_byte().await.is_err() {
             return;
         }
+        Box::pin(self.talk_http(stream, connection)).await;
+    }
+
+    async fn talk_http(&self, stream: Stream, connection: &Connection) {
         let service = service_fn(|request| self.answer(request, connection));
         let talk = http1::Builder::new()
             // hyper's own would end idle connections too: see Connections for all of these.

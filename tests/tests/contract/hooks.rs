@@ -27,7 +27,7 @@ fn any_answer_is_passed_on() {
 
 #[test]
 fn a_status_that_is_none_becomes_a_success() {
-    for status in ["101", "199", "099", "600", "999", "0"] {
+    for status in ["101", "199", "600", "999"] {
         let headers = Headers::of([(":status", status)]);
         let http = Http { headers, pieces: vec![], end: End::Whole, after: Duration::ZERO };
         let probe = hook(HTTP, |_| App::Http(http.clone()));
@@ -40,6 +40,16 @@ fn a_status_that_is_none_becomes_a_success() {
             _ => App::Http(http.clone()),
         });
         assert!((200..300).contains(&hop.status()), "{status} of a hop: {hop:#?}");
+    }
+}
+
+/// To Go's client such an answer is no HTTP.
+#[test]
+fn a_status_below_100_closes_the_connection() {
+    for status in ["099", "0"] {
+        let headers = Headers::of([(":status", status)]);
+        let http = Http { headers, pieces: vec![], end: End::Whole, after: Duration::ZERO };
+        assert_closed(status, &hook(HTTP, |_| App::Http(http.clone())));
     }
 }
 
@@ -116,6 +126,7 @@ fn the_body_ends_it_or_10_kib_of_it() {
         // The rest of the listener's configuration answers this one.
         (5, End::Broken, None),
         (0, End::Stalls, Some("10241")),
+        (0, End::Stalls, Some("4294967296")),
     ] {
         let mut app = App::answers(503).body(size).ends(end.clone());
         if let Some(length) = length {
@@ -192,7 +203,7 @@ fn tcp_hooks() {
 
 #[test]
 fn a_dispatch_that_fails_at_once() {
-    for entry in [HTTP, HTTPS] {
+    for entry in [HTTP, HTTPS, TCP] {
         let mut host: Host = host(entry);
         host.state_mut().dispatch_fails = true;
         let probe = host.run(Request::get(PRESTOPZ), |_| App::redirects(302, "/x"));

@@ -106,4 +106,8 @@ fn lines_stay_lines() {
             assert!(!line.text.contains(['\r', '\n', '\0']), "{line:?}");
         }
     }
+    let mut host = Host::with_probers(format!(r#"{{"/a\n[critical] forged":{HTTP}}}"#));
+    for line in lines(&mut host).0 {
+        assert!(!line.text.contains('\n'), "{line:?}");
+    }
 }

@@ -16,11 +16,13 @@ pub enum Want {
     App(u16),
     /// This status, and one line that says why, with this in it.
     Reason(u16, &'static str),
+    /// 500 or 502 and one line: a reset may overtake the half answer that went before it.
+    NoAnswer,
     /// No HTTP answer: the connection is closed.
     Closed,
 }
 
-use Want::{App, Closed, Reason};
+use Want::{App, Closed, NoAnswer, Reason};
 
 impl Want {
     fn is_met(self, outcome: &io::Result<Answer>) -> bool {
@@ -29,6 +31,9 @@ impl Want {
             (Reason(status, part), Ok(answer)) => {
                 let text = answer.text();
                 answer.status == status && text.contains(part) && text.lines().count() == 1
+            }
+            (NoAnswer, Ok(answer)) => {
+                matches!(answer.status, 500 | 502) && answer.text().lines().count() == 1
             }
             (Closed, Err(error)) => error.kind() == io::ErrorKind::UnexpectedEof,
             _ => false,

@@ -40,6 +40,7 @@ fn anything_else_has_no_pods() {
         json!({"apiVersion": "v2", "kind": "Pod"}),
         json!({"apiVersion": "batch.volcano.sh/v1", "kind": "Job", "spec": {"template": {}}}),
         json!({"apiVersion": "v1", "kind": "Deployment", "spec": {"template": {}}}),
+        json!({"apiVersion": "apps/v1", "kind": "ReplicationController", "spec": {"template": {}}}),
         json!({"apiVersion": "apps/v1", "kind": "Deployment"}),
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": null}}),
         json!({"apiVersion": "v1", "kind": "List", "items": null}),

@@ -6,6 +6,7 @@
 //! | `malformed` | pods that no API server would take, one a line |
 //! | `sizes` | the longest variable, the largest annotations |
 //! | `properties` | what holds for every pod, by proptest over generated ones |
+//! | `reports` | the rows of `--explain` |
 //! | `manifests` | where the pods of a manifest are; the minimal sidecar |
 //! | `patches` | JSON Patch against the crate json-patch |
 
@@ -15,6 +16,7 @@ mod manifests;
 mod patches;
 mod pods;
 mod properties;
+mod reports;
 mod sizes;
 mod yaml;
 

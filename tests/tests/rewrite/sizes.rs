@@ -46,7 +46,7 @@ fn longest_path(probes: &[Value]) -> usize {
 #[test]
 fn the_variable_is_filled_to_the_last_byte() {
     let small = json!({"tcpSocket": {"port": 1}});
-    let longest = longest_path(&[small.clone()]);
+    let longest = longest_path(std::slice::from_ref(&small));
     let (there, rewrite) = rewrite_all(&pod(&[small, http(longest)]));
     assert_eq!(rewrite.warnings, vec![]);
     assert_eq!(VARIABLE.len() + variable(&there).len() + "=\0".len(), LONGEST_VARIABLE);
@@ -55,7 +55,7 @@ fn the_variable_is_filled_to_the_last_byte() {
 #[test]
 fn what_is_a_byte_too_long_stays_and_the_next_still_fits() {
     let small = json!({"tcpSocket": {"port": 1}});
-    let longest = longest_path(&[small.clone()]);
+    let longest = longest_path(std::slice::from_ref(&small));
     let before = pod(&[small.clone(), http(longest + 1), small]);
     let (there, rewrite) = rewrite_all(&before);
     let warnings: Vec<_> = rewrite.warnings.iter().map(ToString::to_string).collect();
@@ -101,7 +101,7 @@ fn a_changed_entry_frees_the_room_of_the_old_one() {
     assert_eq!(VARIABLE.len() + variable(&again).len() + "=\0".len(), LONGEST_VARIABLE - 1);
 }
 
-/// Work per container must not grow with their number: this takes minutes where it does.
+/// Work per probe must not grow with their number: encoding all of it for each is minutes here.
 #[test]
 fn ten_thousand_probes_take_no_longer_than_they_must() {
     let probes: Vec<_> = (1..=10_000).map(|port| json!({"grpc": {"port": port}})).collect();

@@ -1,5 +1,7 @@
 //! Rewriting: which probes are sent to the status port, and why others stay.
 
+use serde_json::Value;
+
 use super::kept::Kept;
 use super::members;
 use super::node::quoted;
@@ -91,7 +93,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             of_pod.extend(settings.rewrite_warning);
             of_pod.extend(settings.status_port_warning);
         }
-        if !self.patch.is_empty() {
+        if !self.patch.is_empty() || self.env.is_repeated() {
             of_pod.extend(self.kept.replaces_unreadable());
             rewrite.patch = self.finish();
         }
@@ -136,7 +138,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
 
     /// The status port is another one now.
     fn move_port(&mut self, container: &Container<'_>, probe: &Probe<'_>) {
-        let at = container.probe_pointer(probe.kind).key("httpGet").key("port");
+        let at = container.probe_pointer(probe.kind).keys(&["httpGet", "port"]);
         self.patch.push(Operation::Replace(at, self.status_port.into()));
     }
 
@@ -148,20 +150,20 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         key: &str,
     ) -> Result<(), Stay> {
         let (port, scheme) = self.check(container, probe, target)?;
-        let prober = target.prober(port, scheme, probe.timeout_seconds);
-        if !self.recorded.fits(key, &prober) {
-            return Err(stays(format!("with it {VARIABLE} would be too long for exec")));
-        }
-        let members = members::replaced(probe, target);
-        if members == members::recorded(&prober) {
-            self.kept.remove(key);
-        } else if self.kept.fits(key, &members) {
-            self.kept.insert(key, members);
-        } else {
+        let kept = (!members::variable_says_all(probe, target))
+            .then(|| Value::Object(members::replaced(probe, target)));
+        if kept.as_ref().is_some_and(|members| !self.kept.fits(key, members)) {
             let reason = format!("with it annotation {RESTORE_ANNOTATION} would be too long");
             return Err(stays(reason));
         }
-        self.recorded.insert(key.to_owned(), prober);
+        let prober = target.prober(port, scheme, probe.timeout_seconds);
+        if !self.recorded.insert(key, prober) {
+            return Err(stays(format!("with it {VARIABLE} would be too long for exec")));
+        }
+        match kept {
+            Some(members) => self.kept.insert(key, members),
+            None => drop(self.kept.remove(key)),
+        }
         let at = container.probe_pointer(probe.kind);
         members::redirect(&at, target, key, self.status_port, &mut self.patch);
         Ok(())

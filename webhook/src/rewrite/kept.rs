@@ -71,15 +71,13 @@ impl<'a> Kept<'a> {
         self.entries.get(path)?.as_object().filter(|members| members::are_valid(members))
     }
 
-    pub fn fits(&self, path: &str, members: &Object) -> bool {
+    pub fn fits(&self, path: &str, members: &Value) -> bool {
         let replaced = self.entries.get(path).map_or(0, |old| written_length(path, old));
-        let text = serde_json::to_string(members).unwrap_or_default();
-        let added = path.len() + ENTRY_OVERHEAD + text.len();
-        self.size.saturating_sub(replaced) + added <= LARGEST_ANNOTATIONS
+        self.size.saturating_sub(replaced) + written_length(path, members) <= LARGEST_ANNOTATIONS
     }
 
-    pub fn insert(&mut self, path: &str, members: Object) {
-        self.put(path, Value::Object(members));
+    pub fn insert(&mut self, path: &str, members: Value) {
+        self.put(path, members);
     }
 
     pub fn remove(&mut self, key: &str) -> Option<Value> {

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::node::{Object, present};
-use super::probe::{Probe, Protocol, Target};
+use super::probe::{Port, Probe, Protocol, Target};
 use crate::patch::{Operation, Pointer};
 use crate::probers::{Handler, Prober, Scheme};
 
@@ -28,7 +28,27 @@ pub(super) fn replaced(probe: &Probe<'_>, target: &Target<'_>) -> Object {
     }
 }
 
-/// The same members, as far as the variable can say them.
+/// Whether `recorded` would give back exactly what was replaced, so that nothing need be kept.
+pub(super) fn variable_says_all(probe: &Probe<'_>, target: &Target<'_>) -> bool {
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    let number = matches!(target.port, Port::Number(_));
+    match &target.protocol {
+        Protocol::Http { scheme, .. } => {
+            let path = target.fields.get("path").is_none_or(is_text);
+            number && path && (!is_https(scheme) || *scheme == Scheme::Https.as_str())
+        }
+        Protocol::Tcp => {
+            let only_port = target.fields.len() == 1;
+            number && only_port && !probe.fields.contains_key("httpGet")
+        }
+        Protocol::Grpc { service } => {
+            let port_and_service = 1 + usize::from(service.is_some());
+            target.fields.len() == port_and_service && !probe.fields.contains_key("httpGet")
+        }
+    }
+}
+
+/// The members that were replaced, as far as the variable can say them.
 pub(super) fn recorded(prober: &Prober) -> Object {
     let mut fields = Object::new();
     let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);

@@ -26,6 +26,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use self::node::InLine;
 use self::pod::{Container, Pod};
 use self::probe::{Probe, Stay};
 use crate::patch::{Operation, Pointer};
@@ -92,7 +93,7 @@ pub struct ProbeName {
 
 impl fmt::Display for ProbeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.container.escape_debug(), self.kind.field())
+        write!(f, "{}/{}", InLine(&self.container), self.kind.field())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Typed reading of a pod: a value, and where it stands.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::Malformed;
@@ -92,6 +94,19 @@ impl<'a> Node<'a, '_> {
 /// The member `key`. Null and absent mean the same.
 pub(crate) fn present<'a>(object: &'a Object, key: &str) -> Option<&'a Value> {
     object.get(key).filter(|value| !value.is_null())
+}
+
+/// A text of the pod as a part of a line: its control characters, line breaks too, escaped.
+pub(crate) struct InLine<'a>(pub &'a str);
+
+impl fmt::Display for InLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.contains(char::is_control) {
+            write!(f, "{}", self.0.escape_debug())
+        } else {
+            f.write_str(self.0)
+        }
+    }
 }
 
 /// A text between quotes, in one line, cut where it is long.

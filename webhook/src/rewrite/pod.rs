@@ -1,6 +1,6 @@
 //! A pod, read as far as rewriting and restoring need it. All that can be malformed is found here.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -60,7 +60,7 @@ impl<'a> Pod<'a> {
         if let Some(host_network) = spec.member("hostNetwork")? {
             self.host_network = host_network.bool()?;
         }
-        let mut names = HashSet::new();
+        let mut names = BTreeSet::new();
         for list in [List::Init, List::Regular] {
             let Some(containers) = spec.member(list.field())? else { continue };
             for (index, node) in containers.items()?.enumerate() {
@@ -127,12 +127,12 @@ impl<'a> Container<'a> {
     }
 
     pub fn pointer(&self) -> Pointer {
-        Pointer::root().key("spec").key(self.list.field()).index(self.index)
+        Pointer::root().keys(&["spec", self.list.field()]).index(self.index)
     }
 
     pub fn probe_pointer(&self, kind: Kind) -> Pointer {
         if kind.is_hook() {
-            self.pointer().key("lifecycle").key(kind.field())
+            self.pointer().keys(&["lifecycle", kind.field()])
         } else {
             self.pointer().key(kind.field())
         }

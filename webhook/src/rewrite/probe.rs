@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Malformed;
-use super::node::{Node, Object, present, quoted};
+use super::node::{InLine, Node, Object, present, quoted};
 use crate::path::Kind;
 use crate::probers::{self, HttpHeader, Prober, Scheme};
 
@@ -262,7 +262,7 @@ impl fmt::Display for Handler<'_> {
         match self {
             Handler::Network(target) => target.fmt(f),
             Handler::Local(name) => f.write_str(name),
-            Handler::Unknown(name) => write!(f, "{}", name.escape_debug()),
+            Handler::Unknown(name) => write!(f, "{}", InLine(name)),
         }
     }
 }
@@ -275,14 +275,14 @@ impl fmt::Display for Target<'_> {
             Protocol::Tcp => "tcpSocket",
             Protocol::Grpc { .. } => "grpc",
         })?;
-        write!(f, " {}:{}", self.host.escape_debug(), self.port)?;
+        write!(f, " {}:{}", InLine(self.host), self.port)?;
         match self.protocol {
             Protocol::Http { path, .. } => {
                 let slash = if path.starts_with('/') { "" } else { "/" };
-                write!(f, "{slash}{}", path.escape_debug())
+                write!(f, "{slash}{}", InLine(path))
             }
             Protocol::Grpc { service: Some(service) } if !service.is_empty() => {
-                write!(f, " {}", service.escape_debug())
+                write!(f, " {}", InLine(service))
             }
             Protocol::Tcp | Protocol::Grpc { .. } => Ok(()),
         }
@@ -293,7 +293,7 @@ impl fmt::Display for Port<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Port::Number(number) => number.fmt(f),
-            Port::Named(name, _) => write!(f, "{}", name.escape_debug()),
+            Port::Named(name, _) => write!(f, "{}", InLine(name)),
         }
     }
 }

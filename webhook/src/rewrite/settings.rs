@@ -58,3 +58,63 @@ fn status_port(annotation: Option<&str>, options: &Options) -> (u16, Option<Stri
     };
     (default, Some(format!("annotation {STATUS_PORT_ANNOTATION}: {problem}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn settings(annotation: &str, text: &str, options: &Options) -> Settings {
+        Settings::read(json!({annotation: text}).as_object(), options)
+    }
+
+    /// The texts that Go's ParseBool takes; their absence is tested by what it does not take.
+    #[test]
+    fn the_rewrite_annotation_is_a_bool_of_go() {
+        for (text, value) in [
+            ("1 t T TRUE true True", Some(true)),
+            ("0 f F FALSE false False", Some(false)),
+            ("tRue yes on 2 -1 null", None),
+        ] {
+            for text in text.split(' ') {
+                for default_rewrite in [true, false] {
+                    let options = Options { default_rewrite, ..Options::default() };
+                    let read = settings(REWRITE_ANNOTATION, text, &options);
+                    assert_eq!(read.rewrite, value.unwrap_or(default_rewrite), "{text}");
+                    assert_eq!(read.rewrite_warning.is_none(), value.is_some(), "{text}");
+                }
+            }
+        }
+        for text in ["", " true", "true ", "true\n"] {
+            let read = settings(REWRITE_ANNOTATION, text, &Options::default());
+            assert!(read.rewrite_warning.is_some(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_status_port_annotation_is_digits() {
+        for (text, port) in [
+            ("1", Some(1)),
+            ("65535", Some(65535)),
+            ("015021", Some(15021)),
+            ("", None),
+            ("0", None),
+            ("65536", None),
+            ("99999999999999999999", None),
+            ("+80", None),
+            ("-80", None),
+            (" 80", None),
+            ("80\n", None),
+            ("0x50", None),
+            ("٣", None),
+        ] {
+            let read = settings(STATUS_PORT_ANNOTATION, text, &Options::default());
+            assert_eq!(read.status_port, port.unwrap_or(15020), "{text:?}");
+            let says = if port.is_some() { "listener has to be there" } else { "is no port" };
+            assert!(read.status_port_warning.unwrap().contains(says), "{text:?}");
+        }
+        let read = settings(STATUS_PORT_ANNOTATION, "15020", &Options::default());
+        assert_eq!((read.status_port, read.status_port_warning), (15020, None));
+    }
+}

@@ -62,6 +62,11 @@ impl<'a> Env<'a> {
         !self.places.is_empty()
     }
 
+    /// Whether the variable is there more than once.
+    pub fn is_repeated(&self) -> bool {
+        self.places.len() > 1
+    }
+
     /// Makes the variable the only one of its name, with this value where there is a new one.
     pub fn write(&self, env: &Pointer, value: Option<String>, patch: &mut Vec<Operation>) {
         let Some((last, earlier)) = self.places.split_last() else {
@@ -130,25 +135,23 @@ impl Recorded {
         self.entries.get(key)
     }
 
-    /// Whether the variable could still be passed to a process with this entry in it.
-    pub fn fits(&self, key: &str, prober: &Prober) -> bool {
-        let replaced = self.get(key).map_or(0, |old| written_length(key, old));
-        let entries = self.length - replaced + written_length(key, prober);
+    /// Records an entry in place of the one under this key, unless the variable could then not be
+    /// passed to a process any more. Whether it did.
+    pub fn insert(&mut self, key: &str, prober: Prober) -> bool {
+        let old = self.get(key);
+        if old == Some(&prober) {
+            return true;
+        }
+        let replaced = old.map_or(0, |old| written_length(key, old));
+        let length = self.length - replaced + written_length(key, &prober);
         // Two braces more, and no comma after the last entry.
-        entries + "{}".len() - ",".len() <= LONGEST_VALUE
-    }
-
-    /// A probe that has changed since wins over the one that is recorded.
-    pub fn insert(&mut self, key: String, prober: Prober) {
-        if self.get(&key) == Some(&prober) {
-            return;
+        if length + "{}".len() - ",".len() > LONGEST_VALUE {
+            return false;
         }
+        self.length = length;
         self.changed = true;
-        self.length += written_length(&key, &prober);
-        if let Some((key, old)) = self.entries.remove_entry(&key) {
-            self.length -= written_length(&key, &old);
-        }
-        self.entries.insert(key, prober);
+        self.entries.insert(key.to_owned(), prober);
+        true
     }
 
     pub fn remove(&mut self, key: &str) {

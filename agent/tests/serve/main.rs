@@ -1,0 +1,18 @@
+//! `app-health-agent serve`, end to end: the real binary, real sockets.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | [`checks`] | accepting, refused, hanging ports; whose addresses; source; time |
+//! | [`requests`] | paths, methods, headers, garbage |
+//! | [`crowd`] | 256 checks at once, ten thousand silent clients, more checks than ports |
+//! | [`listen`] | addresses that it takes and refuses, Unix sockets |
+//! | [`stop`] | SIGTERM, SIGINT, a second one |
+//! | [`agent`], [`app`] | the process under test, and what it is pointed at |
+
+mod agent;
+mod app;
+mod checks;
+mod crowd;
+mod listen;
+mod requests;
+mod stop;

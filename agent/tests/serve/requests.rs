@@ -1,0 +1,122 @@
+//! What clients may send.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use crate::agent::{Agent, Reply};
+use crate::app::{Accepting, Refusing};
+
+#[test]
+fn what_is_no_check() {
+    let agent = Agent::start();
+    for (path, status, reason) in [
+        ("/", 404, "only /tcp/<ip>/<port> is served here"),
+        ("/tcp", 404, "only /tcp/<ip>/<port> is served here"),
+        ("/healthz", 404, "only /tcp/<ip>/<port> is served here"),
+        ("/tcp/127.0.0.1/0", 400, "no port from 1 to 65535 in /tcp/<ip>/<port>"),
+        ("/tcp/127.0.0.1/70000", 400, "no port from 1 to 65535 in /tcp/<ip>/<port>"),
+        ("/tcp/localhost/80", 400, "no IP address in /tcp/<ip>/<port>"),
+        ("/tcp/127.0.0.1%2f/80", 400, "no IP address in /tcp/<ip>/<port>"),
+    ] {
+        assert_eq!(agent.get(path).pair(), (status, reason), "{path}");
+    }
+}
+
+#[test]
+fn the_time_is_a_positive_number_of_milliseconds() {
+    let agent = Agent::start();
+    for given in ["0", "-1", "1s", "", "99999999999999999999"] {
+        let reply = agent.send(&format!(
+            "GET /tcp/127.0.0.1/80 HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\
+             x-app-health-timeout-ms: {given}\r\n\r\n"
+        ));
+        let reason =
+            format!("x-app-health-timeout-ms: {given} is no positive number of milliseconds");
+        assert_eq!(reply.pair(), (400, &*reason));
+    }
+    let app = Accepting::on("127.0.0.1");
+    assert_eq!(agent.check("127.0.0.1", app.port(), Some(u64::MAX)).status, 200);
+}
+
+#[test]
+fn get_and_head_and_nothing_else() {
+    let agent = Agent::start();
+    let (app, closed) = (Accepting::on("127.0.0.1"), Refusing::on("127.0.0.1"));
+    for (method, port, status) in [
+        ("HEAD", app.port(), 200),
+        ("HEAD", closed.port(), 500),
+        ("POST", app.port(), 405),
+        ("PURGE", app.port(), 405),
+    ] {
+        let reply = agent.send(&format!(
+            "{method} /tcp/127.0.0.1/{port} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n"
+        ));
+        assert_eq!(reply.status, status, "{method}");
+        assert_eq!(reply.head.contains("allow: get, head"), status == 405, "{}", reply.head);
+        assert_eq!(reply.body.is_empty(), method == "HEAD", "{}", reply.body);
+    }
+}
+
+#[test]
+fn one_connection_carries_many_requests() {
+    let agent = Agent::start();
+    let (app, closed) = (Accepting::on("127.0.0.1"), Refusing::on("127.0.0.1"));
+    let mut stream = agent.connect();
+    for _ in 0..20 {
+        for (port, status) in [(app.port(), 200), (closed.port(), 500)] {
+            let request = format!("GET /tcp/127.0.0.1/{port} HTTP/1.1\r\nHost: agent\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut buffer = [0; 1024];
+            let length = stream.read(&mut buffer).unwrap();
+            let text = std::str::from_utf8(&buffer[..length]).unwrap();
+            assert_eq!(Reply::parse(text, Duration::ZERO).status, status);
+        }
+        app.next();
+    }
+}
+
+/// Whatever comes, that connection ends or is answered 4xx, and the next client is served.
+#[test]
+fn garbage_harms_nobody_else() {
+    let agent = Agent::start();
+    let app = Accepting::on("127.0.0.1").forever();
+    let long_path = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(60_000));
+    let long_head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(60_000));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(500));
+    let endless = "a".repeat(1 << 20);
+    for (what, bytes) in [
+        ("nothing", b"".as_slice()),
+        ("an empty line", b"\r\n\r\n"),
+        ("no HTTP", b"hello\r\n\r\n"),
+        ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
+        ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        ("a version of its own", b"GET / HTTP/9.9\r\n\r\n"),
+        ("no UTF-8", b"GET /tcp/\xff\xfe/80 HTTP/1.1\r\n\r\n"),
+        ("NUL", b"GET /tcp/\0/80 HTTP/1.1\r\n\r\n"),
+        ("half a head", b"GET /tcp/127.0.0.1/80 HTTP/1.1\r\nHost"),
+        ("CONNECT", b"CONNECT 127.0.0.1:80 HTTP/1.1\r\n\r\n"),
+        ("an odd length", b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"),
+        ("two lengths", b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+        ("a body that never comes", b"GET / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"),
+        ("bad chunks", b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+        ("an upgrade", b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"),
+        ("a long path", long_path.as_bytes()),
+        ("a long head", long_head.as_bytes()),
+        ("many headers", many.as_bytes()),
+        ("a megabyte without a line", endless.as_bytes()),
+    ] {
+        let answer = send_and_hang_up(&agent, bytes);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{what}: {answer:?}");
+        assert_eq!(agent.check("127.0.0.1", app, Some(1000)).status, 200, "after {what}");
+    }
+}
+
+/// The agent may close in the middle of it: errors are as good as an end.
+fn send_and_hang_up(agent: &Agent, bytes: &[u8]) -> String {
+    let mut stream = agent.connect_tcp();
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}

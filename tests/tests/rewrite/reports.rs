@@ -1,0 +1,73 @@
+//! The rows of `--explain`: every probe and hook but the sidecar's, in the pod's order.
+
+use app_health_webhook::rewrite::{Options, rewrite};
+use serde_json::{Value, json};
+
+fn rows(pod: &Value) -> Vec<String> {
+    let rewrite = rewrite(pod, &Options::default()).unwrap();
+    let row = |report: &app_health_webhook::rewrite::Report| {
+        let to = report.to.as_ref().unwrap_or_else(|reason| reason);
+        format!("{} | {} | {to}", report.probe, report.from)
+    };
+    rewrite.probes.iter().map(row).collect()
+}
+
+#[test]
+fn a_handler_is_described_in_a_few_words() {
+    for (probe, from) in [
+        (json!({"httpGet": {"path": "/index.html", "port": 8080}}), "httpGet :8080/index.html"),
+        (json!({"httpGet": {"port": 80}}), "httpGet :80/"),
+        (json!({"httpGet": {"path": "x", "port": 80}}), "httpGet :80/x"),
+        (json!({"httpGet": {"path": "/x", "port": 8443, "scheme": "https"}}), "https :8443/x"),
+        (json!({"httpGet": {"path": "/x", "port": 80, "host": "h"}}), "httpGet h:80/x"),
+        (json!({"httpGet": {"path": "/\n\"x", "port": "http"}}), "httpGet :http/\\n\\\"x"),
+        (json!({"tcpSocket": {"port": 2940}}), "tcpSocket :2940"),
+        (json!({"grpc": {"port": 9090}}), "grpc :9090"),
+        (json!({"grpc": {"port": 9090, "service": ""}}), "grpc :9090"),
+        (json!({"grpc": {"port": 9090, "service": "svc"}}), "grpc :9090 svc"),
+        (json!({"exec": {"command": ["true"]}}), "exec"),
+        (json!({"quic": {}}), "quic"),
+    ] {
+        let pod = json!({"spec": {"containers": [{"name": "app", "livenessProbe": probe}]}});
+        let rewrite = rewrite(&pod, &Options::default()).unwrap();
+        assert_eq!(rewrite.probes[0].from, from);
+    }
+}
+
+#[test]
+fn every_probe_has_a_row() {
+    let tcp = json!({"tcpSocket": {"port": 1}});
+    let mut pod = json!({"spec": {
+        "containers": [
+            {
+                "name": "app",
+                "livenessProbe": {"tcpSocket": {"port": "none"}},
+                "readinessProbe": tcp,
+                "startupProbe": {"exec": {}},
+                "lifecycle": {"preStop": tcp, "postStart": {"sleep": {}}},
+            },
+            {"name": "istio-proxy", "livenessProbe": tcp},
+        ],
+        "initContainers": [{"name": "init", "readinessProbe": tcp}],
+    }});
+    let expected = [
+        "init/readinessProbe | tcpSocket :1 | :15020/app-health/init/readyz",
+        "app/readinessProbe | tcpSocket :1 | :15020/app-health/app/readyz",
+        "app/livenessProbe | tcpSocket :none | the container has no port named \"none\"; it stays as it was",
+        "app/startupProbe | exec | exec asks no port",
+        "app/postStart | sleep | sleep asks no port",
+        "app/preStop | tcpSocket :1 | :15020/app-lifecycle/app/prestopz",
+    ];
+    assert_eq!(rows(&pod), expected);
+    pod["metadata"] = json!({"annotations": {"sidecar.istio.io/rewriteAppHTTPProbers": "f"}});
+    let off = "rewriting is off";
+    let expected = [
+        format!("init/readinessProbe | tcpSocket :1 | {off}"),
+        format!("app/readinessProbe | tcpSocket :1 | {off}"),
+        format!("app/livenessProbe | tcpSocket :none | {off}"),
+        "app/startupProbe | exec | exec asks no port".to_owned(),
+        "app/postStart | sleep | sleep asks no port".to_owned(),
+        format!("app/preStop | tcpSocket :1 | {off}"),
+    ];
+    assert_eq!(rows(&pod), expected);
+}
