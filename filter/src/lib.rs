@@ -1,7 +1,7 @@
 //! The proxy-wasm HTTP filter that answers rewritten probes on the status port.
 //!
 //! The way of a probe: [`probe`] (the callbacks of one request) finds its entry in the [`table`],
-//! lets [`request`] say what the app is sent, and starts the check: carried by Envoy's router
+//! lets [`request`] say what the app is sent, and starts the check ([`run`]): carried by Envoy's router
 //! (HTTP, HTTPS), or dispatched (gRPC with [`grpc`], TCP through the agent, later hops by
 //! [`redirect`]). What comes back is judged by [`outcome`]. All of Envoy is behind [`host`].
 //!
@@ -20,6 +20,8 @@ mod log_line;
 mod probe;
 #[cfg(target_arch = "wasm32")]
 mod root;
+#[cfg(target_arch = "wasm32")]
+mod run;
 
 pub mod grpc;
 pub mod outcome;

@@ -1,6 +1,7 @@
 //! The results are Go 1.26's own: `url.Parse`, then what the kubelet's `formatURL` and
 //! `http.NewRequest` make of it; `(*url.URL).Parse` for redirects.
 
+use super::host::is_ipv6;
 use super::*;
 
 fn text(bytes: &[u8]) -> String {

@@ -1,0 +1,81 @@
+//! Writing the config, byte for byte as Istio does.
+
+use super::{Handler, HttpGet, Prober};
+use crate::json::write_string;
+
+/// Writes a config. The entries must come in the bytewise order of their keys, as a map's do.
+pub fn encode<'a>(entries: impl IntoIterator<Item = (&'a str, &'a Prober)>) -> String {
+    let mut out = String::from("{");
+    for (key, prober) in entries {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        encode_entry(&mut out, key, prober);
+    }
+    out.push('}');
+    out
+}
+
+/// Writes one entry, `"key":{…}`.
+pub fn encode_entry(out: &mut String, key: &str, prober: &Prober) {
+    write_string(out, key);
+    out.push(':');
+    match &prober.handler {
+        Handler::HttpGet(http) => encode_http_get(out, http),
+        Handler::TcpSocket(tcp) => {
+            out.push_str(r#"{"tcpSocket":{"port":"#);
+            out.push_str(&tcp.port.to_string());
+            encode_string_field(out, ",\"host\":", &tcp.host);
+        }
+        Handler::Grpc(grpc) => {
+            out.push_str(r#"{"grpc":{"port":"#);
+            out.push_str(&grpc.port.to_string());
+            out.push_str(",\"service\":");
+            match &grpc.service {
+                Some(service) => write_string(out, service),
+                None => out.push_str("null"),
+            }
+        }
+    }
+    out.push('}');
+    if prober.timeout_seconds > 0 {
+        out.push_str(",\"timeoutSeconds\":");
+        out.push_str(&prober.timeout_seconds.to_string());
+    }
+    out.push('}');
+}
+
+fn encode_http_get(out: &mut String, http: &HttpGet) {
+    out.push_str(r#"{"httpGet":{"#);
+    if !http.path.is_empty() {
+        out.push_str("\"path\":");
+        write_string(out, &http.path);
+        out.push(',');
+    }
+    out.push_str("\"port\":");
+    out.push_str(&http.port.to_string());
+    encode_string_field(out, ",\"host\":", &http.host);
+    if let Some(scheme) = http.scheme {
+        encode_string_field(out, ",\"scheme\":", scheme.as_str());
+    }
+    let mut before = ",\"httpHeaders\":[";
+    for header in &http.headers {
+        out.push_str(before);
+        out.push_str("{\"name\":");
+        write_string(out, &header.name);
+        out.push_str(",\"value\":");
+        write_string(out, &header.value);
+        out.push('}');
+        before = ",";
+    }
+    if !http.headers.is_empty() {
+        out.push(']');
+    }
+}
+
+fn encode_string_field(out: &mut String, name: &str, text: &str) {
+    if !text.is_empty() {
+        out.push_str(name);
+        write_string(out, text);
+    }
+}
