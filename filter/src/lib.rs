@@ -1,9 +1,9 @@
 //! The proxy-wasm HTTP filter that answers rewritten probes on the status port.
 //!
-//! The way of a probe: [`probe`] (the callbacks of one request) finds its entry in the [`table`],
-//! lets [`request`] say what the app is sent, and starts the check ([`run`]): carried by Envoy's router
+//! The way of a probe: `probe` (the callbacks of one request) finds its entry in the [`table`],
+//! lets [`request`] say what the app is sent, and starts the check (`run`): carried by Envoy's router
 //! (HTTP, HTTPS), or dispatched (gRPC with [`grpc`], TCP through the agent, later hops by
-//! [`redirect`]). What comes back is judged by [`outcome`]. All of Envoy is behind [`host`].
+//! [`redirect`]). What comes back is judged by [`outcome`]. All of Envoy is behind `host`.
 //!
 //! Functions that are called once are kept apart by `inline(never)`, here and in the probers config:
 //! merged into one, they cost V8's optimizing compiler 1.36 rather than 1.17 times the memory of an
