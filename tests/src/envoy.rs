@@ -81,7 +81,7 @@ impl Setup {
         set(&mut command, "POD_IP", self.pod_ip.map(|ip| ip.to_string().into()));
         set(&mut command, "INSTANCE_IP", None);
         let process = Process::start("envoy", &mut command, dir.path());
-        let envoy = Envoy { ports, process, agent, _dir: dir };
+        let envoy = Envoy { ports, process, _agent: agent, _dir: dir };
         envoy.process.wait_until(|| envoy.live());
         envoy
     }
@@ -109,7 +109,7 @@ fn start_agent(port: u16, dir: &TempDir) -> Process {
 pub struct Envoy {
     ports: Ports,
     process: Process,
-    agent: Option<Process>,
+    _agent: Option<Process>,
     _dir: TempDir,
 }
 
@@ -154,16 +154,6 @@ impl Envoy {
     /// All that Envoy has logged so far.
     pub fn log(&self) -> String {
         self.process.log()
-    }
-
-    /// All that the agent has logged so far.
-    pub fn agent_log(&self) -> String {
-        self.agent.as_ref().map(Process::log).unwrap_or_default()
-    }
-
-    /// The ids of Envoy's process and of the agent's.
-    pub fn pids(&self) -> Vec<u32> {
-        [Some(&self.process), self.agent.as_ref()].into_iter().flatten().map(Process::id).collect()
     }
 
     fn live(&self) -> Result<(), String> {

@@ -1,9 +1,10 @@
-//! Ports and descriptors.
+//! Ports, descriptors and network namespaces.
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
-use std::process;
+use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// A free port for a program that has to be told one. From below the range out of which the kernel
@@ -30,4 +31,18 @@ pub fn raise_descriptor_limit() -> u64 {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit can be read");
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("the limit can be raised");
     hard
+}
+
+/// Takes the calling thread, the sockets that it opens and the processes that it starts into a
+/// network of their own: a loopback with 127.0.0.1, ::1 and, as istio-init leaves it, ::6.
+///
+/// # Panics
+/// Without the right to make network namespaces (root has it), and without the command `ip`.
+pub fn enter_pod_network() {
+    unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace, for which one has to be root");
+    for arguments in ["link set lo up", "-6 addr add ::6/128 dev lo"] {
+        let status = Command::new("ip").args(arguments.split(' ')).status();
+        let status = status.expect("the command ip, from the package iproute2");
+        assert!(status.success(), "ip {arguments}: {status}");
+    }
 }

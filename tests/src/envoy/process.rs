@@ -57,10 +57,6 @@ impl Process {
         self.child.lock().expect("not poisoned").try_wait().expect("the child can be waited for")
     }
 
-    pub(super) fn id(&self) -> u32 {
-        self.child.lock().expect("not poisoned").id()
-    }
-
     pub(super) fn log(&self) -> String {
         let log = fs::read(&self.log).expect("the log can be read");
         String::from_utf8_lossy(&log).into_owned()

@@ -13,6 +13,8 @@ mod grpc;
 mod hooks;
 /// HTTPS apps.
 mod https;
+/// Pods with IPv6, alone or beside IPv4.
+mod ipv6;
 /// Redirects, followed and not.
 mod redirects;
 /// What the app gets to see.
