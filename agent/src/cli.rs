@@ -36,12 +36,12 @@ A document in which nothing changes comes out as it stood. A YAML document that 
 order, its scalars and their quotes, but loses its comments, anchors and merge keys.
 
 Examples:
-  kubectl get deployment hello -o yaml | app-health-agent rewrite -f - | kubectl apply -f -
+  kubectl get deployment hello -o yaml | app-health-agent rewrite -f - | kubectl replace -f -
   app-health-agent rewrite -f hello.yaml --add-sidecar --explain";
 
 const RESTORE_HELP: &str = "\
 Example:
-  kubectl get deployment hello -o yaml | app-health-agent restore -f - | kubectl apply -f -";
+  kubectl get deployment hello -o yaml | app-health-agent restore -f - | kubectl replace -f -";
 
 /// Arguments of `serve`.
 #[derive(Args, Debug)]

@@ -80,7 +80,7 @@ pub fn of_call_failure(status: &[u8], body: &str) -> Outcome {
 
 /// What an app's `:status` comes to. For a hook any answer is a success.
 pub fn of_status(status: &[u8], hook: bool) -> Outcome {
-    let number = std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let number = parse_status(status);
     match number {
         200..=599 => Outcome::answered(number),
         // A number beyond these is no HTTP answer at all, to Go's client.
@@ -98,6 +98,11 @@ fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let mut windows = text.as_bytes().windows(word.len());
     let at = windows.position(|window| window == word.as_bytes())?;
     text.get(at + word.len()..)
+}
+
+/// 0 where it is no number.
+pub fn parse_status(status: &[u8]) -> u16 {
+    std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 fn with_cause(what: &str, cause: &str) -> String {

@@ -12,8 +12,8 @@ use crate::pairs::Pairs;
 use crate::redirect::{Hop, Next};
 use crate::request::Address;
 use crate::root::Shared;
-use crate::run::{BODY_LIMIT, GENUINE_HEADER, Run, Stage, call_body, reply};
-use crate::table::{Check, Lookup};
+use crate::run::{BODY_LIMIT, GENUINE_HEADER, REDIRECT_BODY_LIMIT, Run, Stage, call_body, reply};
+use crate::table::{Check, Lookup, Refusal};
 use crate::{grpc, host};
 
 /// The HTTP context.
@@ -61,9 +61,8 @@ impl Probe {
         });
         let check = match &entry.check {
             Ok(check) => check,
-            // The kubelet could not send it either.
-            Err(outcome) if outcome.status == 502 => return Ok(run.conclude(outcome.clone())),
-            Err(outcome) => return Err(outcome.clone()),
+            Err(Refusal::Unsendable(outcome)) => return Ok(run.conclude(outcome.clone())),
+            Err(Refusal::Invalid(outcome)) => return Err(outcome.clone()),
         };
         if check.port() == run.status_port || check.port() == run.local.port {
             return Err(Outcome::unreached("its port is the status port: it would probe itself"));
@@ -90,6 +89,10 @@ impl Probe {
         if (300..400).contains(&outcome.status) {
             let location = host::header(MapType::HttpResponseHeaders, "location");
             match run.first_hop().map(|hop| (hop.next(outcome.status, location.as_deref()), hop)) {
+                Some((Next::Follow(next), _)) if is_read_first(end_of_stream) => {
+                    run.stage = Stage::Redirect { next, received: 0 };
+                    return Action::Pause;
+                }
                 Some((Next::Follow(next), hop)) => return self.follow(run, Some(&hop), next, true),
                 Some((Next::Fail(failure), _)) => return run.conclude(failure),
                 Some((Next::Answer, _)) | None => {}
@@ -106,6 +109,44 @@ impl Probe {
         host::set_headers(MapType::HttpResponseHeaders, &head);
         run.stage = Stage::Body { status: outcome.status, received: 0 };
         Action::Pause
+    }
+
+    /// A piece of the body of the answer that Envoy's router carries: it is taken out and counted.
+    fn body(&mut self, run: &mut Run, size: usize, end_of_stream: bool) -> Action {
+        match std::mem::replace(&mut run.stage, Stage::Done) {
+            Stage::Body { status, received } => {
+                host::drop_response_body(size);
+                let received = received.saturating_add(size);
+                if end_of_stream {
+                    run.outcome = Some(Outcome::answered(status));
+                    return Action::Continue;
+                }
+                if received >= BODY_LIMIT {
+                    return run.reply(Outcome::answered(status));
+                }
+                run.stage = Stage::Body { status, received };
+                Action::Pause
+            }
+            Stage::Redirect { next, received } => {
+                host::drop_response_body(size);
+                let received = received.saturating_add(size);
+                if end_of_stream || received >= REDIRECT_BODY_LIMIT {
+                    return self.follow(run, run.first_hop().as_ref(), next, true);
+                }
+                run.stage = Stage::Redirect { next, received };
+                Action::Pause
+            }
+            // What is left of a redirect's body, while its Location is asked.
+            hop @ Stage::Hop { .. } => {
+                host::drop_response_body(size);
+                run.stage = hop;
+                Action::Pause
+            }
+            other => {
+                run.stage = other;
+                Action::Continue
+            }
+        }
     }
 
     /// The router has no answer of the app.
@@ -217,38 +258,22 @@ impl HttpContext for Probe {
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        let Some(run) = &mut self.run else { return Action::Continue };
-        match &mut run.stage {
-            Stage::Body { status, received } => {
-                host::drop_response_body(size);
-                *received = received.saturating_add(size);
-                let (status, done) = (*status, *received >= BODY_LIMIT);
-                if end_of_stream {
-                    run.stage = Stage::Done;
-                    run.outcome = Some(Outcome::answered(status));
-                    Action::Continue
-                } else if done {
-                    run.reply(Outcome::answered(status))
-                } else {
-                    Action::Pause
-                }
-            }
-            // The body of a redirect, while its Location is asked.
-            Stage::Hop { .. } => {
-                host::drop_response_body(size);
-                Action::Pause
-            }
-            _ => Action::Continue,
-        }
+        let Some(mut run) = self.run.take() else { return Action::Continue };
+        let action = self.body(&mut run, size, end_of_stream);
+        self.run = Some(run);
+        action
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        let Some(run) = &mut self.run else { return Action::Continue };
-        match run.stage {
+        let Some(mut run) = self.run.take() else { return Action::Continue };
+        let action = match run.stage {
             Stage::Body { status, .. } => run.reply(Outcome::answered(status)),
+            Stage::Redirect { .. } => self.body(&mut run, 0, true),
             Stage::Hop { .. } => Action::Pause,
             _ => Action::Continue,
-        }
+        };
+        self.run = Some(run);
+        action
     }
 
     fn on_log(&mut self) {
@@ -266,6 +291,12 @@ fn destination() -> Result<Address, Outcome> {
         .ok_or_else(|| Outcome::unreached(format!("not an address of this pod: {address}")))
 }
 
+/// Whether Go reads something of a redirect's body before it follows.
+fn is_read_first(end_of_stream: bool) -> bool {
+    !end_of_stream && announced_length() <= REDIRECT_BODY_LIMIT as u64
+}
+
+/// 0 where none is announced.
 fn announced_length() -> u64 {
     let length = host::header(MapType::HttpResponseHeaders, "content-length").unwrap_or_default();
     std::str::from_utf8(&length).ok().and_then(|text| text.parse().ok()).unwrap_or(0)

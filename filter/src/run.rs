@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use app_health_webhook::tcp_check;
+use app_health_webhook::tcp_check::{self, Answer};
 use log::{debug, info, warn};
 use proxy_wasm::types::{Action, BufferType, MapType, StreamType};
 
@@ -24,12 +24,17 @@ const ROUTE_PROPERTY: &str = "app_health";
 /// Set for lifecycle hooks: a body that breaks off is no failure.
 const HOOK_PROPERTY: &str = "app_health_hook";
 
+const CONNECTED: u16 = Answer::Connected.status();
+const FAILED: u16 = Answer::Failed.status();
+
 const DESTINATION_HEADER: &str = "x-envoy-original-dst-host";
 const ROUTER_TIMEOUT_HEADER: &[u8] = b"x-envoy-upstream-rq-timeout-ms";
 /// Envoy adds it to what a dispatched call was answered by the upstream itself.
 pub const GENUINE_HEADER: &str = "x-envoy-upstream-service-time";
 /// So much of a body decides; what comes after it does not matter to the kubelet.
 pub const BODY_LIMIT: usize = 10 << 10;
+/// So much of a redirect's body Go reads before it follows, unless a longer one is announced.
+pub const REDIRECT_BODY_LIMIT: usize = 2 << 10;
 
 /// A check under way.
 pub struct Run {
@@ -55,6 +60,8 @@ pub enum Stage {
     Routed,
     /// The rest of that answer's body.
     Body { status: u16, received: usize },
+    /// The body of a redirect, which Go reads before it follows.
+    Redirect { next: Hop, received: usize },
     /// The answer of a later hop, dispatched.
     Hop { hop: Hop, authorized: bool },
     /// The agent's answer.
@@ -127,11 +134,11 @@ impl Run {
         let status = host::header(MapType::HttpCallResponseHeaders, ":status").unwrap_or_default();
         let genuine = host::header(MapType::HttpCallResponseHeaders, GENUINE_HEADER).is_some();
         let reason = outcome::readable(call_body().trim_end());
-        self.conclude(match &status[..] {
-            b"200" if genuine => Outcome::answered(200),
-            b"500" if genuine => Outcome::unreached(format!("tcp: {reason}")),
+        self.conclude(match outcome::parse_status(&status) {
+            CONNECTED if genuine => Outcome::answered(200),
+            FAILED if genuine => Outcome::unreached(format!("tcp: {reason}")),
             _ if genuine => Outcome::unreached(format!("the agent refused: {reason}")),
-            b"504" => Outcome::unreached("the agent did not answer in time"),
+            504 => Outcome::unreached("the agent did not answer in time"),
             _ if num_headers == 0 => Outcome::unreached("the agent's answer broke off"),
             _ => Outcome::unreached(format!("the agent cannot be reached: {reason}")),
         });
@@ -200,7 +207,7 @@ impl Run {
             authorization: authorization.as_deref(),
         };
         let headers = line.headers(&self.client);
-        let own_referer = self.client.get("referer").is_some();
+        let own_referer = self.client.get("referer").is_some_and(|referer| !referer.is_empty());
         let mut sent: Vec<(&str, &str)> = headers
             .iter()
             .filter_map(|(name, value)| {
@@ -208,6 +215,7 @@ impl Run {
                 Some((std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?))
             })
             .filter(|(name, _)| authorized || *name != "authorization")
+            .filter(|(name, _)| own_referer || *name != "referer")
             .filter(|(name, _)| {
                 *name != "x-forwarded-proto" || request::has_forwarded_proto(&self.client)
             })
@@ -251,8 +259,10 @@ impl Run {
         if outcome.reason.is_empty() || !self.is_hook() {
             return self.reply(outcome);
         }
-        let responding =
-            matches!(self.stage, Stage::Routed | Stage::Body { .. } | Stage::Hop { .. });
+        let responding = matches!(
+            self.stage,
+            Stage::Routed | Stage::Body { .. } | Stage::Redirect { .. } | Stage::Hop { .. }
+        );
         host::close(if responding { StreamType::HttpResponse } else { StreamType::HttpRequest });
         self.stage = Stage::Done;
         self.outcome = Some(outcome);

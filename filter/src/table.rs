@@ -22,12 +22,21 @@ pub struct Entry {
     key: String,
     /// Which probe it is.
     pub kind: Kind,
-    /// What is to be done; an outcome where it cannot be done.
-    pub check: Result<Check, Outcome>,
+    /// What is to be done, or why it cannot be done.
+    pub check: Result<Check, Refusal>,
     /// For the whole check; 0: no limit.
     pub timeout_ms: u32,
     /// What the last probe came to; for the log.
     pub failing: Cell<bool>,
+}
+
+/// Why an entry cannot be checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The entry is not valid.
+    Invalid(Outcome),
+    /// It is, but the kubelet could not send it either: a hook fails.
+    Unsendable(Outcome),
 }
 
 /// A handler, ready to be sent.
@@ -127,7 +136,7 @@ impl Entry {
         let kind = ProbePath::parse(&key)?.kind();
         let (check, timeout) = match prober {
             Ok(prober) => (Check::new(prober.handler), prober.timeout_seconds),
-            Err(error) => (Err(Outcome::unreached(error.to_string())), 0),
+            Err(error) => (Err(Refusal::Invalid(Outcome::unreached(error.to_string()))), 0),
         };
         // The kubelet's default, which a raw manifest may lack. Hooks have no timeout.
         let timeout = if timeout == 0 && !kind.is_hook() { 1 } else { timeout };
@@ -143,11 +152,12 @@ impl Entry {
 }
 
 impl Check {
-    fn new(handler: Handler) -> Result<Self, Outcome> {
+    fn new(handler: Handler) -> Result<Self, Refusal> {
         Ok(match handler {
             Handler::HttpGet(http) => {
-                let url = url::of_probe_path(&http.path)
-                    .map_err(|error| Outcome::invalid(format!("httpGet.path: {error}")))?;
+                let url = url::of_probe_path(&http.path).map_err(|error| {
+                    Refusal::Unsendable(Outcome::invalid(format!("httpGet.path: {error}")))
+                })?;
                 let is_host = |name: &str| name.eq_ignore_ascii_case("host");
                 Check::Http(Http {
                     port: http.port,
@@ -215,16 +225,15 @@ mod tests {
         );
         assert_eq!(notes.len(), 2);
         assert_eq!(table.len(), 2);
-        for (path, status, reason) in [
+        let invalid = "/app-health/a/livez: tcpSocket.port: 0 is not a port from 1 to 65535";
+        for (path, refusal) in [
+            ("/app-health/a/livez", Refusal::Invalid(Outcome::unreached(invalid))),
             (
-                "/app-health/a/livez",
-                500,
-                "/app-health/a/livez: tcpSocket.port: 0 is not a port from 1 to 65535",
+                "/app-health/a/readyz",
+                Refusal::Unsendable(Outcome::invalid("httpGet.path: no host in URL")),
             ),
-            ("/app-health/a/readyz", 502, "httpGet.path: no host in URL"),
         ] {
-            let outcome = found(&table, path).check.as_ref().err().cloned();
-            assert_eq!(outcome, Some(Outcome { status, reason: reason.into() }));
+            assert_eq!(found(&table, path).check.as_ref().err(), Some(&refusal));
         }
         assert_eq!(not_found(&table, "/x").0, 400);
     }

@@ -16,16 +16,30 @@ use super::scalar::{Form, Scalar};
 /// Most nodes that aliases may add to a document.
 const MAX_ALIASED: usize = 1_000_000;
 
+/// Most nodes of a document: some 700 MiB of memory.
+const MAX_NODES: usize = 4_000_000;
+
 /// Composes the document in `text`; `None` where there is nothing but comments, or null.
 ///
 /// `first_line` is the number of its first line in the file, for the error message.
 pub fn compose(text: &str, first_line: usize) -> Result<Option<Node>, String> {
+    compose_within(MAX_NODES, text, first_line)
+}
+
+pub(super) fn compose_within(
+    max_nodes: usize,
+    text: &str,
+    first_line: usize,
+) -> Result<Option<Node>, String> {
+    // The byte order mark is no part of what libyaml-safer counts.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // libyaml-safer expects a line break at the end, and panics without one in places.
     let text = if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
     refuse_comma_after_tag(&text).map_err(|error| error.tell(first_line))?;
     let mut parser = Parser::new();
     parser.set_input(text.as_bytes());
-    let mut composer = Composer { parser, line: 0, aliased: 0, anchors: HashMap::new() };
+    let mut composer =
+        Composer { parser, line: 0, max_nodes, nodes: 0, aliased: 0, anchors: HashMap::new() };
     let document = composer.document();
     document.map_err(|error| error.tell(first_line))
 }
@@ -63,6 +77,8 @@ struct Composer<'t> {
     parser: Parser<&'t [u8]>,
     /// Where the last event began.
     line: u64,
+    max_nodes: usize,
+    nodes: usize,
     aliased: usize,
     anchors: HashMap<String, Anchored>,
 }
@@ -99,6 +115,10 @@ impl Composer<'_> {
     fn node(&mut self, event: Event, depth: usize) -> Result1<Node> {
         if depth >= MAX_DEPTH {
             return self.fail(format!("nested deeper than {MAX_DEPTH} levels"));
+        }
+        self.nodes += 1;
+        if self.nodes > self.max_nodes {
+            return self.fail(format!("more than {} values", self.max_nodes));
         }
         let (anchor, node) = match event.data {
             EventData::Alias { anchor } => return self.alias(&anchor, depth),

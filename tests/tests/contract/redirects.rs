@@ -223,14 +223,15 @@ fn one_timeout_covers_all_hops() {
     assert_status("just in time", &just, 204);
 }
 
-/// Whatever became of the redirect's own body.
+/// Go reads up to 2 KiB of the redirect's own body before it follows.
 #[test]
 fn a_redirect_with_a_body() {
     for (size, end) in [
         (5, End::Whole),
         (100_000, End::Whole),
         (10, End::Trailers),
-        (10, End::Stalls),
+        (2_048, End::Stalls),
+        (100_000, End::Stalls),
         (0, End::Endless),
     ] {
         let probe = probe(HTTP, |ask| match ask.way {
@@ -238,6 +239,22 @@ fn a_redirect_with_a_body() {
             _ => App::answers(204),
         });
         assert_status(&format!("{size} {end:?}"), &probe, 204);
+    }
+}
+
+/// One that is announced as longer is not read at all.
+#[test]
+fn a_redirect_whose_body_stalls() {
+    for (announced, status) in [(None, 504), (Some("2048"), 504), (Some("2049"), 204)] {
+        let probe = probe(HTTP, |ask| match (ask.way, announced) {
+            (Way::Routed, Some(length)) => {
+                let redirect = App::redirects(302, "/x").header("content-length", length);
+                redirect.body(2_047).ends(End::Stalls)
+            }
+            (Way::Routed, None) => App::redirects(302, "/x").body(2_047).ends(End::Stalls),
+            _ => App::answers(204),
+        });
+        assert_status(&format!("{announced:?}"), &probe, status);
     }
 }
 

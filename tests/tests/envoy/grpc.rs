@@ -16,9 +16,9 @@ fn only_serving_is_a_success() {
         (Health::Says(Serving), App(200)),
         (Health::Says(NotServing), Reason(500, "NOT_SERVING")),
         (Health::Says(Unknown), Reason(500, "UNKNOWN")),
-        (Health::Error(5), Reason(500, "")),
-        (Health::Error(12), Reason(500, "")),
-        (Health::Error(13), Reason(500, "")),
+        (Health::Error(5), Reason(500, "service unknown")),
+        (Health::Error(12), Reason(500, "not implemented")),
+        (Health::Error(13), Reason(500, "status 13")),
         (Health::Silent, Reason(504, "timeout")),
         (Health::Says(Serving), App(200)),
     ] {
