@@ -6,6 +6,8 @@ mod contract;
 mod envoy;
 /// The proxy-wasm host emulator: Envoy as the filter sees it.
 mod host;
+/// A pod whose traffic is intercepted, on one machine.
+mod mesh;
 /// The rewrite of pods, and back: golden pairs of files, tables of bad input, properties.
 mod rewrite;
 /// The tools of these tests, tried on each other.

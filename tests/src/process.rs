@@ -1,9 +1,11 @@
-//! A child process whose output goes to a file, and that never outlives the thread it serves.
+//! A child process whose output goes to a file without a name, and that never outlives the thread
+//! it serves: whatever ends that thread, nothing is left behind.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
@@ -11,36 +13,45 @@ use std::time::{Duration, Instant};
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getpid, getppid};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) struct Process {
+pub(crate) struct Process {
     name: &'static str,
     child: Mutex<Child>,
-    log: PathBuf,
+    log: File,
 }
 
 /// A command that is killed when the thread that started it ends, however it ends.
-pub(super) fn command(program: impl AsRef<OsStr>) -> Command {
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    let with_parent = || set_pdeathsig(Signal::SIGKILL).map_err(Into::into);
-    // SAFETY: prctl is a bare system call, and allocates nothing.
-    unsafe { command.pre_exec(with_parent) };
+    command.stdin(Stdio::null());
+    let parent = getpid();
+    // SAFETY: only bare system calls, which allocate nothing.
+    unsafe { command.pre_exec(move || die_with(parent)) };
     command
 }
 
+/// In a child: it shall be killed when the thread that started it ends. Lost when it changes its
+/// user, so after that.
+pub(crate) fn die_with(parent: Pid) -> io::Result<()> {
+    set_pdeathsig(Signal::SIGKILL)?;
+    // It may have ended before.
+    if getppid() == parent { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
 impl Process {
-    pub(super) fn start(name: &'static str, command: &mut Command, dir: &Path) -> Self {
-        let log = dir.join(name).with_extension("log");
-        let file = File::create(&log).expect("the log is created");
-        let same = file.try_clone().expect("a second handle of the log");
-        command.stdin(Stdio::null()).stdout(file).stderr(same);
+    pub(crate) fn start(name: &'static str, command: &mut Command) -> Self {
+        let log = tempfile::tempfile().expect("a temporary file");
+        let handle = || log.try_clone().expect("another handle of the log");
+        command.stdout(handle()).stderr(handle());
         let child = command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
         Self { name, child: Mutex::new(child), log }
     }
 
     /// Polls until `ready` is.
-    pub(super) fn wait_until(&self, ready: impl Fn() -> Result<(), String>) {
+    pub(crate) fn wait_until(&self, ready: impl Fn() -> Result<(), String>) {
         let deadline = Instant::now() + PATIENCE;
         while let Err(error) = ready() {
             if let Some(status) = self.ended() {
@@ -57,12 +68,14 @@ impl Process {
         self.child.lock().expect("not poisoned").try_wait().expect("the child can be waited for")
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.lock().expect("not poisoned").id()
     }
 
-    pub(super) fn log(&self) -> String {
-        let log = fs::read(&self.log).expect("the log can be read");
+    pub(crate) fn log(&self) -> String {
+        let length = self.log.metadata().expect("the log has a length").len();
+        let mut log = vec![0; length as usize];
+        self.log.read_exact_at(&mut log, 0).expect("the log can be read");
         String::from_utf8_lossy(&log).into_owned()
     }
 }
