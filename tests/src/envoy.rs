@@ -1,7 +1,9 @@
 //! The real Envoy with the shipped configuration and the real filter, and the agent beside it.
 
-pub(crate) mod binary;
+mod binary;
 mod config;
+
+pub use binary::find;
 
 use std::ffi::OsString;
 use std::fs;

@@ -9,6 +9,7 @@
 //! | [`health`] | the messages of the gRPC health service |
 //! | [`mesh`] | a pod whose traffic is intercepted, and the node beside it, in namespaces |
 //! | [`net`] | ports and descriptors |
+//! | [`process`] | programs that never outlive the test |
 //! | [`program`], [`wasm`] | the project's own binaries, built once a process |
 
 pub mod app;
@@ -18,7 +19,7 @@ pub mod health;
 pub mod kubelet;
 pub mod mesh;
 pub mod net;
-mod process;
+pub mod process;
 pub mod program;
 pub mod wasm;
 

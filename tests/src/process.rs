@@ -12,19 +12,21 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpid, getppid};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) struct Process {
+/// A program that runs. Killed when it is dropped; when that is because a test failed, its log is
+/// printed.
+pub struct Process {
     name: &'static str,
     child: Mutex<Child>,
     log: File,
 }
 
 /// A command that is killed when the thread that started it ends, however it ends.
-pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null());
     let parent = getpid();
@@ -35,14 +37,18 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 
 /// In a child: it shall be killed when the thread that started it ends. Lost when it changes its
 /// user, so after that.
-pub(crate) fn die_with(parent: Pid) -> io::Result<()> {
+pub fn die_with(parent: Pid) -> io::Result<()> {
     set_pdeathsig(Signal::SIGKILL)?;
     // It may have ended before.
     if getppid() == parent { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
 impl Process {
-    pub(crate) fn start(name: &'static str, command: &mut Command) -> Self {
+    /// Starts it.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    pub fn start(name: &'static str, command: &mut Command) -> Self {
         let log = tempfile::tempfile().expect("a temporary file");
         let handle = || log.try_clone().expect("another handle of the log");
         command.stdout(handle()).stderr(handle());
@@ -51,7 +57,10 @@ impl Process {
     }
 
     /// Polls until `ready` is.
-    pub(crate) fn wait_until(&self, ready: impl Fn() -> Result<(), String>) {
+    ///
+    /// # Panics
+    /// Where that does not come, with the last error and the log.
+    pub fn wait_until(&self, ready: impl Fn() -> Result<(), String>) {
         let deadline = Instant::now() + PATIENCE;
         while let Err(error) = ready() {
             if let Some(status) = self.ended() {
@@ -64,15 +73,31 @@ impl Process {
         }
     }
 
+    /// Ends it as Ctrl-C does, and waits until it has ended.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub fn interrupt(&self) {
+        let id = Pid::from_raw(self.id().try_into().expect("an id"));
+        kill(id, Signal::SIGINT).expect("it is there");
+        let deadline = Instant::now() + PATIENCE;
+        while self.ended().is_none() {
+            assert!(Instant::now() < deadline, "{} does not end:\n{}", self.name, self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn ended(&self) -> Option<std::process::ExitStatus> {
         self.child.lock().expect("not poisoned").try_wait().expect("the child can be waited for")
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
         self.child.lock().expect("not poisoned").id()
     }
 
-    pub(crate) fn log(&self) -> String {
+    /// All that it has written so far.
+    pub fn log(&self) -> String {
         let length = self.log.metadata().expect("the log has a length").len();
         let mut log = vec![0; length as usize];
         self.log.read_exact_at(&mut log, 0).expect("the log can be read");

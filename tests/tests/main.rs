@@ -4,6 +4,8 @@
 mod contract;
 /// Through the real Envoy, with the shipped configuration.
 mod envoy;
+/// The real func-e, with the shipped configuration as it is.
+mod func_e;
 /// The proxy-wasm host emulator: Envoy as the filter sees it.
 mod host;
 /// A pod whose traffic is intercepted, on one machine.

@@ -1,6 +1,6 @@
 //! Network and mount namespaces without a name.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -11,7 +11,7 @@ use std::thread;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::unistd::{Gid, Uid, getpid, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Uid, chdir, getpid, setgid, setgroups, setuid};
 
 use crate::process::die_with;
 
@@ -63,6 +63,16 @@ impl Namespace {
     /// A command that runs in here as this user and group, and is killed when the thread that
     /// started it ends.
     pub fn command(&self, program: impl AsRef<OsStr>, id: u32) -> Command {
+        self.command_in(c"/", program, id)
+    }
+
+    /// The same in a folder of this namespace.
+    pub fn command_in(
+        &self,
+        folder: &'static CStr,
+        program: impl AsRef<OsStr>,
+        id: u32,
+    ) -> Command {
         let mut command = Command::new(program);
         let (net, mnt) = (self.net.as_fd().as_raw_fd(), self.mnt.as_fd().as_raw_fd());
         let (uid, gid, parent) = (Uid::from_raw(id), Gid::from_raw(id), getpid());
@@ -71,6 +81,7 @@ impl Namespace {
             let (net, mnt) = unsafe { (borrow(net), borrow(mnt)) };
             setns(net, CloneFlags::CLONE_NEWNET)?;
             setns(mnt, CloneFlags::CLONE_NEWNS)?;
+            chdir(folder)?;
             setgroups(&[])?;
             setgid(gid)?;
             setuid(uid)?;
@@ -78,7 +89,7 @@ impl Namespace {
         };
         // SAFETY: only bare system calls, which allocate nothing.
         unsafe { command.pre_exec(enter) };
-        command.stdin(Stdio::null()).current_dir("/");
+        command.stdin(Stdio::null());
         command
     }
 
@@ -112,13 +123,13 @@ unsafe fn borrow(fd: i32) -> std::os::fd::BorrowedFd<'static> {
     unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
 }
 
-/// An empty file system, in place of what is there.
-pub(super) fn empty(at: &str) -> io::Result<()> {
+/// Mounts an empty file system in place of what is there.
+pub fn empty(at: &str) -> io::Result<()> {
     Ok(mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?)
 }
 
-/// The same file at a second place, where every user can reach it.
-pub(super) fn bind(file: &std::path::Path, at: &str) -> io::Result<()> {
+/// Mounts a file at a second place, where every user can reach it.
+pub fn bind(file: &std::path::Path, at: &str) -> io::Result<()> {
     File::create(at)?;
     Ok(mount(Some(file), at, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
 }

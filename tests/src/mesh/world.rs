@@ -7,8 +7,7 @@ use std::path::Path;
 
 use super::namespace::{Namespace, bind, empty};
 use super::nginx;
-use crate::envoy::binary;
-use crate::{program, wasm};
+use crate::{envoy, program, wasm};
 
 /// Where the kubelet's probes come from.
 pub const NODE_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
@@ -55,7 +54,7 @@ impl World {
 
     fn ipv4() -> Self {
         // Built before the namespace hides anything.
-        let (envoy, agent, filter) = (binary::find(), program::agent(), wasm::filter());
+        let (envoy, agent, filter) = (envoy::find(), program::agent(), wasm::filter());
         let node = Namespace::new(|| Ok(()));
         let pod = Namespace::new(|| volumes(&envoy, agent, filter));
         pod.ip(&format!(
