@@ -6,7 +6,7 @@ use std::thread;
 use app_health_tests::app::Open;
 use app_health_tests::mesh::{Deployment, Nginx, Setup, Sidecar, World};
 
-use super::{FAMILIES, HTTP, NOBODY, TCP, eventually};
+use super::{FAMILIES, HTTP, NOBODY, TCP, eventually, is_sidecars};
 
 const AT_ONCE: usize = 16;
 const PROBES: usize = 1000;
@@ -68,12 +68,14 @@ fn a_thousand_probes_of_each_kind() {
     let (http, tcp) = (Deployment::example(HTTP, &[]), Deployment::example(TCP, &[]));
     let sidecar = Setup::strict().variable(http.variable()).start(&world);
     check(&world, &sidecar, &http, 200);
+    assert!(nginx.seen().iter().all(|line| is_sidecars(line.peer)));
     drop(sidecar);
     drop(nginx);
 
     let sidecar = Setup::strict().variable(tcp.variable()).start(&world);
     check(&world, &sidecar, &tcp, 500);
     let at = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), NOBODY);
-    let _open = world.pod.run(|| Open::start_at(at));
+    let open = world.pod.run(|| Open::start_at(at));
     check(&world, &sidecar, &tcp, 200);
+    assert!(open.peers().iter().all(|peer| is_sidecars(peer.ip())));
 }

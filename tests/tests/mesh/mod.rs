@@ -56,6 +56,11 @@ fn accepts(world: &World, ip: IpAddr, port: u16) -> bool {
     world.node.run(|| tcp(SocketAddr::new(ip, port), DEFAULT_TIMEOUT).is_ok())
 }
 
+/// The addresses from which the app may be asked through a sidecar.
+fn is_sidecars(peer: IpAddr) -> bool {
+    ["127.0.0.6", "::6"].contains(&peer.to_canonical().to_string().as_str())
+}
+
 /// Polls until `so`.
 fn eventually(what: &str, so: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(15);

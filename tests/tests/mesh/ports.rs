@@ -2,14 +2,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use app_health_tests::app::{Request, V4, V6};
+use app_health_tests::app::{Http, Request, Script, V4, V6};
 use app_health_tests::kubelet::raw;
-use app_health_tests::mesh::{Deployment, Namespace, Nginx, Setup, World};
+use app_health_tests::mesh::{Deployment, NODE_V4, NODE_V6, Namespace, Nginx, Setup, World};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
-use super::{FAMILIES, HTTP};
+use super::{FAMILIES, HTTP, eventually};
 
 /// What a caller may claim about itself.
 const CLAIMS: [&str; 7] = [
@@ -122,6 +122,20 @@ fn from_bind_address(to: SocketAddr, request: &str) -> io::Result<String> {
         stream.read_to_string(&mut all).await?;
         Ok(all)
     })
+}
+
+#[test]
+fn what_the_pod_sends_out_goes_through_the_sidecar() {
+    let world = World::dual_stack();
+    let sidecar = Setup::strict().start(&world);
+    for (n, ip) in [NODE_V4, NODE_V6].into_iter().enumerate() {
+        let service = SocketAddr::new(ip, 8080);
+        let service = world.node.run(|| Http::start_at(service, |_| Script::status(200)));
+        let get = request("GET", "/", "");
+        assert_eq!(status(&world.pod, service.addr(), &get), Ok(200), "{ip}");
+        let counted = || sidecar.stat("listener.outbound.downstream_cx_total");
+        eventually("the connection is counted", || counted() > n as u64);
+    }
 }
 
 #[test]

@@ -1,22 +1,19 @@
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 
 use app_health_tests::app::Open;
 use app_health_tests::kubelet::Verdict::{Failure, Success};
 use app_health_tests::mesh::{Deployment, Nginx, POD_V4, Setup, Sidecar, World};
 
 use super::{FAMILIES, HTTP, NOBODY, OFF, TCP};
-use super::{accepts, eventually, http, original, status, verdict, without_annotation};
+use super::{
+    accepts, eventually, http, is_sidecars, original, status, verdict, without_annotation,
+};
 
 const PAGE: &str = "Welcome to nginx!";
 
 fn listening(world: &World, port: u16) -> Open {
     world.pod.run(|| Open::start_at(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)))
-}
-
-/// The addresses from which the app may be asked through a sidecar.
-fn is_sidecars(peer: IpAddr) -> bool {
-    ["127.0.0.6", "::6"].contains(&peer.to_canonical().to_string().as_str())
 }
 
 /// After probes only: one client comes, and the inbound listener has counted just that.
