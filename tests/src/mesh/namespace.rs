@@ -3,7 +3,7 @@
 use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::{self, Command, Stdio};
 use std::thread;
@@ -74,13 +74,12 @@ impl Namespace {
         id: u32,
     ) -> Command {
         let mut command = Command::new(program);
-        let (net, mnt) = (self.net.as_fd().as_raw_fd(), self.mnt.as_fd().as_raw_fd());
+        let own = |file: &File| file.try_clone().expect("another handle");
+        let (net, mnt) = (own(&self.net), own(&self.mnt));
         let (uid, gid, parent) = (Uid::from_raw(id), Gid::from_raw(id), getpid());
         let enter = move || {
-            // SAFETY: the child has the parent's descriptors.
-            let (net, mnt) = unsafe { (borrow(net), borrow(mnt)) };
-            setns(net, CloneFlags::CLONE_NEWNET)?;
-            setns(mnt, CloneFlags::CLONE_NEWNS)?;
+            setns(&net, CloneFlags::CLONE_NEWNET)?;
+            setns(&mnt, CloneFlags::CLONE_NEWNS)?;
             chdir(folder)?;
             setgroups(&[])?;
             setgid(gid)?;
@@ -116,11 +115,6 @@ impl Namespace {
     pub(super) fn path(&self) -> String {
         format!("/proc/{}/fd/{}", process::id(), self.net.as_raw_fd())
     }
-}
-
-unsafe fn borrow(fd: i32) -> std::os::fd::BorrowedFd<'static> {
-    // SAFETY: what the caller says.
-    unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
 }
 
 /// Mounts an empty file system in place of what is there.
