@@ -99,9 +99,7 @@ impl Namespace {
     pub fn configure(&self, program: &str, arguments: &[&str], input: &str) {
         let mut command = self.command(program, 0);
         command.args(arguments).stdin(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| {
-            panic!("{program}: {error}: apt-get install iproute2 iptables nginx-light")
-        });
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
         let mut stdin = child.stdin.take().expect("a pipe");
         // Where it does not read, its own message says why.
         let _ = stdin.write_all(input.as_bytes());

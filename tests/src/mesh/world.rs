@@ -1,5 +1,6 @@
 //! The node, the pod, and the wire between them.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -32,6 +33,9 @@ pub struct World {
 
 impl World {
     /// A pod with addresses of both families, and nothing in it.
+    ///
+    /// # Panics
+    /// Without root, or without Debian's iproute2, iptables and nginx.
     pub fn dual_stack() -> Self {
         let world = Self::ipv4();
         // nodad: else an address cannot be used for its first second.
@@ -53,9 +57,10 @@ impl World {
     }
 
     fn ipv4() -> Self {
+        let node = Namespace::new(|| Ok(()));
+        check_programs();
         // Built before the namespace hides anything.
         let (envoy, agent, filter) = (envoy::find(), program::agent(), wasm::filter());
-        let node = Namespace::new(|| Ok(()));
         let pod = Namespace::new(|| volumes(&envoy, agent, filter));
         pod.ip(&format!(
             "link set lo up\n\
@@ -67,6 +72,17 @@ impl World {
         node.ip(&format!("link set lo up\naddr add {NODE_V4}/24 dev pod0\nlink set pod0 up"));
         Self { node, pod }
     }
+}
+
+fn check_programs() {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let is_there = |name: &&str| env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    let needed = ["ip", "iptables-restore", "ip6tables-restore", "nginx"];
+    let missing: Vec<_> = needed.into_iter().filter(|name| !is_there(name)).collect();
+    assert!(
+        missing.is_empty(),
+        "the mesh needs {missing:?} on the PATH: run scripts/mesh-packages"
+    );
 }
 
 /// What the pod mounts: its programs, and the `.wasm` where the component's annotations put it.
