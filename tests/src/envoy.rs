@@ -2,7 +2,8 @@
 
 mod binary;
 mod config;
-mod process;
+
+pub use binary::find;
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,9 +15,9 @@ use tempfile::TempDir;
 
 use crate::app::V4;
 use crate::kubelet::{Answer, Get};
+use crate::process::{self, Process};
 use crate::{net, program, wasm};
 use config::Ports;
-use process::Process;
 
 /// How an Envoy is to be started.
 #[derive(Default)]
@@ -69,7 +70,7 @@ impl Setup {
 
     fn start_at(self, ports: Ports) -> Envoy {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let agent = (self.agent == Agent::Beside).then(|| start_agent(ports.agent, &dir));
+        let agent = (self.agent == Agent::Beside).then(|| start_agent(ports.agent));
         let file = dir.path().join("envoy.yaml");
         fs::write(&file, config::shipped(&ports, wasm::filter())).expect("the file is written");
         let mut command = process::command(binary::find());
@@ -80,7 +81,7 @@ impl Setup {
         set(&mut command, "ISTIO_KUBE_APP_PROBERS", self.probers);
         set(&mut command, "POD_IP", self.pod_ip.map(|ip| ip.to_string().into()));
         set(&mut command, "INSTANCE_IP", None);
-        let process = Process::start("envoy", &mut command, dir.path());
+        let process = Process::start("envoy", &mut command);
         let envoy = Envoy { ports, process, _agent: agent, _dir: dir };
         envoy.process.wait_until(|| envoy.live());
         envoy
@@ -94,10 +95,10 @@ fn set(command: &mut std::process::Command, name: &str, value: Option<OsString>)
     };
 }
 
-fn start_agent(port: u16, dir: &TempDir) -> Process {
+fn start_agent(port: u16) -> Process {
     let mut command = process::command(program::agent());
     command.args(["serve", "--listen", &format!("127.0.0.1:{port}")]);
-    let agent = Process::start("agent", &mut command, dir.path());
+    let agent = Process::start("agent", &mut command);
     // Any answer will do.
     let answers = || Get::probe((V4, port).into(), "/").send().map(drop);
     agent.wait_until(|| answers().map_err(|error| error.to_string()));

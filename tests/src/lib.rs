@@ -7,7 +7,9 @@
 //! | [`envoy`] | the real Envoy with the shipped configuration, and the agent beside it |
 //! | [`entries`] | what the variable holds |
 //! | [`health`] | the messages of the gRPC health service |
+//! | [`mesh`] | a pod whose traffic is intercepted, and the node beside it, in namespaces |
 //! | [`net`] | ports and descriptors |
+//! | [`process`] | programs that never outlive the test |
 //! | [`program`], [`wasm`] | the project's own binaries, built once a process |
 
 pub mod app;
@@ -15,7 +17,9 @@ pub mod entries;
 pub mod envoy;
 pub mod health;
 pub mod kubelet;
+pub mod mesh;
 pub mod net;
+pub mod process;
 pub mod program;
 pub mod wasm;
 

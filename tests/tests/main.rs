@@ -4,8 +4,12 @@
 mod contract;
 /// Through the real Envoy, with the shipped configuration.
 mod envoy;
+/// The real func-e, with the shipped configuration as it is.
+mod func_e;
 /// The proxy-wasm host emulator: Envoy as the filter sees it.
 mod host;
+/// A pod whose traffic is intercepted, on one machine.
+mod mesh;
 /// The rewrite of pods, and back: golden pairs of files, tables of bad input, properties.
 mod rewrite;
 /// The tools of these tests, tried on each other.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use nix::sys::socket::{
@@ -16,7 +16,10 @@ use super::server::Server;
 use crate::runtime;
 
 /// A port that accepts, and says nothing.
-pub struct Open(Server);
+pub struct Open {
+    server: Server,
+    peers: Arc<Mutex<Vec<SocketAddr>>>,
+}
 
 impl Open {
     /// Listens on a free port.
@@ -26,12 +29,23 @@ impl Open {
 
     /// Listens at an address.
     pub fn start_at(addr: SocketAddr) -> Self {
-        Self(Server::start_at(addr, |stream, _| Script::default().hold().play(stream)))
+        let peers = Arc::new(Mutex::new(Vec::new()));
+        let seen = peers.clone();
+        let server = Server::start_at(addr, move |stream, peer| {
+            seen.lock().expect("no app panics").push(peer);
+            Script::default().hold().play(stream)
+        });
+        Self { server, peers }
     }
 
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
-        self.0.addr
+        self.server.addr
+    }
+
+    /// Where the connections so far came from.
+    pub fn peers(&self) -> Vec<SocketAddr> {
+        self.peers.lock().expect("no app panics").clone()
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Panics
 /// Where there is none.
-pub(super) fn find() -> PathBuf {
+pub fn find() -> PathBuf {
     let named = env::var_os("ENVOY").filter(|name| !name.is_empty()).map(PathBuf::from);
     let found = named.or_else(on_path).or_else(downloaded);
     found.expect("no Envoy: set ENVOY, put envoy on the PATH, or get one with scripts/envoy")

@@ -1,12 +1,13 @@
 //! The probes of a pod, asked as the kubelet would ask them.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use app_health_webhook::path::Kind;
 use serde_json::Value;
 
-use super::{DEFAULT_TIMEOUT, Get, Verdict, grpc, tcp};
+use super::{Answer, DEFAULT_TIMEOUT, Get, Verdict, grpc, tcp};
 
 /// A probe as a manifest has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +62,15 @@ impl Probe {
         } else {
             succeeds(tcp(to, self.timeout()).is_ok())
         }
+    }
+
+    /// The answer to an httpGet, asked of the pod at `ip`.
+    ///
+    /// # Panics
+    /// Where the probe is none.
+    pub fn answer(&self, ip: IpAddr) -> io::Result<Answer> {
+        let get = self.probe.get("httpGet").expect("an httpGet");
+        self.get(SocketAddr::new(ip, self.port), get).send()
     }
 
     /// The URL of an httpGet.

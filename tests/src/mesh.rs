@@ -1,0 +1,25 @@
+//! A mesh on one machine: a pod whose traffic a sidecar intercepts as Istio's does, and the node
+//! from which the kubelet probes it.
+//!
+//! Both are anonymous namespaces, held by descriptors and processes only: they vanish with the
+//! process that made them, however it ends, and so does all that is in them.
+
+mod bootstrap;
+mod deployment;
+mod istio;
+mod manifest;
+mod namespace;
+mod nginx;
+mod rules;
+mod sidecar;
+mod tls;
+mod world;
+
+pub use deployment::Deployment;
+pub use istio::{EnvoyFilter, PodComponent};
+pub use manifest::{json, text_to_json};
+pub use namespace::{Namespace, bind, empty};
+pub use nginx::{Line, Nginx};
+pub use sidecar::{Setup, Sidecar};
+pub use tls::{Authority, Mtls};
+pub use world::{NODE_V4, NODE_V6, POD_V4, POD_V6, World};

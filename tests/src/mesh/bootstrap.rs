@@ -1,0 +1,120 @@
+//! Envoy's configuration in the pod: Istio's two listeners as far as they matter here, and what
+//! `envoyfilter.yaml` adds.
+
+use serde_json::{Value, json};
+
+use super::{Authority, EnvoyFilter, PodComponent};
+
+/// What the inbound listener takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inbound {
+    /// Strict mTLS.
+    Strict,
+    /// Plain text as well.
+    Permissive,
+}
+
+/// The configuration as JSON, for `--config-yaml`.
+pub(super) fn bootstrap(
+    inbound: Inbound,
+    authority: &Authority,
+    filter: &EnvoyFilter,
+    pod: &PodComponent,
+) -> String {
+    let mut listeners = vec![inbound_listener(inbound, authority), outbound_listener()];
+    listeners.extend(filter.values("LISTENER"));
+    let mut clusters = vec![to_the_app(), to_anywhere()];
+    clusters.extend(filter.values("CLUSTER"));
+    json!({
+        "admin": {"address": address("127.0.0.1", 15000)},
+        // As Istio's bootstrap does with them.
+        "layered_runtime": {"layers": [
+            {"name": "istio", "static_layer": pod.proxy_config()["runtimeValues"]},
+        ]},
+        "static_resources": {"listeners": listeners, "clusters": clusters},
+    })
+    .to_string()
+}
+
+fn inbound_listener(inbound: Inbound, authority: &Authority) -> Value {
+    let to_the_app = tcp_proxy("inbound");
+    let tls = authority.downstream();
+    let chains = match inbound {
+        Inbound::Strict => json!([{"filters": [to_the_app], "transport_socket": tls}]),
+        Inbound::Permissive => json!([
+            {
+                "filter_chain_match": {"transport_protocol": "tls"},
+                "filters": [to_the_app],
+                "transport_socket": tls,
+            },
+            {"filter_chain_match": {"transport_protocol": "raw_buffer"}, "filters": [to_the_app]},
+        ]),
+    };
+    let mut listener = intercepting("inbound", 15006);
+    listener["traffic_direction"] = json!("INBOUND");
+    listener["filter_chains"] = chains;
+    if inbound == Inbound::Permissive {
+        let inspector = listener_filter("tls_inspector", "tls_inspector.v3.TlsInspector");
+        listener["listener_filters"].as_array_mut().expect("filters").push(inspector);
+    }
+    listener
+}
+
+fn outbound_listener() -> Value {
+    let mut listener = intercepting("outbound", 15001);
+    listener["traffic_direction"] = json!("OUTBOUND");
+    listener["filter_chains"] = json!([{"filters": [tcp_proxy("outbound")]}]);
+    listener
+}
+
+/// A listener for redirected connections. A socket for each family: the original destination of
+/// an IPv4 connection cannot be asked of an IPv6 socket.
+fn intercepting(name: &str, port: u16) -> Value {
+    json!({
+        "name": name,
+        "stat_prefix": name,
+        "address": address("0.0.0.0", port),
+        "additional_addresses": [{"address": address("::", port)}],
+        "listener_filters": [listener_filter("original_dst", "original_dst.v3.OriginalDst")],
+    })
+}
+
+fn listener_filter(name: &str, kind: &str) -> Value {
+    json!({
+        "name": format!("envoy.filters.listener.{name}"),
+        "typed_config": {"@type": format!("type.googleapis.com/envoy.extensions.filters.listener.{kind}")},
+    })
+}
+
+fn tcp_proxy(cluster: &str) -> Value {
+    json!({
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": cluster,
+            "cluster": cluster,
+        },
+    })
+}
+
+/// From 127.0.0.6 or ::6, so that it passes the interception.
+fn to_the_app() -> Value {
+    let mut cluster = original_dst("inbound");
+    cluster["upstream_bind_config"] = json!({
+        "source_address": {"address": "127.0.0.6", "port_value": 0},
+        "extra_source_addresses": [{"address": {"address": "::6", "port_value": 0}}],
+    });
+    cluster
+}
+
+fn to_anywhere() -> Value {
+    original_dst("outbound")
+}
+
+fn original_dst(name: &str) -> Value {
+    json!({"name": name, "type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED", "connect_timeout": "10s"})
+}
+
+fn address(ip: &str, port: u16) -> Value {
+    json!({"socket_address": {"address": ip, "port_value": port}})
+}

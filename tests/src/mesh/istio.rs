@@ -1,0 +1,72 @@
+//! What an Istio user applies, read from `envoy-config/istio/`.
+
+use serde_json::Value;
+
+use super::manifest::{json, text_to_json};
+
+/// `envoyfilter.yaml`, or a variant of it.
+pub struct EnvoyFilter(pub Value);
+
+impl EnvoyFilter {
+    /// The file that ships.
+    pub fn shipped() -> Self {
+        Self(json("envoy-config/istio/envoyfilter.yaml"))
+    }
+
+    /// What istiod would send: the values of the patches, `LISTENER` or `CLUSTER`.
+    pub fn values(&self, apply_to: &str) -> Vec<Value> {
+        let patches = self.0["spec"]["configPatches"].as_array().expect("patches");
+        let ours = patches.iter().filter(|patch| patch["applyTo"] == apply_to);
+        ours.map(|patch| patch["patch"]["value"].clone()).collect()
+    }
+}
+
+/// `pod/kustomization.yaml`: what is added to a pod template.
+pub struct PodComponent {
+    /// The pod template's part.
+    pub template: Value,
+}
+
+impl PodComponent {
+    /// The file that ships.
+    ///
+    /// # Panics
+    /// Where it is not one patch.
+    pub fn shipped() -> Self {
+        let file = json("envoy-config/istio/pod/kustomization.yaml");
+        let patch = file["patches"][0]["patch"].as_str().expect("a patch");
+        Self { template: text_to_json(patch)["spec"]["template"].take() }
+    }
+
+    /// An annotation.
+    ///
+    /// # Panics
+    /// Where there is no such.
+    pub fn annotation(&self, name: &str) -> &str {
+        let annotation = self.template["metadata"]["annotations"][name].as_str();
+        annotation.unwrap_or_else(|| panic!("no annotation {name}"))
+    }
+
+    /// `proxy.istio.io/config`
+    pub fn proxy_config(&self) -> Value {
+        serde_json::from_str(self.annotation("proxy.istio.io/config")).expect("JSON")
+    }
+
+    /// The ports that the annotation excludes from interception.
+    pub(super) fn excluded_ports(&self) -> Vec<u16> {
+        let ports = self.annotation("traffic.sidecar.istio.io/excludeInboundPorts");
+        ports.split(',').map(|port| port.trim().parse().expect("a port")).collect()
+    }
+
+    /// The arguments of the agent's container.
+    pub(super) fn agent_arguments(&self) -> Vec<&str> {
+        let arguments = self.template["spec"]["initContainers"][0]["args"].as_array();
+        arguments.expect("args").iter().map(|argument| argument.as_str().expect("text")).collect()
+    }
+
+    /// The agent's user.
+    pub(super) fn agent_user(&self) -> u32 {
+        let user = &self.template["spec"]["initContainers"][0]["securityContext"]["runAsUser"];
+        user.as_u64().and_then(|user| user.try_into().ok()).expect("runAsUser")
+    }
+}

@@ -1,0 +1,43 @@
+//! YAML by the agent's own reader: with the rewrite switched off, a manifest comes out as it was.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::program;
+
+/// A manifest of the project, named from its root.
+///
+/// # Panics
+/// Where it cannot be read.
+pub fn json(file: &str) -> Value {
+    let file = File::open(program::root().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+    convert(file.into(), &["--default-rewrite", "false"], "")
+}
+
+/// The same of a text.
+///
+/// # Panics
+/// Where it is no manifest of one document.
+pub fn text_to_json(text: &str) -> Value {
+    rewritten(text, &["--default-rewrite", "false"])
+}
+
+/// What `app-health-agent rewrite` makes of a text.
+pub(super) fn rewritten(text: &str, options: &[&str]) -> Value {
+    convert(Stdio::piped(), options, text)
+}
+
+fn convert(stdin: Stdio, options: &[&str], text: &str) -> Value {
+    let mut command = Command::new(program::agent());
+    command.args(["rewrite", "-o", "json", "-f", "-"]).args(options);
+    let mut child = command.stdin(stdin).stdout(Stdio::piped()).spawn().expect("the agent runs");
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(text.as_bytes()).expect("the agent reads");
+    }
+    let output = child.wait_with_output().expect("the agent ends");
+    assert!(output.status.success(), "{command:?}: {}", output.status);
+    serde_json::from_slice(&output.stdout).expect("JSON from the agent")
+}

@@ -1,0 +1,127 @@
+//! Network and mount namespaces without a name.
+
+use std::ffi::{CStr, OsStr};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::process::{self, Command, Stdio};
+use std::thread;
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::{Gid, Uid, chdir, getpid, setgid, setgroups, setuid};
+
+use crate::process::die_with;
+
+/// A network of its own, and file systems of its own.
+pub struct Namespace {
+    net: File,
+    mnt: File,
+}
+
+impl Namespace {
+    /// Makes one; `mounts` then runs within it, and what it mounts is seen nowhere else.
+    ///
+    /// # Panics
+    /// Where the process is not root.
+    pub fn new(mounts: impl FnOnce() -> io::Result<()> + Send) -> Self {
+        let make = || {
+            unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
+            mount(
+                None::<&str>,
+                "/",
+                None::<&str>,
+                MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+                None::<&str>,
+            )?;
+            mounts()?;
+            let own = |kind: &str| File::open(format!("/proc/thread-self/ns/{kind}"));
+            Ok(Self { net: own("net")?, mnt: own("mnt")? })
+        };
+        // A thread leaves namespaces for itself alone.
+        let made = thread::scope(|scope| scope.spawn(make).join().expect("no panic"));
+        made.unwrap_or_else(|error: io::Error| match error.raw_os_error() {
+            Some(errno) if errno == Errno::EPERM as i32 => {
+                panic!("the mesh needs network namespaces, and so root: run scripts/test as root")
+            }
+            _ => panic!("network namespaces: {error}"),
+        })
+    }
+
+    /// Runs `work` in this network: sockets that it opens stay there.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let within = || {
+            setns(&self.net, CloneFlags::CLONE_NEWNET).expect("the namespace can be entered");
+            work()
+        };
+        thread::scope(|scope| scope.spawn(within).join())
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// A command that runs in here as this user and group, and is killed when the thread that
+    /// started it ends.
+    pub fn command(&self, program: impl AsRef<OsStr>, id: u32) -> Command {
+        self.command_in(c"/", program, id)
+    }
+
+    /// The same in a folder of this namespace.
+    pub fn command_in(
+        &self,
+        folder: &'static CStr,
+        program: impl AsRef<OsStr>,
+        id: u32,
+    ) -> Command {
+        let mut command = Command::new(program);
+        let own = |file: &File| file.try_clone().expect("another handle");
+        let (net, mnt) = (own(&self.net), own(&self.mnt));
+        let (uid, gid, parent) = (Uid::from_raw(id), Gid::from_raw(id), getpid());
+        let enter = move || {
+            setns(&net, CloneFlags::CLONE_NEWNET)?;
+            setns(&mnt, CloneFlags::CLONE_NEWNS)?;
+            chdir(folder)?;
+            setgroups(&[])?;
+            setgid(gid)?;
+            setuid(uid)?;
+            die_with(parent)
+        };
+        // SAFETY: only bare system calls, which allocate nothing.
+        unsafe { command.pre_exec(enter) };
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a program in here as root, `input` on its stdin.
+    ///
+    /// # Panics
+    /// Where it cannot be run, or fails.
+    pub fn configure(&self, program: &str, arguments: &[&str], input: &str) {
+        let mut command = self.command(program, 0);
+        command.args(arguments).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
+        let mut stdin = child.stdin.take().expect("a pipe");
+        // Where it does not read, its own message says why.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program} {arguments:?}: {said}\n{input}");
+    }
+
+    /// Where other processes find this network.
+    pub(super) fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", process::id(), self.net.as_raw_fd())
+    }
+}
+
+/// Mounts an empty file system in place of what is there.
+pub fn empty(at: &str) -> io::Result<()> {
+    Ok(mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?)
+}
+
+/// Mounts a file at a second place, where every user can reach it.
+pub fn bind(file: &std::path::Path, at: &str) -> io::Result<()> {
+    File::create(at)?;
+    Ok(mount(Some(file), at, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
+}

@@ -1,0 +1,145 @@
+//! The sidecar: the interception, Envoy, the agent, and a stand-in for pilot-agent.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::bootstrap::{Inbound, bootstrap};
+use super::world::{AGENT, ENVOY};
+use super::{Authority, EnvoyFilter, PodComponent, World, rules};
+use crate::app::{Http, Request, Script, V4};
+use crate::kubelet::Get;
+use crate::process::Process;
+
+/// Beside those of the pod's annotation: Envoy's metrics, its health, the status port.
+const EXCLUDED: [u16; 3] = [15090, 15021, 15020];
+const PILOT_AGENT: u16 = 15019;
+
+/// How a sidecar is to be.
+pub struct Setup<'a> {
+    inbound: Inbound,
+    variable: Option<&'a str>,
+    filter: EnvoyFilter,
+}
+
+impl<'a> Setup<'a> {
+    /// Nobody without a certificate gets through to the app.
+    pub fn strict() -> Self {
+        Self { inbound: Inbound::Strict, variable: None, filter: EnvoyFilter::shipped() }
+    }
+
+    /// Plain text gets through as well.
+    pub fn permissive() -> Self {
+        Self { inbound: Inbound::Permissive, ..Self::strict() }
+    }
+
+    /// What `ISTIO_KUBE_APP_PROBERS` holds; unset where this is not called.
+    pub fn variable(self, variable: Option<&'a str>) -> Self {
+        Self { variable, ..self }
+    }
+
+    /// A variant of the EnvoyFilter.
+    pub fn filter(self, filter: EnvoyFilter) -> Self {
+        Self { filter, ..self }
+    }
+
+    /// Puts the sidecar into the pod, and waits until all of it is ready.
+    ///
+    /// # Panics
+    /// Where something does not become ready, with its log.
+    pub fn start(self, world: &World) -> Sidecar<'_> {
+        let pod = PodComponent::shipped();
+        rules::intercept(&world.pod, &[&EXCLUDED[..], &pod.excluded_ports()].concat());
+        let pilot_agent = pilot_agent(world);
+        let agent = start_agent(world, &pod);
+        let authority = Authority::default();
+        let config = bootstrap(self.inbound, &authority, &self.filter, &pod);
+        let envoy = start_envoy(world, &config, self.variable);
+        let sidecar = Sidecar { world, authority, pilot_agent, envoy, agent };
+        sidecar.envoy.wait_until(|| sidecar.live());
+        sidecar
+    }
+}
+
+fn start_envoy(world: &World, config: &str, variable: Option<&str>) -> Process {
+    let mut command = world.pod.command(ENVOY, rules::SIDECAR);
+    command.args(["--config-yaml", config]);
+    // No shared memory and no domain sockets that could outlive it.
+    command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]);
+    match variable {
+        Some(variable) => command.env("ISTIO_KUBE_APP_PROBERS", variable),
+        None => command.env_remove("ISTIO_KUBE_APP_PROBERS"),
+    };
+    command.env_remove("POD_IP").env_remove("INSTANCE_IP");
+    Process::start("envoy", &mut command)
+}
+
+fn start_agent(world: &World, pod: &PodComponent) -> Process {
+    let mut command = world.pod.command(AGENT, pod.agent_user());
+    command.args(pod.agent_arguments());
+    let agent = Process::start("agent", &mut command);
+    // Any answer will do.
+    let answers = || Get::probe((V4, 15023).into(), "/").send().map(drop);
+    agent.wait_until(|| world.pod.run(answers).map_err(|error| error.to_string()));
+    agent
+}
+
+/// Pilot-agent on its new port, on every address, as far as this project needs it: it lets callers
+/// on loopback end or drain the sidecar, and judges by the address that it sees.
+fn pilot_agent(world: &World) -> Http {
+    let addresses = [IpAddr::from(Ipv6Addr::UNSPECIFIED), Ipv4Addr::UNSPECIFIED.into()];
+    let answer = |request: &Request| match request.target.split('?').next().unwrap_or_default() {
+        "/healthz/ready" | "/metrics" | "/stats/prometheus" => Script::status(200),
+        "/quitquitquit" | "/drain" if !request.peer.ip().to_canonical().is_loopback() => {
+            Script::status(403)
+        }
+        "/quitquitquit" | "/drain" if request.method == "POST" => Script::status(200),
+        _ => Script::status(404),
+    };
+    world.pod.run(|| {
+        let has_v6 = std::net::TcpListener::bind((addresses[0], 0)).is_ok();
+        let ip = if has_v6 { addresses[0] } else { addresses[1] };
+        Http::start_at(SocketAddr::new(ip, PILOT_AGENT), answer)
+    })
+}
+
+/// A sidecar that is ready. Ends when it is dropped; the interception stays.
+pub struct Sidecar<'a> {
+    world: &'a World,
+    /// Who may take part in the mesh.
+    pub authority: Authority,
+    /// Records who calls pilot-agent.
+    pub pilot_agent: Http,
+    envoy: Process,
+    agent: Process,
+}
+
+impl Sidecar<'_> {
+    /// The value of a counter or gauge of Envoy.
+    ///
+    /// # Panics
+    /// Where there is none of this name.
+    pub fn stat(&self, name: &str) -> u64 {
+        let path = format!("/stats?filter=^{}$", name.replace('.', "\\."));
+        let answer = self.admin(&path).expect("the admin answers");
+        let value = answer.rsplit(' ').next().and_then(|value| value.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("no {name}: {answer:?}"))
+    }
+
+    /// Envoy's process and the agent's.
+    pub fn pids(&self) -> [u32; 2] {
+        [self.envoy.id(), self.agent.id()]
+    }
+
+    fn admin(&self, path: &str) -> Result<String, String> {
+        let get = Get::probe((V4, 15000).into(), path).timeout(Duration::from_secs(5)).whole_body();
+        let answer = self.world.pod.run(|| get.send()).map_err(|error| error.to_string())?;
+        match answer.status {
+            200 => Ok(answer.text()),
+            status => Err(format!("{path} is {status}, {}", answer.text())),
+        }
+    }
+
+    fn live(&self) -> Result<(), String> {
+        self.admin("/ready").map(drop)
+    }
+}

@@ -1,0 +1,103 @@
+//! The node, the pod, and the wire between them.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+use super::namespace::{Namespace, bind, empty};
+use super::nginx;
+use crate::{envoy, program, wasm};
+
+/// Where the kubelet's probes come from.
+pub const NODE_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
+/// The same over IPv6.
+pub const NODE_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1));
+/// The pod's address.
+pub const POD_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2));
+/// The pod's other address.
+pub const POD_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 2));
+
+/// Where the pod has its programs: its users may not reach a checkout in someone's home.
+pub(super) const ENVOY: &str = "/run/envoy";
+pub(super) const AGENT: &str = "/run/app-health-agent";
+
+/// A node and a pod.
+pub struct World {
+    /// Where the kubelet is.
+    pub node: Namespace,
+    /// Where the app and the sidecar are.
+    pub pod: Namespace,
+}
+
+impl World {
+    /// A pod with addresses of both families, and nothing in it.
+    ///
+    /// # Panics
+    /// Without root, or without Debian's iproute2, iptables and nginx.
+    pub fn dual_stack() -> Self {
+        let world = Self::ipv4();
+        // nodad: else an address cannot be used for its first second.
+        world.pod.ip(&format!("addr add {POD_V6}/64 dev eth0 nodad"));
+        world.node.ip(&format!("addr add {NODE_V6}/64 dev pod0 nodad"));
+        // What istio-init does for IPv6; 127.0.0.6 needs nothing.
+        world.pod.ip("addr add ::6/128 dev lo");
+        world
+    }
+
+    /// The same on a node whose IPv6 is switched off.
+    pub fn ipv4_only() -> Self {
+        let world = Self::ipv4();
+        for namespace in [&world.node, &world.pod] {
+            let off = || fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+            namespace.run(off).expect("IPv6 can be switched off");
+        }
+        world
+    }
+
+    fn ipv4() -> Self {
+        let node = Namespace::new(|| Ok(()));
+        check_programs();
+        // Built before the namespace hides anything.
+        let (envoy, agent, filter) = (envoy::find(), program::agent(), wasm::filter());
+        let pod = Namespace::new(|| volumes(&envoy, agent, filter));
+        pod.ip(&format!(
+            "link set lo up\n\
+             link add eth0 type veth peer name pod0 netns {}\n\
+             addr add {POD_V4}/24 dev eth0\n\
+             link set eth0 up",
+            node.path()
+        ));
+        node.ip(&format!("link set lo up\naddr add {NODE_V4}/24 dev pod0\nlink set pod0 up"));
+        Self { node, pod }
+    }
+}
+
+fn check_programs() {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let is_there = |name: &&str| env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    let needed = ["ip", "iptables-restore", "ip6tables-restore", "nginx"];
+    let missing: Vec<_> = needed.into_iter().filter(|name| !is_there(name)).collect();
+    assert!(
+        missing.is_empty(),
+        "the mesh needs {missing:?} on the PATH: run scripts/mesh-packages"
+    );
+}
+
+/// What the pod mounts: its programs, and the `.wasm` where the component's annotations put it.
+fn volumes(envoy: &Path, agent: &Path, filter: &Path) -> io::Result<()> {
+    empty("/run")?;
+    bind(envoy, ENVOY)?;
+    bind(agent, AGENT)?;
+    nginx::volumes()?;
+    empty("/var/lib")?;
+    fs::create_dir("/var/lib/app-health")?;
+    fs::copy(filter, "/var/lib/app-health/app_health_filter.wasm").map(drop)
+}
+
+impl Namespace {
+    fn ip(&self, lines: &str) {
+        self.configure("ip", &["-batch", "-"], &format!("{lines}\n"));
+    }
+}

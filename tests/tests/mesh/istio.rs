@@ -1,0 +1,173 @@
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use app_health_tests::app::{Http, Script};
+use app_health_tests::mesh::{
+    Deployment, EnvoyFilter, NODE_V4, Nginx, POD_V4, PodComponent, Setup, World, json, text_to_json,
+};
+use app_health_tests::{program, wasm};
+use serde_json::{Value, json};
+
+use super::{FAMILIES, HTTP, TCP, eventually, status};
+
+const HTTP_MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
+
+fn bootstrap() -> Value {
+    let file = program::root().join("envoy-config/envoy.yaml");
+    let text = fs::read_to_string(file).expect("envoy-config/envoy.yaml");
+    // The reader takes manifests only.
+    text_to_json(&format!("apiVersion: envoy\nkind: Bootstrap\n{text}"))
+}
+
+/// What is at this place of the HTTP connection manager of a listener.
+fn within<'a>(listener: &'a mut Value, place: &str) -> &'a mut Value {
+    let place = format!("{HTTP_MANAGER}{place}");
+    listener.pointer_mut(&place).unwrap_or_else(|| panic!("no {place}"))
+}
+
+/// Takes the routes that are passed on, which differ, from those of probes, which may not.
+fn passed_on(listener: &mut Value) -> Vec<Value> {
+    let routes = within(listener, "/route_config/virtual_hosts/0/routes");
+    let routes = routes.as_array_mut().expect("routes");
+    let is_probes = |route: &Value| route["match"].get("filter_state").is_some();
+    let first = routes.iter().position(|route| !is_probes(route)).expect("other routes");
+    routes.split_off(first)
+}
+
+fn named(clusters: &mut Vec<Value>, name: &str) -> Value {
+    let at = clusters.iter().position(|cluster| cluster["name"] == name);
+    clusters.remove(at.unwrap_or_else(|| panic!("no cluster {name}")))
+}
+
+#[test]
+fn the_listener_is_that_of_the_bootstrap_but_for_what_is_named() {
+    let mut shipped = bootstrap()["static_resources"]["listeners"][0].take();
+    let [mut istio] = EnvoyFilter::shipped().values("LISTENER").try_into().expect("one listener");
+    assert_eq!(istio.get("traffic_direction"), None);
+
+    // The routes that are passed on, and what two of them decide with.
+    passed_on(&mut shipped);
+    let routes = passed_on(&mut istio);
+    let filters = within(&mut istio, "/http_filters").as_array_mut().expect("filters");
+    let rbac = filters.remove(1);
+    assert_eq!(rbac["name"], "envoy.filters.http.rbac");
+    // Where the .wasm is.
+    let code = "/http_filters/0/typed_config/config/vm_config/code";
+    let file = within(&mut istio, code).take();
+    within(&mut shipped, code).take();
+    assert_eq!(istio, shipped);
+
+    let mount = PodComponent::shipped();
+    let mount = mount.annotation("sidecar.istio.io/userVolumeMount");
+    let mount: Value = serde_json::from_str(mount).expect("JSON");
+    let folder = mount[0]["mountPath"].as_str().expect("a path");
+    let expected = json!({"local": {"filename": format!("{folder}/app_health_filter.wasm")}});
+    assert_eq!(file, expected);
+
+    let route = |route: &Value| {
+        let method = &route["match"]["headers"][0]["string_match"]["exact"];
+        let guarded = route.get("typed_per_filter_config").is_some();
+        assert_eq!(route["route"], json!({"cluster": "app_health_pilot_agent"}));
+        json!([method, route["match"]["path"], guarded])
+    };
+    assert_eq!(
+        routes.iter().map(route).collect::<Value>(),
+        json!([
+            ["GET", "/healthz/ready", false],
+            ["GET", "/metrics", false],
+            ["GET", "/stats/prometheus", false],
+            ["POST", "/quitquitquit", true],
+            ["POST", "/drain", true],
+        ])
+    );
+}
+
+#[test]
+fn the_clusters_are_those_of_the_bootstrap_but_for_pilot_agent() {
+    let mut shipped = bootstrap()["static_resources"]["clusters"].take();
+    let shipped = shipped.as_array_mut().expect("clusters");
+    named(shipped, "admin");
+    let mut istio = EnvoyFilter::shipped().values("CLUSTER");
+    let pilot_agent = named(&mut istio, "app_health_pilot_agent");
+    assert_eq!(&istio, shipped);
+    let port = PodComponent::shipped().proxy_config()["statusPort"].take();
+    let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+    let expected = json!({"address": "127.0.0.1", "port_value": port});
+    assert_eq!(pilot_agent.pointer(address), Some(&expected));
+}
+
+#[test]
+fn the_component_and_the_filter_fit_together() {
+    let pod = PodComponent::shipped();
+    let filter = EnvoyFilter::shipped().0;
+    let labels = &filter["spec"]["workloadSelector"]["labels"];
+    assert_eq!(labels, &pod.template["metadata"]["labels"]);
+    assert!(labels.as_object().is_some_and(|labels| !labels.is_empty()));
+    for patch in filter["spec"]["configPatches"].as_array().expect("patches") {
+        assert_eq!(patch["match"], json!({"context": "SIDECAR_INBOUND"}));
+        assert_eq!(patch["patch"]["operation"], "ADD");
+    }
+    let port = &pod.proxy_config()["statusPort"];
+    let excluded = pod.annotation("traffic.sidecar.istio.io/excludeInboundPorts");
+    assert_eq!(excluded, port.to_string());
+    // The same runtime, whose values are text in Istio.
+    let layer = &bootstrap()["layered_runtime"]["layers"][0]["static_layer"];
+    let text = |(key, value): (&String, &Value)| (key.clone(), Value::String(value.to_string()));
+    let layer: Value = layer.as_object().expect("values").iter().map(text).collect();
+    assert_eq!(pod.proxy_config()["runtimeValues"], layer);
+}
+
+/// The file that ships, patched by a variant as Kustomize would.
+fn variant(name: &str) -> EnvoyFilter {
+    let file = json(&format!("envoy-config/istio/{name}/kustomization.yaml"));
+    let patches = file["patches"].as_array().expect("patches");
+    let mut filter = EnvoyFilter::shipped().0;
+    for patch in patches {
+        let text = patch["patch"].as_str().expect("a patch");
+        let patch = text_to_json(&format!("apiVersion: v1\nkind: Patch\noperations:\n{text}"));
+        let patch: json_patch::Patch =
+            serde_json::from_value(patch["operations"].clone()).expect("a JSON Patch");
+        json_patch::patch(&mut filter, &patch).expect("the patch fits");
+    }
+    EnvoyFilter(filter)
+}
+
+#[test]
+fn ipv4_only() {
+    let world = World::ipv4_only();
+    let _nginx = Nginx::start(&world);
+    for (file, expected) in [(HTTP, 200), (TCP, 500)] {
+        let deployment = Deployment::example(file, &[]);
+        let setup = Setup::strict().variable(deployment.variable());
+        let _sidecar = setup.filter(variant("ipv4-only")).start(&world);
+        assert_eq!(status(&world, &deployment, POD_V4), Ok(expected), "{file}");
+    }
+}
+
+#[test]
+fn the_wasm_from_a_server() {
+    let file = wasm::filter();
+    let code = fs::read(file).expect("the filter");
+    let sum = Command::new("sha256sum").arg(file).output().expect("sha256sum runs").stdout;
+    let sum = String::from_utf8_lossy(&sum[..64]).into_owned();
+    let shipped = variant("remote").0.to_string();
+    let host = "app-health-filter.app-health.svc.cluster.local";
+    assert!(shipped.contains(host) && shipped.contains(&"0".repeat(64)));
+    let filled = shipped.replace(host, &NODE_V4.to_string()).replace(&"0".repeat(64), &sum);
+
+    let world = World::dual_stack();
+    let _nginx = Nginx::start(&world);
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", code.len());
+    let answer = Script::raw([head.into_bytes(), code].concat());
+    let at = SocketAddr::new(NODE_V4, 80);
+    let server = world.node.run(|| Http::start_at(at, move |_| answer.clone()));
+    let deployment = Deployment::example(HTTP, &[]);
+    let filter = EnvoyFilter(serde_json::from_str(&filled).expect("JSON"));
+    let setup = Setup::strict().variable(deployment.variable());
+    let _sidecar = setup.filter(filter).start(&world);
+    for ip in FAMILIES {
+        eventually("the filter answers", || status(&world, &deployment, ip) == Ok(200));
+    }
+    assert_eq!(server.seen().len(), server.seen_at("/app_health_filter.wasm").len());
+}

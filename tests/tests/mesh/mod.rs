@@ -1,0 +1,71 @@
+//! Both scenarios of the documents with real interception: shown, then gone. Each test has a pod
+//! and a node of its own, and does all for IPv4 and IPv6. Needs root.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use app_health_tests::kubelet::{Answer, DEFAULT_TIMEOUT, Verdict, tcp};
+use app_health_tests::mesh::{Deployment, POD_V4, POD_V6, World};
+
+/// What is shipped for Istio: drift, variants, the pod component.
+mod istio;
+/// Many probes.
+mod load;
+/// Who may do what on 15020.
+mod ports;
+/// The documents' story: before, with a sidecar, and rewritten.
+mod story;
+
+const FAMILIES: [IpAddr; 2] = [POD_V4, POD_V6];
+/// The port of the documents' TCP probe.
+const NOBODY: u16 = 2940;
+const HTTP: &str = "http-readiness.yaml";
+const TCP: &str = "tcp-readiness.yaml";
+const OFF: &[&str] = &["--default-rewrite", "false"];
+
+/// An example as the documents have it before their last step: without the annotation.
+fn without_annotation(file: &str) -> String {
+    let line = "        sidecar.istio.io/rewriteAppHTTPProbers: \"true\"\n";
+    let text = Deployment::text(file);
+    let (before, after) = text.split_once(line).unwrap_or_else(|| panic!("{file}: no {line}"));
+    before.trim_end().trim_end_matches("annotations:").to_owned() + "\n" + after
+}
+
+/// The probe of an example that is not rewritten.
+fn original(file: &str) -> Deployment {
+    Deployment::of(&without_annotation(file), OFF)
+}
+
+/// The outcome of the httpGet probe of this Deployment, asked from the node.
+fn http(world: &World, deployment: &Deployment, ip: IpAddr) -> std::io::Result<Answer> {
+    world.node.run(|| deployment.probe().answer(ip))
+}
+
+/// The status of the same, or its error.
+fn status(world: &World, deployment: &Deployment, ip: IpAddr) -> Result<u16, String> {
+    http(world, deployment, ip).map(|answer| answer.status).map_err(|error| error.to_string())
+}
+
+/// The kubelet's verdict on the probe of this Deployment.
+fn verdict(world: &World, deployment: &Deployment, ip: IpAddr) -> Verdict {
+    world.node.run(|| deployment.probe().ask(ip))
+}
+
+/// Whether the node can connect.
+fn accepts(world: &World, ip: IpAddr, port: u16) -> bool {
+    world.node.run(|| tcp(SocketAddr::new(ip, port), DEFAULT_TIMEOUT).is_ok())
+}
+
+/// The addresses from which the app may be asked through a sidecar.
+fn is_sidecars(peer: IpAddr) -> bool {
+    ["127.0.0.6", "::6"].contains(&peer.to_canonical().to_string().as_str())
+}
+
+/// Polls until `so`.
+fn eventually(what: &str, so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while !so() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
