@@ -9,9 +9,11 @@
 //! | [`net`] | what both servers need |
 //! | [`serve`] | the TCP checks beside the filter |
 //! | [`webhook`] | the admission webhook |
+//! | [`certs`] | certificates for it |
 //! | [`offline`] | the commands `rewrite` and `restore` |
 //! | [`document`] | manifests as text, read and written as kubectl understands them |
 
+mod certs;
 mod cli;
 mod document;
 mod exit;
@@ -46,6 +48,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(&args.listen),
         Command::Webhook(args) => webhook::run(&args),
+        Command::Certs(args) => certs::run(&args),
         Command::Rewrite(args) => offline::rewrite(&args),
         Command::Restore(args) => offline::restore(&args),
     }

@@ -7,10 +7,12 @@
 //! | [`start`] | flags, environment and files that are wrong: the exit code and one line |
 //! | [`status`] | health, readiness, metrics, log lines |
 //! | [`rotation`] | another certificate while requests go on |
+//! | [`certs`] | the certificates that `certs` makes |
 //! | [`stop`] | SIGTERM under load |
 //! | [`server`], [`client`], [`authority`] | the process under test, its client, its certificates |
 
 mod authority;
+mod certs;
 mod client;
 mod hostile;
 mod reviews;
