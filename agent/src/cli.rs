@@ -6,7 +6,9 @@ use app_health_webhook::tcp_check::DEFAULT_LISTEN;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::certs::args::CertsArgs;
 use crate::exit::Failure;
+use crate::webhook::args::WebhookArgs;
 
 /// Health probes that work behind a mesh's sidecar: the native part of app-health.
 #[derive(Debug, Parser)]
@@ -23,6 +25,12 @@ pub enum Command {
     /// Make the TCP checks that the filter asks for
     #[command(after_help = "Example:\n  app-health-agent serve --listen 127.0.0.1:15023")]
     Serve(ServeArgs),
+    /// Serve the admission webhook, which redirects the probes of new pods
+    #[command(after_help = WEBHOOK_HELP)]
+    Webhook(Box<WebhookArgs>),
+    /// Make a CA and a certificate for the webhook, as manifests
+    #[command(after_help = CERTS_HELP)]
+    Certs(CertsArgs),
     /// Redirect the probes of Kubernetes manifests to the status port
     #[command(after_help = REWRITE_HELP)]
     Rewrite(RewriteArgs),
@@ -30,6 +38,18 @@ pub enum Command {
     #[command(after_help = RESTORE_HELP)]
     Restore(RestoreArgs),
 }
+
+const WEBHOOK_HELP: &str = "\
+Example:
+  app-health-agent webhook --tls-cert tls/tls.crt --tls-key tls/tls.key --agent-image agent:1";
+
+const CERTS_HELP: &str = "\
+The private keys are in the Secret that is printed, and nowhere else.
+
+Examples:
+  app-health-agent certs | kubectl apply --server-side -f -
+  kubectl get secret -n app-health app-health-webhook-tls -o yaml |
+    app-health-agent certs --renew - | kubectl apply --server-side -f -";
 
 const REWRITE_HELP: &str = "\
 A document in which nothing changes comes out as it stood. A YAML document that changes keeps its \
@@ -167,6 +187,21 @@ mod tests {
             (&["rewrite", "-f", "-", "-f", "a"], "--file"),
             (&["restore", "-f", "-", "--status-port", "1"], "--status-port"),
             (&["serve", "--listen"], "--listen"),
+            (&["certs", "--days", "0"], "--days"),
+            (&["certs", "--service", "a.b"], "--service"),
+            (&["certs", "--namespace", ""], "--namespace"),
+            (&["certs", "--webhook", "a..b"], "--webhook"),
+            (&["webhook"], "--tls-cert"),
+            (&["webhook", "--tls-cert", "a"], "--tls-key"),
+            (&["webhook", "--listen", "8443"], "--listen"),
+            (&["webhook", "--metrics-listen", "localhost:1"], "--metrics-listen"),
+            (&["webhook", "--default-rewrite", "1"], "--default-rewrite"),
+            (&["webhook", "--sidecar", "a,B"], "--sidecar"),
+            (&["webhook", "--status-port", "0"], "--status-port"),
+            (&["webhook", "--agent-image", ""], "--agent-image"),
+            (&["webhook", "--agent-image", "a b"], "--agent-image"),
+            (&["webhook", "--log-format", "xml"], "--log-format"),
+            (&["webhook", "--log-level", "loud"], "--log-level"),
         ] {
             let failure = failure(args);
             assert_eq!(failure.exit, 64, "{args:?}");
@@ -182,6 +217,8 @@ mod tests {
             (&["--help"], "rewrite"),
             (&["help", "rewrite"], "--explain"),
             (&["serve", "--help"], "app-health-agent serve --listen"),
+            (&["certs", "--help"], "--renew"),
+            (&["webhook", "--help"], "APP_HEALTH_TLS_CERT"),
             (&["rewrite", "--help"], "app-health-agent rewrite -f"),
             (&["restore", "--help"], "app-health-agent restore -f"),
         ] {

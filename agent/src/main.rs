@@ -1,18 +1,27 @@
-//! `app-health-agent`: TCP checks beside the filter, and the offline rewrite of manifests.
+//! `app-health-agent`: TCP checks beside the filter, the admission webhook, and the offline
+//! rewrite of manifests.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`cli`] | the arguments |
 //! | [`exit`] | how a command fails |
+//! | [`logger`] | lines on stderr |
+//! | [`net`] | what both servers need |
 //! | [`serve`] | the TCP checks beside the filter |
+//! | [`webhook`] | the admission webhook |
+//! | [`certs`] | certificates for it |
 //! | [`offline`] | the commands `rewrite` and `restore` |
 //! | [`document`] | manifests as text, read and written as kubectl understands them |
 
+mod certs;
 mod cli;
 mod document;
 mod exit;
+mod logger;
+mod net;
 mod offline;
 mod serve;
+mod webhook;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -38,6 +47,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(&args.listen),
+        Command::Webhook(args) => webhook::run(&args),
+        Command::Certs(args) => certs::run(&args),
         Command::Rewrite(args) => offline::rewrite(&args),
         Command::Restore(args) => offline::restore(&args),
     }

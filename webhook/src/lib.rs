@@ -10,9 +10,12 @@
 //! | [`url`] | Go's URL rules: the request target of a probe, the target of a redirect |
 //! | [`tcp_check`] | the contract between filter and agent |
 //! | `rewrite` | a pod's probes rewritten, and restored (feature `rewrite`, the default) |
+//! | `admission` | AdmissionReview in and out (feature `rewrite`) |
 //! | `manifest` | where the pods are in a manifest (feature `rewrite`) |
 //! | `patch` | JSON Patch and JSON Pointer (feature `rewrite`) |
 
+#[cfg(feature = "rewrite")]
+pub mod admission;
 pub mod json;
 #[cfg(feature = "rewrite")]
 pub mod manifest;

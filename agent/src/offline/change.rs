@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use app_health_webhook::manifest::{Owner, PodAt, pods};
 use app_health_webhook::patch::{self, Operation};
 use app_health_webhook::rewrite::{
-    self, Malformed, Options, Report, Rewrite, Warning, add_sidecar,
+    self, Cause, Malformed, Options, Report, Rewrite, Warning, add_sidecar,
 };
 use serde_json::Value;
 
@@ -16,6 +16,8 @@ pub struct Job {
     edit: fn(&Value, &Options) -> Result<Rewrite, Malformed>,
     options: Options,
     add_sidecar: bool,
+    /// What to do about a missing sidecar, as the end of a warning.
+    advice: &'static str,
 }
 
 /// What becomes of a manifest.
@@ -38,15 +40,17 @@ impl Job {
                 default_rewrite: args.default_rewrite,
                 status_port: args.status_port,
                 sidecars: args.manifests.sidecar.clone(),
+                agent_image: None,
             },
             add_sidecar: args.add_sidecar,
+            advice: "; name it with --sidecar NAME, or put one in with --add-sidecar",
         }
     }
 
     /// Probes back to the app.
     pub fn restore(args: &RestoreArgs) -> Self {
         let options = Options { sidecars: args.manifests.sidecar.clone(), ..Options::default() };
-        Self { edit: rewrite::restore, options, add_sidecar: false }
+        Self { edit: rewrite::restore, options, add_sidecar: false, advice: "" }
     }
 
     /// What becomes of this manifest. `Err` names the field in it that cannot be.
@@ -70,6 +74,11 @@ impl Job {
                 .map_err(|error| Malformed { problem: error.to_string(), at: error.at })?;
         }
         let mut edited = (self.edit)(&with_sidecar, &self.options)?;
+        for warning in &mut edited.warnings {
+            if warning.cause == Cause::NoSidecar {
+                warning.reason.push_str(self.advice);
+            }
+        }
         // A pod in which there is nothing to rewrite needs no sidecar either.
         if !edited.patch.is_empty() {
             edited.patch.splice(..0, sidecar);

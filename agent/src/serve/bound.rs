@@ -10,14 +10,10 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::dial::reason;
 use super::listen::Listen;
-
-/// Connections that the kernel holds until they are accepted, unless its own limit is lower. Where
-/// they are more, a client waits a second for its next attempt: as long as a whole probe.
-const BACKLOG: u32 = 4096;
+use crate::net::{self, reason};
 
 /// A bound listener. Dropping it removes the socket file.
 pub enum Bound {
@@ -98,11 +94,7 @@ fn peek(socket: &impl AsFd) -> io::Result<()> {
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A restart must not wait for the TIME_WAIT of the last run's connections.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    let listener = socket.listen(BACKLOG)?;
+    let listener = net::bind(address)?;
     let address = listener.local_addr()?;
     Ok(Bound::Tcp(listener, address))
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, error::Elapsed, timeout_at};
 
-use super::dial::{dial, reason};
+use super::dial::dial;
+use crate::net::reason;
 
 /// A check that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,15 @@
 //! How much at once, by the descriptors that the system grants.
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::time::Duration;
+
+use crate::net::connections::Bounds;
+
+/// The time to send the first request, from its first byte to the end of its head.
+const FIRST_REQUEST: Duration = Duration::from_secs(5);
+
+/// The time to send another one. Longer than Envoy keeps an idle connection, so that it is Envoy
+/// who closes: closed from here, it might be in use again at that moment.
+const NEXT_REQUEST: Duration = Duration::from_secs(30);
 
 /// Descriptors that are neither connections nor checks: stdio, the listener, the event loop,
 /// signals, the list of interfaces, one connection that waits for its place.
@@ -41,16 +50,15 @@ impl Limits {
         }
         limits
     }
-}
 
-/// Raises the soft limit of descriptors to the hard one. Returns the limit that holds.
-pub fn raise_descriptors() -> u64 {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return 1024;
-    };
-    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
-        Ok(()) => hard,
-        Err(_) => soft,
+    /// Those of the connections.
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            open: self.open,
+            waiting: self.waiting,
+            first_request: FIRST_REQUEST,
+            next_request: NEXT_REQUEST,
+        }
     }
 }
 

@@ -15,11 +15,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::bound::{Bound, Stream};
 use super::check::{Check, Checks};
-use super::connections::{Connection, Connections};
 use super::limits::Limits;
 use super::own::OwnAddresses;
 use super::route::{self, Reply};
-use super::signals::Signals;
+use crate::net::connections::{Connection, Connections};
+use crate::net::signals::Signals;
 
 /// How long running checks may go on after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ impl Server {
     pub fn new(limits: &Limits) -> Self {
         Self {
             checks: Checks::new(limits.checks),
-            connections: Connections::new(*limits),
+            connections: Connections::new(limits.bounds()),
             own: OwnAddresses::default(),
         }
     }

@@ -148,6 +148,7 @@ fn options(text: &str) -> Options {
         match name {
             "--default-rewrite" => options.default_rewrite = value.parse().unwrap(),
             "--status-port" => options.status_port = value.parse().unwrap(),
+            "--agent-image" => options.agent_image = Some(value.to_owned()),
             "--sidecars" => options.sidecars = value.split(',').map(str::to_owned).collect(),
             other => panic!("no golden file needs {other}"),
         }

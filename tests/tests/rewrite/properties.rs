@@ -2,7 +2,7 @@
 
 use app_health_webhook::path::{Kind, ProbePath};
 use app_health_webhook::probers::VARIABLE;
-use app_health_webhook::rewrite::{Options, restore, rewrite};
+use app_health_webhook::rewrite::{AGENT_CONTAINER, Options, restore, rewrite};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -22,6 +22,21 @@ proptest! {
         let (there, _) = rewritten(&pod, &Options::default()).unwrap();
         let (back, _) = restored(&there, &Options::default()).unwrap();
         prop_assert_eq!(back, pod);
+    }
+
+    /// The agent is there once, where a TCP check is recorded, and restoring takes it out.
+    #[test]
+    fn the_agent_comes_and_goes(pod in pod(), ends: bool, native: bool) {
+        let options = Options { agent_image: Some("agent".to_owned()), ..Options::default() };
+        let pod = with_policies(pod, ends, native);
+        let (there, _) = rewritten(&pod, &options).unwrap();
+        let (_, again) = rewritten(&there, &options).unwrap();
+        prop_assert_eq!(again.patch, vec![]);
+        let needed = variable(&there).is_some_and(|it| it.to_string().contains("tcpSocket"));
+        let agents = containers(&there).filter(|it| it["name"] == AGENT_CONTAINER).count();
+        prop_assert_eq!(agents, usize::from(needed));
+        let (back, _) = restored(&there, &options).unwrap();
+        prop_assert_eq!(without_empty_lists(back), without_empty_lists(pod));
     }
 
     #[test]
@@ -94,6 +109,24 @@ fn patched_by_json_patch(pod: &Value, patch: &[app_health_webhook::patch::Operat
 fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     let lists = ["initContainers", "containers"];
     lists.into_iter().flat_map(|list| pod["spec"][list].as_array().unwrap())
+}
+
+fn with_policies(mut pod: Value, ends: bool, native: bool) -> Value {
+    if ends {
+        pod["spec"]["restartPolicy"] = json!("OnFailure");
+    }
+    for container in pod["spec"]["initContainers"].as_array_mut().unwrap() {
+        if native && container["name"] == "istio-proxy" {
+            container["restartPolicy"] = json!("Always");
+        }
+    }
+    pod
+}
+
+/// They mean the same as absent ones, and the agent leaves none behind.
+fn without_empty_lists(mut pod: Value) -> Value {
+    pod["spec"].as_object_mut().unwrap().retain(|_, value| *value != json!([]));
+    pod
 }
 
 fn variable(pod: &Value) -> Option<Value> {

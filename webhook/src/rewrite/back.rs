@@ -5,25 +5,28 @@ use super::members;
 use super::pod::{Container, Pod};
 use super::probe::{Handler, Probe, Stay, Target};
 use super::variable::Recorded;
-use super::{Options, RESTORE_ANNOTATION, Rewrite};
+use super::{Cause, Options, RESTORE_ANNOTATION, Rewrite, agent};
 use crate::patch::Operation;
 use crate::path::ProbePath;
 use crate::probers::VARIABLE;
 
 pub(super) fn restore(pod: &Pod<'_>, options: &Options) -> Rewrite {
-    let alone = |reason: String| {
+    let alone = |cause: Cause, reason: String| {
         let mut rewrite = Rewrite::left_alone(pod, &reason);
         if pod.probes().any(|(container, probe)| rewritten(container, probe).is_some()) {
-            rewrite.warn(None, format!("{reason}; its probes stay as they are"));
+            rewrite.warn(cause, format!("{reason}; its probes stay as they are"));
         }
         rewrite
     };
     let Some((sidecar, env)) = pod.sidecar(&options.sidecars) else {
-        return alone(format!("it has no sidecar container ({})", options.sidecars.join(", ")));
+        let reason = format!("it has no sidecar container ({})", options.sidecars.join(", "));
+        return alone(Cause::NoSidecar, reason);
     };
     let recorded = match Recorded::open(env) {
         Ok(recorded) => recorded,
-        Err(error) => return alone(format!("{VARIABLE} of {}: {error}", sidecar.name)),
+        Err(error) => {
+            return alone(Cause::Variable, format!("{VARIABLE} of {}: {error}", sidecar.name));
+        }
     };
     let mut restorer = Restorer { recorded, kept: Kept::open(pod), patch: Vec::new() };
     let mut rewrite = Rewrite::default();
@@ -32,20 +35,23 @@ pub(super) fn restore(pod: &Pod<'_>, options: &Options) -> Rewrite {
         rewrite.report(container, probe, outcome);
     }
     let Restorer { recorded, mut kept, mut patch } = restorer;
-    if patch.is_empty() {
+    let idle_agent = !recorded.has_tcp() && kept.take_agent();
+    let agent = idle_agent.then(|| agent::removal(pod)).flatten();
+    if patch.is_empty() && agent.is_none() {
         return rewrite;
     }
     let env_at = sidecar.pointer().key("env");
-    if recorded.is_empty() {
+    if recorded.changed && recorded.is_empty() {
         env.remove(&env_at, kept.take_env(), &mut patch);
-    } else {
+    } else if recorded.changed {
         env.write(&env_at, Some(recorded.encode()), &mut patch);
     }
     if kept.unreadable {
         let fault = "not a JSON object; named ports come back as numbers";
-        rewrite.warn(None, format!("annotation {RESTORE_ANNOTATION}: {fault}"));
+        rewrite.warn(Cause::Annotation, format!("annotation {RESTORE_ANNOTATION}: {fault}"));
     }
     kept.write(&mut patch);
+    patch.extend(agent);
     rewrite.patch = patch;
     rewrite
 }
@@ -63,7 +69,8 @@ impl Restorer<'_> {
             .ok_or_else(|| Stay::Rightly("it is not rewritten".to_owned()))?;
         let key = path.to_string();
         let prober = self.recorded.get(&key).ok_or_else(|| {
-            Stay::Sadly(format!("{VARIABLE} does not say what it was; it stays as it is"))
+            let reason = format!("{VARIABLE} does not say what it was; it stays as it is");
+            Stay::Sadly(Cause::OriginalLost, reason)
         })?;
         let from_variable = members::recorded(prober);
         let members = self.kept.members(&key).unwrap_or(&from_variable);

@@ -9,7 +9,7 @@ use super::pod::{Container, List, Pod};
 use super::probe::{Handler, Port, Probe, Protocol, Stay, Target};
 use super::settings::Settings;
 use super::variable::{Env, Recorded};
-use super::{Options, RESTORE_ANNOTATION, Rewrite, Warning};
+use super::{Cause, Options, RESTORE_ANNOTATION, Rewrite, Warning, agent};
 use crate::patch::Operation;
 use crate::path::{Kind, ProbePath};
 use crate::probers::{Scheme, VARIABLE};
@@ -17,35 +17,50 @@ use crate::probers::{Scheme, VARIABLE};
 pub(super) fn rewrite(pod: &Pod<'_>, options: &Options) -> Rewrite {
     let settings = Settings::read(pod.annotations, options);
     match Rewriter::open(pod, &settings, options) {
-        Ok(rewriter) => rewriter.rewrite(pod, settings),
+        Ok(rewriter) => rewriter.rewrite(pod, settings, options),
         Err(alone) => {
             let mut rewrite = Rewrite::left_alone(pod, &alone.reason);
             let concerned = pod.probes().any(|(_, p)| !matches!(p.handler, Handler::Local(_)));
             if let Some(warning) = alone.warning.filter(|_| concerned) {
-                rewrite.warn(None, warning);
+                rewrite.warn(alone.cause, warning);
+            }
+            if !settings.rewrite && !pod.host_network {
+                rewrite.patch = beside_others(pod, options);
             }
             rewrite
         }
     }
 }
 
+/// The agent's container alone, where somebody else's rewrite has recorded a TCP check.
+fn beside_others(pod: &Pod<'_>, options: &Options) -> Vec<Operation> {
+    let Some((sidecar, env)) = pod.sidecar(&options.sidecars) else { return Vec::new() };
+    let Ok(recorded) = Recorded::open(env) else { return Vec::new() };
+    let mut patch = Vec::new();
+    if let Some(agent) = agent::addition(pod, sidecar, &recorded, options) {
+        let mut kept = Kept::open(pod);
+        kept.note_agent();
+        kept.write(&mut patch);
+        patch.push(agent);
+    }
+    patch
+}
+
 /// Why nothing of a pod is touched.
 struct Alone {
+    cause: Cause,
     reason: String,
     warning: Option<String>,
 }
 
 impl Alone {
-    fn because(reason: String) -> Self {
-        Self { warning: Some(format!("{reason}; its probes stay as they were")), reason }
+    fn because(cause: Cause, reason: String) -> Self {
+        Self { cause, warning: Some(format!("{reason}; its probes stay as they were")), reason }
     }
 
     fn no_sidecar(names: &[String]) -> Self {
         let reason = format!("it has no sidecar container ({})", names.join(", "));
-        let warning = format!(
-            "{reason}, so its probes stay as they were; name it with --sidecar NAME, or put one in with --add-sidecar"
-        );
-        Self { reason, warning: Some(warning) }
+        Self::because(Cause::NoSidecar, reason)
     }
 }
 
@@ -62,16 +77,18 @@ impl<'p, 'a> Rewriter<'p, 'a> {
     fn open(pod: &'p Pod<'a>, settings: &Settings, options: &Options) -> Result<Self, Alone> {
         if !settings.rewrite {
             let warning = settings.rewrite_warning.clone();
-            return Err(Alone { reason: "rewriting is off".to_owned(), warning });
+            let reason = "rewriting is off".to_owned();
+            return Err(Alone { cause: Cause::Annotation, reason, warning });
         }
         if pod.host_network {
             let reason = "hostNetwork is true, so that nothing intercepts the pod's traffic";
-            return Err(Alone::because(reason.to_owned()));
+            return Err(Alone::because(Cause::HostNetwork, reason.to_owned()));
         }
         let (sidecar, env) =
             pod.sidecar(&options.sidecars).ok_or_else(|| Alone::no_sidecar(&options.sidecars))?;
         let recorded = Recorded::open(env)
-            .map_err(|error| Alone::because(format!("{VARIABLE} of {}: {error}", sidecar.name)))?;
+            .map_err(|error| format!("{VARIABLE} of {}: {error}", sidecar.name))
+            .map_err(|reason| Alone::because(Cause::Variable, reason))?;
         Ok(Self {
             status_port: settings.status_port,
             sidecar,
@@ -82,22 +99,28 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         })
     }
 
-    fn rewrite(mut self, pod: &Pod<'_>, settings: Settings) -> Rewrite {
+    fn rewrite(mut self, pod: &Pod<'_>, settings: Settings, options: &Options) -> Rewrite {
         let mut rewrite = Rewrite::default();
         for (container, probe) in pod.probes() {
             let outcome = self.probe(container, probe);
             rewrite.report(container, probe, outcome);
         }
+        let agent = agent::addition(pod, self.sidecar, &self.recorded, options);
         let mut of_pod = Vec::new();
         if !self.patch.is_empty() || !rewrite.warnings.is_empty() {
             of_pod.extend(settings.rewrite_warning);
             of_pod.extend(settings.status_port_warning);
         }
-        if !self.patch.is_empty() || self.env.is_repeated() {
+        if !self.patch.is_empty() || self.env.is_repeated() || agent.is_some() {
+            if agent.is_some() {
+                self.kept.note_agent();
+            }
             of_pod.extend(self.kept.replaces_unreadable());
             rewrite.patch = self.finish();
+            rewrite.patch.extend(agent);
         }
-        let of_pod = of_pod.into_iter().map(|reason| Warning { probe: None, reason });
+        let warning = |reason| Warning { probe: None, cause: Cause::Annotation, reason };
+        let of_pod = of_pod.into_iter().map(warning);
         rewrite.warnings.splice(0..0, of_pod);
         rewrite
     }
@@ -116,8 +139,9 @@ impl<'p, 'a> Rewriter<'p, 'a> {
     /// Rewrites one probe. Its port and path now, or why it stays.
     fn probe(&mut self, container: &Container<'_>, probe: &Probe<'_>) -> Result<String, Stay> {
         let target = probe.handler.target()?;
-        let path = ProbePath::new(container.name, probe.kind)
-            .ok_or_else(|| stays("the container's name cannot stand in a path"))?;
+        let path = ProbePath::new(container.name, probe.kind).ok_or_else(|| {
+            stays(Cause::ContainerName, "the container's name cannot stand in a path")
+        })?;
         let key = path.to_string();
         let is_recorded = self.recorded.get(&key).is_some();
         let on_status_port = target.port.number() == Some(self.status_port);
@@ -126,10 +150,14 @@ impl<'p, 'a> Rewriter<'p, 'a> {
                 return Err(Stay::Rightly("it is rewritten already".to_owned()));
             }
             (true, false) if is_recorded => self.move_port(container, probe),
-            (true, _) => return Err(stays("it is rewritten already, but its original is lost")),
+            (true, _) => {
+                let reason = "it is rewritten already, but its original is lost";
+                return Err(stays(Cause::OriginalLost, reason));
+            }
             (false, true) => {
                 let port = self.status_port;
-                return Err(stays(format!("on port {port} it would probe the listener itself")));
+                let reason = format!("on port {port} it would probe the listener itself");
+                return Err(stays(Cause::StatusPort, reason));
             }
             (false, false) => self.redirect(container, probe, target, &key)?,
         }
@@ -154,11 +182,12 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             .then(|| Value::Object(members::replaced(probe, target)));
         if kept.as_ref().is_some_and(|members| !self.kept.fits(key, members)) {
             let reason = format!("with it annotation {RESTORE_ANNOTATION} would be too long");
-            return Err(stays(reason));
+            return Err(stays(Cause::TooLong, reason));
         }
         let prober = target.prober(port, scheme, probe.timeout_seconds);
         if !self.recorded.insert(key, prober) {
-            return Err(stays(format!("with it {VARIABLE} would be too long for exec")));
+            let reason = format!("with it {VARIABLE} would be too long for exec");
+            return Err(stays(Cause::TooLong, reason));
         }
         match kept {
             Some(members) => self.kept.insert(key, members),
@@ -177,19 +206,22 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         target: &Target<'_>,
     ) -> Result<(u16, Option<Scheme>), Stay> {
         if !target.host.is_empty() {
-            return Err(stays(format!("it asks the host {}", quoted(target.host))));
+            let reason = format!("it asks the host {}", quoted(target.host));
+            return Err(stays(Cause::Host, reason));
         }
         let scheme = scheme(target)?;
         let port = match target.port {
             Port::Number(port) | Port::Named(_, Some(port)) => port,
             Port::Named(name, None) => {
-                return Err(stays(format!("the container has no port named {}", quoted(name))));
+                let reason = format!("the container has no port named {}", quoted(name));
+                return Err(stays(Cause::NamedPort, reason));
             }
         };
         let at_start = matches!(probe.kind, Kind::Startup | Kind::PostStart);
         if at_start && container.list == List::Init && container.starts_before(self.sidecar) {
             let sidecar = self.sidecar.name;
-            return Err(stays(format!("{sidecar} starts after it, and could not answer")));
+            let reason = format!("{sidecar} starts after it, and could not answer");
+            return Err(stays(Cause::BeforeSidecar, reason));
         }
         Ok((port, scheme))
     }
@@ -198,13 +230,16 @@ impl<'p, 'a> Rewriter<'p, 'a> {
 fn scheme(target: &Target<'_>) -> Result<Option<Scheme>, Stay> {
     match target.protocol {
         Protocol::Http { scheme, .. } if !scheme.is_empty() => match Scheme::parse(scheme) {
-            None => Err(stays(format!("its scheme {} is not known", quoted(scheme)))),
+            None => {
+                let reason = format!("its scheme {} is not known", quoted(scheme));
+                Err(stays(Cause::Scheme, reason))
+            }
             known => Ok(known),
         },
         _ => Ok(None),
     }
 }
 
-fn stays(reason: impl std::fmt::Display) -> Stay {
-    Stay::Sadly(format!("{reason}; it stays as it was"))
+fn stays(cause: Cause, reason: impl std::fmt::Display) -> Stay {
+    Stay::Sadly(cause, format!("{reason}; it stays as it was"))
 }

@@ -2,7 +2,8 @@
 //!
 //! A JSON object. Under a probe's path: the members that the rewrite replaced, as they were (see
 //! [`members`]). Under `env`, `annotations` and `metadata`: what the sidecar's env and the pod's
-//! own were where they were empty or null, rather than absent.
+//! own were where they were empty or null, rather than absent. Under `agent`: that the agent's
+//! container was put in, and is not the user's own.
 
 use serde_json::Value;
 
@@ -17,12 +18,13 @@ pub const RESTORE_ANNOTATION: &str = "app-health/restore";
 /// The API server refuses a pod whose annotations, names and values, have more bytes than this.
 const LARGEST_ANNOTATIONS: usize = 262_144;
 
+const AGENT: &str = "agent";
 const ENV: &str = "env";
 const ANNOTATIONS: &str = "annotations";
 const METADATA: &str = "metadata";
 
-/// Room for what is kept under these three: `"annotations":null,"env":null,"metadata":null,`.
-const ROOM_FOR_EMPTY: usize = 64;
+/// Room for what is kept under these: `"agent":true,"annotations":null,"env":null,"metadata":null,`.
+const ROOM_FOR_EMPTY: usize = 80;
 
 pub(super) struct Kept<'a> {
     metadata: Option<&'a Value>,
@@ -100,6 +102,18 @@ impl<'a> Kept<'a> {
     /// What the sidecar's env is to be now that the variable has left it empty.
     pub fn take_env(&mut self) -> Option<Value> {
         self.remove(ENV).filter(is_empty)
+    }
+
+    /// The agent's container is put in.
+    pub fn note_agent(&mut self) {
+        if self.size <= LARGEST_ANNOTATIONS {
+            self.put(AGENT, Value::Bool(true));
+        }
+    }
+
+    /// Whether the agent's container was put in, and so is to be taken out.
+    pub fn take_agent(&mut self) -> bool {
+        self.remove(AGENT) == Some(Value::Bool(true))
     }
 
     fn put(&mut self, key: &str, value: Value) {

@@ -8,10 +8,14 @@
 //! | `settings` | the annotations by which a pod chooses |
 //! | `variable` | the sidecar's environment, and what is recorded there |
 //! | `kept` | the annotation that keeps what the variable cannot say |
+//! | `cause` | what a warning is about, for those who count them |
+//! | `agent` | the agent's container, put in and taken out |
 //! | `members` | the members of a probe that are replaced and put back |
 //! | `sidecar` | a minimal sidecar, to try a rewrite out |
 
+mod agent;
 mod back;
+mod cause;
 mod forward;
 mod kept;
 mod members;
@@ -32,6 +36,8 @@ use self::probe::{Probe, Stay};
 use crate::patch::{Operation, Pointer};
 use crate::path::Kind;
 
+pub use self::agent::AGENT_CONTAINER;
+pub use self::cause::Cause;
 pub use self::kept::RESTORE_ANNOTATION;
 pub use self::settings::{REWRITE_ANNOTATION, STATUS_PORT_ANNOTATION};
 pub use self::sidecar::add_sidecar;
@@ -45,11 +51,19 @@ pub struct Options {
     pub status_port: u16,
     /// The names of sidecar containers; the first one found in the pod is its sidecar.
     pub sidecars: Vec<String>,
+    /// The image of the agent's container, which is then put beside sidecars that record a TCP
+    /// check; `None` puts none in.
+    pub agent_image: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { default_rewrite: true, status_port: 15020, sidecars: vec!["istio-proxy".to_owned()] }
+        Self {
+            default_rewrite: true,
+            status_port: 15020,
+            sidecars: vec!["istio-proxy".to_owned()],
+            agent_image: None,
+        }
     }
 }
 
@@ -69,6 +83,8 @@ pub struct Rewrite {
 pub struct Warning {
     /// `None` where it concerns the whole pod.
     pub probe: Option<ProbeName>,
+    /// What it is about.
+    pub cause: Cause,
     /// One line.
     pub reason: String,
 }
@@ -102,6 +118,8 @@ impl fmt::Display for ProbeName {
 pub struct Report {
     /// Which probe.
     pub probe: ProbeName,
+    /// The handler's name as it was; `other` where it is none that is known.
+    pub handler: &'static str,
     /// The handler as it was, for people: `httpGet :80/index.html`.
     pub from: String,
     /// Its path and port now, or why it stays.
@@ -148,8 +166,8 @@ impl Rewrite {
         Self { probes: pod.probes().map(report).collect(), ..Self::default() }
     }
 
-    fn warn(&mut self, probe: Option<ProbeName>, reason: String) {
-        self.warnings.push(Warning { probe, reason });
+    fn warn(&mut self, cause: Cause, reason: String) {
+        self.warnings.push(Warning { probe: None, cause, reason });
     }
 
     /// Adds what became of a probe, and a warning where its user should know.
@@ -159,8 +177,9 @@ impl Rewrite {
         probe: &Probe<'_>,
         outcome: Result<String, Stay>,
     ) {
-        if let Err(Stay::Sadly(reason)) = &outcome {
-            self.warn(Some(container.probe_name(probe.kind)), reason.clone());
+        if let Err(Stay::Sadly(cause, reason)) = &outcome {
+            let probe = Some(container.probe_name(probe.kind));
+            self.warnings.push(Warning { probe, cause: *cause, reason: reason.clone() });
         }
         self.probes.push(Report::new(container, probe, outcome.map_err(Stay::reason)));
     }
@@ -168,6 +187,11 @@ impl Rewrite {
 
 impl Report {
     fn new(container: &Container<'_>, probe: &Probe<'_>, to: Result<String, String>) -> Self {
-        Self { probe: container.probe_name(probe.kind), from: probe.handler.to_string(), to }
+        Self {
+            probe: container.probe_name(probe.kind),
+            handler: probe.handler.name(),
+            from: probe.handler.to_string(),
+            to,
+        }
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Pod<'a> {
     /// Of the pod itself; a Deployment's own do not count.
     pub annotations: Option<&'a Object>,
     pub host_network: bool,
+    /// It comes to an end: its restartPolicy is not Always.
+    pub ends: bool,
     /// Init containers first, each list in the pod's order.
     pub containers: Vec<Container<'a>>,
 }
@@ -25,6 +27,8 @@ pub(super) struct Container<'a> {
     pub list: List,
     pub index: usize,
     pub name: &'a str,
+    /// Its own restartPolicy is Always.
+    restarts: bool,
     pub role: Role<'a>,
 }
 
@@ -39,6 +43,9 @@ pub(super) enum Role<'a> {
     Sidecar(Env<'a>),
 }
 
+/// A restartPolicy, of pods and of native sidecars.
+const ALWAYS: &str = "Always";
+
 type Result<T> = std::result::Result<T, Malformed>;
 
 impl<'a> Pod<'a> {
@@ -49,7 +56,8 @@ impl<'a> Pod<'a> {
             Some(metadata) => read_annotations(&metadata)?,
             None => None,
         };
-        let mut read = Pod { metadata, annotations, host_network: false, containers: Vec::new() };
+        let mut read =
+            Pod { metadata, annotations, host_network: false, ends: false, containers: Vec::new() };
         if let Some(spec) = pod.member("spec")? {
             read.read_spec(&spec, sidecars)?;
         }
@@ -60,6 +68,7 @@ impl<'a> Pod<'a> {
         if let Some(host_network) = spec.member("hostNetwork")? {
             self.host_network = host_network.bool()?;
         }
+        self.ends = spec.text("restartPolicy")?.is_some_and(|policy| policy != ALWAYS);
         let mut names = BTreeSet::new();
         for list in [List::Init, List::Regular] {
             let Some(containers) = spec.member(list.field())? else { continue };
@@ -82,6 +91,11 @@ impl<'a> Pod<'a> {
             Role::Sidecar(env) => Some((sidecar, env)),
             Role::App(_) => None,
         }
+    }
+
+    /// How many containers a list has.
+    pub fn length(&self, list: List) -> usize {
+        self.containers.iter().filter(|container| container.list == list).count()
     }
 
     /// Every probe and hook but the sidecars', in the pod's order.
@@ -123,7 +137,13 @@ impl<'a> Container<'a> {
         } else {
             Role::App(probe::read_all(node)?)
         };
-        Ok(Container { list, index, name, role })
+        let restarts = node.text("restartPolicy")? == Some(ALWAYS);
+        Ok(Container { list, index, name, restarts, role })
+    }
+
+    /// An init container that goes on running.
+    pub fn is_native_sidecar(&self) -> bool {
+        self.list == List::Init && self.restarts
     }
 
     pub fn pointer(&self) -> Pointer {

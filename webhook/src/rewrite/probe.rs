@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Malformed;
 use super::node::{InLine, Node, Object, present, quoted};
+use super::{Cause, Malformed};
 use crate::path::Kind;
 use crate::probers::{self, HttpHeader, Prober, Scheme};
 
@@ -198,12 +198,12 @@ pub(super) enum Stay {
     /// It is as it should be.
     Rightly(String),
     /// Its user should know.
-    Sadly(String),
+    Sadly(Cause, String),
 }
 
 impl Stay {
     pub fn reason(self) -> String {
-        let (Stay::Rightly(reason) | Stay::Sadly(reason)) = self;
+        let (Stay::Rightly(reason) | Stay::Sadly(_, reason)) = self;
         reason
     }
 }
@@ -216,8 +216,24 @@ impl<'a> Handler<'a> {
             Handler::Local(name) => Err(Stay::Rightly(format!("{name} asks no port"))),
             Handler::Unknown(name) => {
                 let name = quoted(name);
-                Err(Stay::Sadly(format!("{name} is no handler that is known; it stays as it was")))
+                let reason = format!("{name} is no handler that is known; it stays as it was");
+                Err(Stay::Sadly(Cause::UnknownHandler, reason))
             }
+        }
+    }
+}
+
+impl Handler<'_> {
+    /// As the pod's field is called.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Handler::Network(target) => match target.protocol {
+                Protocol::Http { .. } => "httpGet",
+                Protocol::Tcp => "tcpSocket",
+                Protocol::Grpc { .. } => "grpc",
+            },
+            Handler::Local(name) => name,
+            Handler::Unknown(_) => "other",
         }
     }
 }

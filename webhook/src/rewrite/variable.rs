@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Malformed;
 use super::node::Node;
 use crate::patch::{Operation, Pointer};
-use crate::probers::{self, Prober, VARIABLE};
+use crate::probers::{self, Handler, Prober, VARIABLE};
 
 /// What `exec` takes of one variable: `NAME=value` and its NUL within 131,072 bytes.
 const LONGEST_VALUE: usize = 131_072 - VARIABLE.len() - "=\0".len();
@@ -156,6 +156,11 @@ impl Recorded {
 
     pub fn remove(&mut self, key: &str) {
         self.changed |= self.entries.remove(key).is_some();
+    }
+
+    /// Whether one of them is the agent's to make.
+    pub fn has_tcp(&self) -> bool {
+        self.entries.values().any(|prober| matches!(prober.handler, Handler::TcpSocket(_)))
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,25 +1,31 @@
 //! Who is connected, and who only waits: a client that sends nothing, a byte a second, or no
 //! further request must not keep others out.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::limits::Limits;
-
-/// The time to send the first request, from its first byte to the end of its head.
-const FIRST_REQUEST: Duration = Duration::from_secs(5);
-
-/// The time to send another one. Longer than Envoy keeps an idle connection, so that it is Envoy
-/// who closes: closed from here, it might be in use again at that moment.
-const NEXT_REQUEST: Duration = Duration::from_secs(30);
+/// How many connections, and how long they may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Open at once.
+    pub open: usize,
+    /// Of the open ones, those that have sent no request yet, or no other one.
+    pub waiting: usize,
+    /// The time to send the first request's head.
+    pub first_request: Duration,
+    /// The time to send another one. Longer than a client keeps an idle connection, so that it is
+    /// the client who closes: closed from here, it might be in use again at that moment.
+    pub next_request: Duration,
+}
 
 /// All connections. A connection waits from its start, or the end of a request, until the head of
 /// its next request has been read. Only waiting ones are ever closed from here.
 pub struct Connections {
-    limits: Limits,
+    bounds: Bounds,
     state: Mutex<State>,
     /// One has gone, or is busy no more.
     changed: Notify,
@@ -46,15 +52,17 @@ pub struct Connection {
     all: Arc<Connections>,
     number: u64,
     close: Arc<Notify>,
+    /// Requests under way: HTTP/2 has several at once.
+    busy: AtomicUsize,
 }
 
-/// A request under way. Dropping it lets the connection wait again.
+/// A request under way. Dropping the last of them it lets the connection wait again.
 pub struct Busy<'a>(&'a Connection);
 
 impl Connections {
     /// None are open yet.
-    pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, state: Mutex::default(), changed: Notify::new() })
+    pub fn new(bounds: Bounds) -> Arc<Self> {
+        Arc::new(Self { bounds, state: Mutex::default(), changed: Notify::new() })
     }
 
     /// A place for a new connection, at the cost of the one that waits longest. Where all are
@@ -71,13 +79,14 @@ impl Connections {
         let number = state.opened;
         drop(state);
         self.wait(number, false, &close);
-        Connection { all: Arc::clone(self), number, close }
+        Connection { all: Arc::clone(self), number, close, busy: AtomicUsize::new(0) }
     }
 
     /// Closes those that have waited too long.
     pub fn close_overdue(&self) {
         self.state().close_where(|waiting| {
-            let most = if waiting.served { NEXT_REQUEST } else { FIRST_REQUEST };
+            let Bounds { first_request, next_request, .. } = self.bounds;
+            let most = if waiting.served { next_request } else { first_request };
             waiting.since.elapsed() >= most
         });
     }
@@ -105,7 +114,7 @@ impl Connections {
 
     fn wait(&self, number: u64, served: bool, close: &Arc<Notify>) {
         let mut state = self.state();
-        if state.waiting.len() >= self.limits.waiting {
+        if state.waiting.len() >= self.bounds.waiting {
             state.close_oldest();
         }
         let close = Arc::clone(close);
@@ -113,7 +122,7 @@ impl Connections {
     }
 
     fn is_full(&self) -> bool {
-        self.state().open >= self.limits.open
+        self.state().open >= self.bounds.open
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -152,16 +161,20 @@ impl Connection {
 
     /// A request's head has been read.
     pub fn busy(&self) -> Busy<'_> {
-        self.all.state().stop_waiting(self.number);
+        if self.busy.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.all.state().stop_waiting(self.number);
+        }
         Busy(self)
     }
 }
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        let Connection { all, number, close } = self.0;
-        all.wait(*number, true, close);
-        all.changed.notify_one();
+        let Connection { all, number, close, busy } = self.0;
+        if busy.fetch_sub(1, Ordering::Relaxed) == 1 {
+            all.wait(*number, true, close);
+            all.changed.notify_one();
+        }
     }
 }
 
@@ -182,8 +195,11 @@ mod tests {
 
     use super::*;
 
+    const FIRST: Duration = Duration::from_secs(5);
+    const NEXT: Duration = Duration::from_secs(30);
+
     fn limited(open: usize, waiting: usize) -> Arc<Connections> {
-        Connections::new(Limits { checks: 1, open, waiting })
+        Connections::new(Bounds { open, waiting, first_request: FIRST, next_request: NEXT })
     }
 
     /// Whether it has been told to close.
@@ -233,6 +249,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn it_is_busy_until_the_last_of_its_requests_ends() {
+        let all = limited(9, 1);
+        let asking = all.open().await;
+        let (first, second) = (asking.busy(), asking.busy());
+        drop(first);
+        all.open().await;
+        assert!(!told(&asking).await);
+        drop(second);
+        let _other = all.open().await;
+        assert!(told(&asking).await);
+    }
+
+    #[tokio::test]
     async fn a_place_is_free_when_one_has_gone() {
         let all = limited(1, 1);
         let one = all.open().await;
@@ -271,12 +300,9 @@ mod tests {
     fn overdue_ones_are_closed() {
         let all = limited(9, 9);
         let state = || all.state();
-        for (number, served, age) in [
-            (1, false, FIRST_REQUEST),
-            (2, false, FIRST_REQUEST / 2),
-            (3, true, FIRST_REQUEST),
-            (4, true, NEXT_REQUEST),
-        ] {
+        for (number, served, age) in
+            [(1, false, FIRST), (2, false, FIRST / 2), (3, true, FIRST), (4, true, NEXT)]
+        {
             all.wait(number, served, &Arc::default());
             let since = Instant::now().checked_sub(age).unwrap();
             state().waiting.last_mut().unwrap().since = since;

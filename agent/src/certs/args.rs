@@ -1,0 +1,59 @@
+//! The arguments of `certs`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Arguments of `certs`.
+#[derive(Args, Debug)]
+pub struct CertsArgs {
+    /// The webhook's Service
+    #[arg(long, value_name = "NAME", default_value = "app-health-webhook", value_parser = label)]
+    pub service: String,
+
+    /// The namespace of Service and Secret
+    #[arg(long, value_name = "NAME", default_value = "app-health", value_parser = label)]
+    pub namespace: String,
+
+    /// The Secret that the webhook's pods mount
+    #[arg(long, value_name = "NAME", default_value = "app-health-webhook-tls",
+          value_parser = subdomain)]
+    pub secret: String,
+
+    /// The MutatingWebhookConfiguration that gets the caBundle
+    #[arg(long, value_name = "NAME", default_value = "app-health-webhook",
+          value_parser = subdomain)]
+    pub configuration: String,
+
+    /// The name of the webhook in it; may be given several times
+    #[arg(long, value_name = "NAME", default_value = "rewrite.webhook.app-health",
+          value_parser = subdomain)]
+    pub webhook: Vec<String>,
+
+    /// How long the serving certificate is valid
+    #[arg(long, value_name = "DAYS", default_value_t = 365,
+          value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub days: u16,
+
+    /// An existing Secret of an earlier run, in YAML or JSON, whose CA is kept; `-` reads stdin
+    #[arg(long, value_name = "FILE")]
+    pub renew: Option<PathBuf>,
+}
+
+/// A DNS label.
+fn label(text: &str) -> Result<String, &'static str> {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let ends = !text.starts_with('-') && !text.ends_with('-');
+    if text.is_empty() || text.len() > 63 || !ends || !text.bytes().all(inner) {
+        return Err("no DNS label: lower-case letters, digits and hyphens, 63 at most");
+    }
+    Ok(text.to_owned())
+}
+
+/// Labels with dots between them.
+fn subdomain(text: &str) -> Result<String, &'static str> {
+    if text.len() > 253 || !text.split('.').all(|part| label(part).is_ok()) {
+        return Err("no name of an object: DNS labels with dots between them, 253 at most");
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,54 @@
+//! `app-health-agent certs`: a CA and a serving certificate for the webhook's Service, as manifests
+//! for `kubectl apply --server-side`. For clusters without cert-manager.
+//!
+//! The private keys are in the Secret that is printed, and nowhere else: the CA's too, so that a
+//! later run with `--renew` can sign with it.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`args`] | the arguments |
+//! | [`authority`] | the CA, new or kept, and what it signs |
+//! | [`secret`] | reads the Secret to renew |
+//! | [`manifests`] | writes what is applied |
+
+pub mod args;
+mod authority;
+mod manifests;
+mod secret;
+
+use std::io::{self, Write};
+
+use time::{Duration, OffsetDateTime};
+
+use crate::exit::Failure;
+use args::CertsArgs;
+use authority::Authority;
+
+/// Prints the manifests.
+///
+/// # Errors
+/// No input when the Secret to renew cannot be read, data when it cannot be used.
+pub fn run(args: &CertsArgs) -> Result<(), Failure> {
+    let now = OffsetDateTime::now_utc();
+    let authority = match &args.renew {
+        Some(file) => secret::authority(file)?,
+        None => Authority::new(now).map_err(Failure::internal)?,
+    };
+    let valid = Duration::days(i64::from(args.days));
+    let signed = authority.sign(&names(args), now, valid).map_err(Failure::data)?;
+    let text = manifests::write(args, &authority, &signed);
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failure::system(format!("stdout: {error}")))
+}
+
+/// What the API server and others call the Service.
+fn names(args: &CertsArgs) -> Vec<String> {
+    let CertsArgs { service, namespace, .. } = args;
+    ["", ".svc", ".svc.cluster.local"]
+        .map(|end| format!("{service}.{namespace}{end}"))
+        .into_iter()
+        .collect()
+}

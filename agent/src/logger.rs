@@ -1,0 +1,119 @@
+//! Log lines on stderr: `app-health-agent: message`, or one JSON object a line.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::ValueEnum;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+/// `debug` shows every failed check.
+const LEVEL: &str = "RUST_LOG";
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// `app-health-agent: message`
+    Text,
+    /// An object with `time`, `level` and `message`
+    Json,
+}
+
+static JSON: AtomicBool = AtomicBool::new(false);
+
+struct Stderr;
+
+impl Log for Stderr {
+    fn enabled(&self, metadata: &Metadata) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record) {
+        event(record.level(), &record.args().to_string(), []);
+    }
+
+    fn flush(&self) {}
+}
+
+/// Installs it, at the level that `RUST_LOG` names, else info.
+pub fn from_environment() {
+    let wanted = std::env::var(LEVEL).unwrap_or_default();
+    init(wanted.parse().unwrap_or(LevelFilter::Info), Format::Text);
+    if !wanted.is_empty() && wanted.parse::<LevelFilter>().is_err() {
+        log::warn!("{LEVEL}={wanted} is none of off, error, warn, info, debug, trace: info it is");
+    }
+}
+
+/// Installs it.
+pub fn init(level: LevelFilter, format: Format) {
+    JSON.store(format == Format::Json, Ordering::Relaxed);
+    // An error means that there is a logger already, which is as good.
+    let _ = log::set_logger(&Stderr);
+    log::set_max_level(level);
+}
+
+/// A line that has more than its message for those who read JSON; in text the message has to say
+/// it all.
+pub fn event<const N: usize>(level: Level, message: &str, fields: [(&str, Value); N]) {
+    if level > log::max_level() {
+        return;
+    }
+    let line = if JSON.load(Ordering::Relaxed) {
+        json(OffsetDateTime::now_utc(), level, message, fields)
+    } else {
+        text(level, message)
+    };
+    // A closed stderr must not end the agent, as eprintln! would.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+fn text(level: Level, message: &str) -> String {
+    let level = match level {
+        Level::Error => "error: ",
+        Level::Warn => "warning: ",
+        Level::Info => "",
+        Level::Debug | Level::Trace => "debug: ",
+    };
+    format!("app-health-agent: {level}{message}\n")
+}
+
+fn json<const N: usize>(
+    now: OffsetDateTime,
+    level: Level,
+    message: &str,
+    fields: [(&str, Value); N],
+) -> String {
+    let own = [
+        ("time", Value::from(timestamp(now))),
+        ("level", level.as_str().to_ascii_lowercase().into()),
+        ("message", message.into()),
+    ];
+    let members = fields.into_iter().chain(own).map(|(key, value)| (key.to_owned(), value));
+    Value::Object(Map::from_iter(members)).to_string() + "\n"
+}
+
+/// RFC 3339, in UTC and milliseconds.
+pub fn timestamp(at: OffsetDateTime) -> String {
+    let (date, (hour, minute, second)) = (at.date(), at.to_hms());
+    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+    let ms = at.millisecond();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_in_either_format() {
+        let at = OffsetDateTime::from_unix_timestamp_nanos(1_763_715_845_006_999_999).unwrap();
+        assert_eq!(
+            json(at, Level::Warn, "a\n\"b\"", [("name", "x".into()), ("probes", 3.into())]),
+            "{\"level\":\"warn\",\"message\":\"a\\n\\\"b\\\"\",\"name\":\"x\",\"probes\":3,\
+             \"time\":\"2025-11-21T09:04:05.006Z\"}\n"
+        );
+        assert_eq!(text(Level::Warn, "a"), "app-health-agent: warning: a\n");
+        assert_eq!(text(Level::Info, "a"), "app-health-agent: a\n");
+    }
+}

@@ -1,0 +1,123 @@
+//! A certificate chain and its key: read from files, checked, and when it expires.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use time::OffsetDateTime;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::net::reason;
+
+/// No chain and no key is as large.
+const LARGEST: u64 = 1 << 20;
+
+/// How often a pair is read that is swapped meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// Where the pair is.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// `--tls-cert`
+    pub certificate: PathBuf,
+    /// `--tls-key`
+    pub key: PathBuf,
+}
+
+/// The two files' bytes, as they belong together.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Contents {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+/// A pair that can be served with.
+pub struct Pair {
+    /// For the handshake.
+    pub certified: Arc<CertifiedKey>,
+    /// When the first certificate of the chain expires.
+    pub expires: OffsetDateTime,
+}
+
+impl Files {
+    /// Reads both. A Kubernetes Secret is swapped whole, by a symlink of the folder; where that
+    /// happens between the two, they are read again.
+    ///
+    /// # Errors
+    /// One line that names the flag and the file.
+    pub fn read(&self) -> Result<Contents, String> {
+        let mut certificate = self.read_certificate()?;
+        for _ in 1..ATTEMPTS {
+            let key = read(&self.key).map_err(|error| self.about_key(&error))?;
+            let again = self.read_certificate()?;
+            if certificate == again {
+                return Ok(Contents { certificate, key });
+            }
+            certificate = again;
+        }
+        Err(self.about_certificate("it changes all the time"))
+    }
+
+    fn read_certificate(&self) -> Result<Vec<u8>, String> {
+        read(&self.certificate).map_err(|error| self.about_certificate(&error))
+    }
+
+    /// Makes a pair of what was read.
+    ///
+    /// # Errors
+    /// One line that names the flag and the file: no PEM, no certificate, a key that does not fit.
+    pub fn pair(&self, contents: &Contents) -> Result<Pair, String> {
+        let chain = CertificateDer::pem_slice_iter(&contents.certificate)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| self.about_certificate(&pem_problem(&error, "certificate")))?;
+        let expires = expiry(&chain).map_err(|problem| self.about_certificate(&problem))?;
+        let key = PrivateKeyDer::from_pem_slice(&contents.key)
+            .map_err(|error| self.about_key(&pem_problem(&error, "private key")))?;
+        let certified =
+            CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| {
+                self.about_key(&format!("cannot be used with the certificate: {error}"))
+            })?;
+        Ok(Pair { certified: Arc::new(certified), expires })
+    }
+
+    fn about_certificate(&self, problem: &str) -> String {
+        format!("--tls-cert {}: {problem}", self.certificate.display())
+    }
+
+    fn about_key(&self, problem: &str) -> String {
+        format!("--tls-key {}: {problem}", self.key.display())
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let result = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+    match result {
+        Err(error) => Err(reason(&error)),
+        Ok(length) if length as u64 > LARGEST => Err("larger than 1 MiB".to_owned()),
+        Ok(_) => Ok(bytes),
+    }
+}
+
+fn pem_problem(error: &pem::Error, what: &str) -> String {
+    match error {
+        pem::Error::NoItemsFound => format!("no {what} in PEM in it"),
+        other => format!("no {what} in PEM: {other}"),
+    }
+}
+
+/// When the chain expires: with the first of its certificates to do so.
+fn expiry(chain: &[CertificateDer<'_>]) -> Result<OffsetDateTime, String> {
+    let not_after = |certificate: &CertificateDer<'_>| {
+        let (_, certificate) = X509Certificate::from_der(certificate)
+            .map_err(|error| format!("no X.509 certificate: {error}"))?;
+        Ok(certificate.validity().not_after.to_datetime())
+    };
+    let all = chain.iter().map(not_after).collect::<Result<Vec<_>, String>>()?;
+    all.into_iter().min().ok_or_else(|| "no certificate in PEM in it".to_owned())
+}

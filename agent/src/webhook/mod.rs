@@ -1,0 +1,96 @@
+//! `app-health-agent webhook`: the admission webhook that rewrites the probes of new pods.
+//!
+//! | port | request | answer |
+//! |---|---|---|
+//! | `--listen`, TLS | `POST /mutate` | an AdmissionReview; 400, 408 or 413 and the reason where the body is none |
+//! | | another method there | 405 |
+//! | | anything else | 404 |
+//! | `--metrics-listen` | `GET /healthz` | 200 |
+//! | | `GET /readyz` | 200 until told to stop, then 503 |
+//! | | `GET /metrics` | the counters, in the text format of Prometheus |
+//! | | anything else | 404, 405 |
+//!
+//! The decisions are the library's ([`app_health_webhook::admission`]). Everything runs on one
+//! thread.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`args`] | the arguments |
+//! | [`server`] | accepts until told to stop, then lets requests finish |
+//! | [`talk`] | one connection: TLS, HTTP/1.1 or HTTP/2 |
+//! | [`mutate`] | one review: read, answered, counted, logged |
+//! | [`body`] | the bounds of a request's body |
+//! | [`status`] | the plain port |
+//! | [`certificate`], [`rotation`], [`expiry`] | the pair of files, its replacement, its end |
+//! | [`metrics`] | what is counted |
+
+pub mod args;
+mod body;
+mod certificate;
+mod expiry;
+mod metrics;
+mod mutate;
+mod rotation;
+mod server;
+mod status;
+mod talk;
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::exit::Failure;
+use crate::logger;
+use crate::net::signals::Signals;
+use crate::net::{bind, raise_descriptors, reason, runtime};
+use args::{Address, WebhookArgs};
+use certificate::Files;
+use rotation::Rotation;
+use server::{Listeners, Server};
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// No input when the certificate cannot be used; system when a port cannot be bound. All of them
+/// name the flag.
+pub fn run(args: &WebhookArgs) -> Result<(), Failure> {
+    logger::init(args.log_level, args.log_format);
+    let files = Files { certificate: args.tls_cert.clone(), key: args.tls_key.clone() };
+    let rotation = Rotation::new(files).map_err(Failure::no_input)?;
+    let tls = rotation.config().map_err(|error| Failure::internal(format!("TLS: {error}")))?;
+    raise_descriptors();
+    runtime()?.block_on(async {
+        let mut signals =
+            Signals::new().map_err(|error| Failure::system(format!("signal handlers: {error}")))?;
+        let listeners = Listeners {
+            reviews: listen("--listen", args.listen)?,
+            status: listen("--metrics-listen", args.metrics_listen)?,
+        };
+        log::info!("listening on {}, metrics on {}", listeners.reviews.1, listeners.status.1);
+        Arc::new(Server::new(args.options(), tls)).run(listeners, rotation, &mut signals).await;
+        Ok(())
+    })
+}
+
+/// Binds the first address that the system has.
+fn listen(flag: &str, address: Address) -> Result<server::Bound, Failure> {
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    for candidate in address.candidates() {
+        result = bind(candidate);
+        if !matches!(&result, Err(error) if is_missing(error)) {
+            break;
+        }
+    }
+    let with_address = |listener: TcpListener| listener.local_addr().map(|at| (listener, at));
+    result
+        .and_then(with_address)
+        .map_err(|error| Failure::system(format!("{flag} {address}: {}", reason(&error))))
+}
+
+/// The system has no such address, or no addresses of this family.
+fn is_missing(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    let missing = [Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL];
+    error.raw_os_error().is_some_and(|number| missing.contains(&Errno::from_raw(number)))
+}

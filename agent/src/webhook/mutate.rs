@@ -1,0 +1,114 @@
+//! One review: read, answered, counted, logged.
+
+use app_health_webhook::admission::{Admission, Outcome, admit};
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Version};
+use log::Level;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::body::{LARGEST, Refusal};
+use super::server::Server;
+use crate::logger;
+
+/// Where the API server sends reviews.
+const PATH: &str = "/mutate";
+
+impl Server {
+    /// The answer to any request on the port of the reviews.
+    pub(super) async fn mutate(&self, request: Request<Incoming>) -> Response<String> {
+        if request.uri().path() != PATH {
+            return text(StatusCode::NOT_FOUND, format!("only {PATH} is served here"));
+        }
+        if request.method() != Method::POST {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only POST".to_owned());
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            return response;
+        }
+        let began = Instant::now();
+        let version = request.version();
+        let response = match self.admit(request.into_body()).await {
+            Ok(admission) => self.admitted(admission),
+            Err((status, reason)) => self.refused(status, reason, version),
+        };
+        self.metrics.took(began.elapsed());
+        response
+    }
+
+    async fn admit(&self, body: Incoming) -> Result<Admission, (StatusCode, String)> {
+        let received = self.memory.read(body).await.map_err(describe)?;
+        admit(&received.bytes, &self.options)
+            .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+    }
+
+    fn admitted(&self, admission: Admission) -> Response<String> {
+        self.metrics.admitted(&admission);
+        if admission.outcome == Outcome::Patched {
+            log(&admission);
+        }
+        let mut response = Response::new(admission.body);
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        response
+    }
+
+    fn refused(&self, status: StatusCode, reason: String, version: Version) -> Response<String> {
+        self.metrics.refused();
+        log::warn!("{}: {reason}", status.as_u16());
+        let mut response = text(status, reason);
+        if status != StatusCode::BAD_REQUEST && version < Version::HTTP_2 {
+            // The rest of its body may still come.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+fn describe(refusal: Refusal) -> (StatusCode, String) {
+    match refusal {
+        Refusal::TooLarge => {
+            let reason = format!("the body is larger than {} MiB", LARGEST >> 20);
+            (StatusCode::PAYLOAD_TOO_LARGE, reason)
+        }
+        Refusal::TooSlow => {
+            (StatusCode::REQUEST_TIMEOUT, "the body did not come within 10 s".to_owned())
+        }
+        Refusal::Broken => (StatusCode::BAD_REQUEST, "the body broke off".to_owned()),
+    }
+}
+
+fn text(status: StatusCode, reason: String) -> Response<String> {
+    let mut response = Response::new(reason);
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
+}
+
+/// Names and reasons only, never what is in a pod.
+fn log(admission: &Admission) {
+    let warnings: Vec<String> = admission.warnings.iter().map(ToString::to_string).collect();
+    let fields = [
+        ("namespace", json!(admission.namespace)),
+        ("name", json!(admission.name)),
+        ("probes", json!(admission.rewritten.len())),
+        ("warnings", Value::from(warnings.clone())),
+        ("dryRun", json!(admission.dry_run)),
+    ];
+    logger::event(Level::Info, &message(admission, &warnings), fields);
+}
+
+fn message(admission: &Admission, warnings: &[String]) -> String {
+    // Nobody has checked the names yet.
+    let name = format!("{}/{}", admission.namespace, admission.name);
+    let name = name.escape_debug();
+    let dry_run = if admission.dry_run { " (dry run)" } else { "" };
+    let probes = admission.rewritten.len();
+    let mut message = format!("{name}{dry_run}: {probes} probes rewritten");
+    for (index, warning) in warnings.iter().enumerate() {
+        message.push_str(if index == 0 { "; warnings: " } else { " | " });
+        message.push_str(warning);
+    }
+    message
+}

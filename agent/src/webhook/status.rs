@@ -1,0 +1,39 @@
+//! The plain port: health, readiness, metrics, and nothing else.
+
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::server::{Phase, Server};
+
+/// The text format of Prometheus.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// The answer to any request there.
+pub fn answer<B>(request: &Request<B>, server: &Server) -> Response<String> {
+    let (status, kind, text) = match request.uri().path() {
+        "/healthz" => (StatusCode::OK, PLAIN, "ok".to_owned()),
+        // The certificate was loaded before there was a port to ask.
+        "/readyz" if server.phase() == Phase::Serving => (StatusCode::OK, PLAIN, "ok".to_owned()),
+        "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, "stopping".to_owned()),
+        "/metrics" => (StatusCode::OK, METRICS, server.metrics.text()),
+        _ => {
+            let text = "only /healthz, /readyz and /metrics are served here".to_owned();
+            (StatusCode::NOT_FOUND, PLAIN, text)
+        }
+    };
+    if status != StatusCode::NOT_FOUND && !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response =
+            of(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD".to_owned());
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    of(status, kind, text)
+}
+
+fn of(status: StatusCode, kind: &'static str, text: String) -> Response<String> {
+    let mut response = Response::new(text);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

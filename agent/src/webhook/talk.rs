@@ -1,0 +1,123 @@
+//! One connection: TLS, then HTTP/1.1 or HTTP/2, as its client chose.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper::{Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+
+use super::server::{Phase, Server};
+use super::status;
+use crate::net::connections::Connection;
+
+/// For a connection that is told to close, and has no request under way, to do so.
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// A request's head, all of it; hyper takes no less.
+const MOST_HEAD: usize = 16 << 10;
+
+/// Requests at once on one connection: an API server opens another one beyond that.
+const STREAMS: u32 = 64;
+
+type Answer = Result<Response<String>, Infallible>;
+
+impl Server {
+    /// A connection to the port of the reviews.
+    pub async fn talk_tls(self: Arc<Self>, stream: TcpStream, connection: Connection) {
+        let tls = tokio::select! {
+            biased;
+            () = connection.closed() => return,
+            () = self.draining() => return,
+            tls = self.tls.accept(stream) => tls,
+        };
+        match tls {
+            Ok(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                self.talk_http2(tls, Arc::new(connection)).await;
+            }
+            Ok(tls) => self.talk_http1(tls, Arc::new(connection)).await,
+            Err(error) => log::debug!("TLS handshake: {error}"),
+        }
+    }
+
+    async fn talk_http1(self: Arc<Self>, tls: TlsStream<TcpStream>, connection: Arc<Connection>) {
+        let service = service_fn(|request| self.review(request, &connection));
+        let talk = http1::Builder::new()
+            // hyper's own would end idle connections too: see Connections.
+            .header_read_timeout(None)
+            .max_buf_size(MOST_HEAD)
+            .serve_connection(TokioIo::new(tls), service);
+        self.until_closed(talk, &connection).await;
+    }
+
+    async fn talk_http2(self: Arc<Self>, tls: TlsStream<TcpStream>, connection: Arc<Connection>) {
+        let service = service_fn(|request| {
+            let (server, connection) = (Arc::clone(&self), Arc::clone(&connection));
+            async move { server.review(request, &connection).await }
+        });
+        let talk = http2::Builder::new(TokioExecutor::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(MOST_HEAD as u32)
+            .serve_connection(TokioIo::new(tls), service);
+        self.until_closed(talk, &connection).await;
+    }
+
+    /// A connection to the port of health and metrics.
+    pub async fn talk_plain(self: Arc<Self>, stream: TcpStream, connection: Connection) {
+        let service = service_fn(async |request: Request<Incoming>| -> Answer {
+            let _busy = connection.busy();
+            Ok(status::answer(&request, &self))
+        });
+        let talk = http1::Builder::new()
+            .header_read_timeout(None)
+            .max_buf_size(MOST_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::select! {
+            biased;
+            () = connection.closed() => {}
+            _ = talk => {}
+        }
+    }
+
+    /// Serves until the client, or we, want to end it. Requests under way are answered.
+    async fn until_closed<C>(&self, talk: C, connection: &Connection)
+    where
+        C: GracefulConnection<Error = hyper::Error>,
+    {
+        let mut talk = pin!(talk);
+        let result = tokio::select! {
+            biased;
+            () = connection.closed() => {
+                talk.as_mut().graceful_shutdown();
+                timeout(CLOSE, talk).await.unwrap_or(Ok(()))
+            }
+            () = self.draining() => {
+                talk.as_mut().graceful_shutdown();
+                talk.await
+            }
+            result = talk.as_mut() => result,
+        };
+        if let Err(error) = result {
+            log::debug!("connection: {error}");
+        }
+    }
+
+    async fn review(&self, request: Request<Incoming>, connection: &Connection) -> Answer {
+        let _busy = connection.busy();
+        let version = request.version();
+        let mut response = self.mutate(request).await;
+        if version < Version::HTTP_2 && self.phase() > Phase::Serving {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
+}

@@ -1,0 +1,119 @@
+//! `app-health-agent certs`: what it prints serves, and renewing keeps the CA.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::authority::Authority;
+use crate::client::{config, tls};
+use crate::server::{BINARY, Server};
+
+fn run(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(BINARY)
+        .arg("certs")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn printed(arguments: &[&str], input: &str) -> String {
+    let output = run(arguments, input);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What follows `name: ` in a manifest, decoded.
+fn value(manifest: &str, name: &str) -> String {
+    let start = format!("{name}: ");
+    let line = manifest.lines().find_map(|line| line.trim().strip_prefix(&start));
+    let text = line.unwrap_or_else(|| panic!("no {name}"));
+    String::from_utf8(STANDARD.decode(text).unwrap()).unwrap()
+}
+
+async fn handshake(manifest: &str, ca: &str) -> std::io::Result<()> {
+    let authority = Authority::new();
+    authority.put(&value(manifest, "tls.crt"), &value(manifest, "tls.key"));
+    let server = Server::start(&authority);
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+    tls(&server, config(roots, rustls::ALL_VERSIONS)).await.map(drop)
+}
+
+const SERVICE: [&str; 4] = ["--service", "webhook", "--namespace", "test"];
+
+#[tokio::test]
+async fn what_it_prints_serves_and_renewing_keeps_the_ca() {
+    let first = printed(&SERVICE, "");
+    let ca = value(&first, "caBundle");
+    assert_eq!(ca, value(&first, "ca.crt"));
+    handshake(&first, &ca).await.unwrap();
+
+    let renewed = printed(&[&SERVICE[..], &["--renew", "-"]].concat(), &first);
+    assert_eq!(value(&renewed, "caBundle"), ca);
+    assert_eq!(value(&renewed, "ca.key"), value(&first, "ca.key"));
+    assert_ne!(value(&renewed, "tls.key"), value(&first, "tls.key"));
+    handshake(&renewed, &ca).await.unwrap();
+
+    let another = printed(&SERVICE, "");
+    assert_ne!(value(&another, "caBundle"), ca);
+    handshake(&another, &ca).await.unwrap_err();
+    let elsewhere = printed(&["--service", "webhook", "--namespace", "other"], "");
+    handshake(&elsewhere, &value(&elsewhere, "ca.crt")).await.unwrap_err();
+}
+
+#[test]
+fn private_keys_are_in_the_secret_alone() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let output = Command::new(BINARY).arg("certs").current_dir(&folder).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (secret, configuration) = text.split_once("---\n").unwrap();
+    assert!(secret.contains("kind: Secret") && value(secret, "tls.key").contains("PRIVATE KEY"));
+    assert!(value(configuration, "caBundle").starts_with("-----BEGIN CERTIFICATE-----"));
+    assert!(!value(configuration, "caBundle").contains("PRIVATE"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_secret_that_cannot_be_renewed() {
+    let good = printed(&[], "");
+    let other = printed(&[], "");
+    let with = |name: &str, value: &str| {
+        let line = good.lines().find(|line| line.trim().starts_with(name)).unwrap();
+        good.replace(line, &format!("  {name}: {value}"))
+    };
+    let of = |name: &str| STANDARD.encode(value(&other, name));
+    for (secret, exit, says) in [
+        (String::new(), 65, "no Secret in it"),
+        ("kind: ConfigMap".to_owned(), 65, "no Secret in it"),
+        ("kind: Secret".to_owned(), 65, "data has no ca.crt"),
+        ("kind: [".to_owned(), 65, "--renew -: "),
+        (with("ca.crt", "'*'"), 65, "data.ca.crt: "),
+        (with("ca.crt", ""), 65, "data has no ca.crt"),
+        (with("ca.crt", "aGVsbG8="), 65, "ca.crt: no certificate in PEM"),
+        (with("ca.crt", &STANDARD.encode(value(&good, "tls.crt"))), 65, "ca.crt: not the"),
+        (with("ca.key", "aGVsbG8="), 65, "ca.key: "),
+        (with("ca.key", &of("ca.key")), 65, "ca.key: does not fit ca.crt"),
+    ] {
+        let output = run(&["--renew", "-"], &secret);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(exit), "{text}");
+        assert!(text.contains(says) && text.lines().count() == 1, "{says}: {text}");
+        assert!(output.stdout.is_empty());
+    }
+    let missing = run(&["--renew", "/no/such/file"], "");
+    let text = String::from_utf8(missing.stderr).unwrap();
+    assert_eq!(missing.status.code(), Some(66), "{text}");
+    assert!(text.contains("--renew /no/such/file: No such file"), "{text}");
+}

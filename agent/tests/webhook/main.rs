@@ -1,0 +1,23 @@
+//! `app-health-agent webhook`, end to end: the real binary, real TLS.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | [`reviews`] | reviews in, patches out; what is no review |
+//! | [`hostile`] | no TLS, old TLS, silent clients, bodies too large and too slow |
+//! | [`start`] | flags, environment and files that are wrong: the exit code and one line |
+//! | [`status`] | health, readiness, metrics, log lines |
+//! | [`rotation`] | another certificate while requests go on |
+//! | [`certs`] | the certificates that `certs` makes |
+//! | [`stop`] | SIGTERM under load |
+//! | [`server`], [`client`], [`authority`] | the process under test, its client, its certificates |
+
+mod authority;
+mod certs;
+mod client;
+mod hostile;
+mod reviews;
+mod rotation;
+mod server;
+mod start;
+mod status;
+mod stop;

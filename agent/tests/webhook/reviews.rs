@@ -1,0 +1,100 @@
+//! Reviews in, patches out; what is no review.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::authority::Authority;
+use crate::client::{Connection, Http, review};
+use crate::server::Server;
+
+fn parsed() -> Value {
+    serde_json::from_str(&review()).unwrap()
+}
+
+/// The answer's `response`, of an answer that is one.
+fn response(body: &str) -> Value {
+    let mut answer: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(answer["response"]["allowed"], true);
+    answer["response"].take()
+}
+
+#[tokio::test]
+async fn a_pod_is_patched() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    for http in [Http::One, Http::Two] {
+        let mut connection = Connection::open(&server, &authority, http).await.unwrap();
+        for _ in 0..2 {
+            let answer = connection.post(review()).await.unwrap();
+            assert_eq!((answer.status, answer.closes), (200, false), "{http:?}");
+            let response = response(&answer.body);
+            assert_eq!(response["uid"], parsed()["request"]["uid"]);
+            assert_eq!(response["auditAnnotations"]["probes-rewritten"], "3");
+            let patch = STANDARD.decode(response["patch"].as_str().unwrap()).unwrap();
+            let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+            let mut pod = parsed()["request"]["object"].take();
+            json_patch::patch(&mut pod, &patch).unwrap();
+            let spec = &pod["spec"]["containers"];
+            assert_eq!(spec[0]["livenessProbe"]["httpGet"]["path"], "/app-health/hello/livez");
+            assert_eq!(spec[3]["image"], "agent:1");
+        }
+    }
+}
+
+#[tokio::test]
+async fn other_requests_get_what_fits() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    let mut config_map = parsed();
+    config_map["request"]["kind"]["kind"] = json!("ConfigMap");
+    let mut wrong_type = parsed();
+    wrong_type["request"]["object"]["spec"]["containers"][0]["ports"] = json!(7);
+    let beta = review().replace("admission.k8s.io/v1\"", "admission.k8s.io/v1beta1\"");
+    let large = "x".repeat(10 << 20);
+    for http in [Http::One, Http::Two] {
+        let mut connection = Connection::open(&server, &authority, http).await.unwrap();
+        for (method, path, body, status, says) in [
+            ("GET", "/mutate", "", 405, "only POST"),
+            ("POST", "/", "{}", 404, "only /mutate"),
+            ("POST", "/healthz", "{}", 404, "only /mutate"),
+            ("POST", "/mutate", "", 400, "the body is empty"),
+            ("POST", "/mutate", "hello", 400, "no AdmissionReview: expected value"),
+            ("POST", "/mutate", &beta, 400, "v1beta1"),
+            (
+                "POST",
+                "/mutate",
+                &review().replace("\"uid\": \"705", "\"id\": \"705"),
+                400,
+                "no uid",
+            ),
+            ("POST", "/mutate", &config_map.to_string(), 200, "\"allowed\":true}}"),
+            ("POST", "/mutate", &wrong_type.to_string(), 200, "/spec/containers/0/ports: expected"),
+            ("POST", "/mutate", &large, 413, "larger than 8 MiB"),
+        ] {
+            let answer = connection.send(method, path, body.to_owned()).await.unwrap();
+            let shown = (&answer.body, method, path, http);
+            assert_eq!(answer.status, status, "{shown:?}");
+            assert!(answer.body.contains(says), "{shown:?}");
+            if answer.closes {
+                connection = Connection::open(&server, &authority, http).await.unwrap();
+            }
+        }
+        connection = Connection::open(&server, &authority, http).await.unwrap();
+        assert_eq!(connection.post(review()).await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_pod_of_megabytes_is_patched() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    let mut large = parsed();
+    let env = large["request"]["object"]["spec"]["containers"][0]["env"].as_array_mut().unwrap();
+    env.push(json!({"name": "BIG", "value": "\u{e9}\n".repeat(400_000)}));
+    let large = large.to_string();
+    assert!(large.len() > 1_500_000);
+    let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
+    let answer = connection.post(large).await.unwrap();
+    assert!(response(&answer.body)["patch"].is_string());
+}

@@ -1,0 +1,99 @@
+//! Flags, environment and files that are wrong: one line that names the flag, and nothing served.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
+
+use rcgen::KeyPair;
+
+use crate::authority::Authority;
+use crate::server::BINARY;
+
+/// Runs it to its end: exit code and stderr.
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
+    let output = Command::new(BINARY)
+        .arg("webhook")
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[track_caller]
+fn refuses(arguments: &[&str], environment: &[(&str, &str)], exit: i32, says: &[&str]) {
+    let (code, text) = run(arguments, environment);
+    assert_eq!(code, Some(exit), "{arguments:?}: {text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.starts_with("app-health-agent: "), "{text}");
+    for says in says {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+}
+
+#[test]
+fn files_that_cannot_be_used() {
+    let authority = Authority::new();
+    let (certificate, key) = (authority.certificate(), authority.key());
+    let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
+    let folder = tempfile::TempDir::new().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let other_key = write("other", &KeyPair::generate().unwrap().serialize_pem());
+    let empty = write("empty", "");
+    let large = write("large", &"x".repeat(2 << 20));
+    let damaged = fs::read_to_string(certificate).unwrap().replace("MII", "AAA");
+    let damaged = write("damaged", &damaged);
+    for (certificate, key, says) in [
+        ("/no/such/file", key, ["--tls-cert /no/such/file: ", "No such file"]),
+        (certificate, "/no/such/file", ["--tls-key /no/such/file: ", "No such file"]),
+        ("/", key, ["--tls-cert /: ", "Is a directory"]),
+        (&empty, key, ["--tls-cert ", "no certificate in PEM"]),
+        (key, key, ["--tls-cert ", "no certificate in PEM"]),
+        (&damaged, key, ["--tls-cert ", "no X.509 certificate"]),
+        (&large, key, ["--tls-cert ", "larger than 1 MiB"]),
+        (certificate, &empty, ["--tls-key ", "no private key in PEM"]),
+        (certificate, certificate, ["--tls-key ", "no private key in PEM"]),
+        (certificate, &other_key, ["--tls-key ", "cannot be used with the certificate"]),
+    ] {
+        refuses(&["--tls-cert", certificate, "--tls-key", key], &[], 66, &says);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let authority = Authority::new();
+    let (certificate, key) = (authority.certificate(), authority.key());
+    let files = ["--tls-cert", certificate.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let says = |flag: &str| format!("{flag} {taken}: Address already in use");
+    let listen = [&files[..], &["--listen", &taken]].concat();
+    refuses(&listen, &[], 71, &[&says("--listen")]);
+    let metrics = [&files[..], &["--listen", "127.0.0.1:0", "--metrics-listen", &taken]].concat();
+    refuses(&metrics, &[], 71, &[&says("--metrics-listen")]);
+}
+
+#[test]
+fn values_that_are_none_by_flag_and_by_environment() {
+    for (flag, variable, value) in [
+        ("--listen", "APP_HEALTH_LISTEN", "8443"),
+        ("--metrics-listen", "APP_HEALTH_METRICS_LISTEN", "localhost:80"),
+        ("--default-rewrite", "APP_HEALTH_DEFAULT_REWRITE", "perhaps"),
+        ("--sidecar", "APP_HEALTH_SIDECAR", "istio-proxy,Envoy"),
+        ("--status-port", "APP_HEALTH_STATUS_PORT", "65536"),
+        ("--agent-image", "APP_HEALTH_AGENT_IMAGE", "an image"),
+        ("--log-format", "APP_HEALTH_LOG_FORMAT", "xml"),
+        ("--log-level", "APP_HEALTH_LOG_LEVEL", "loud"),
+    ] {
+        let files = ["--tls-cert", "/none", "--tls-key", "/none"];
+        refuses(&[&files[..], &[flag, value]].concat(), &[], 64, &[flag]);
+        refuses(&files, &[(variable, value)], 64, &[flag]);
+    }
+    refuses(&[], &[("APP_HEALTH_TLS_CERT", "/none")], 64, &["--tls-key"]);
+    let both = [("APP_HEALTH_TLS_CERT", "/none"), ("APP_HEALTH_TLS_KEY", "/none")];
+    refuses(&[], &both, 66, &["--tls-cert /none: "]);
+}

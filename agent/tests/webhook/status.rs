@@ -1,0 +1,70 @@
+//! Health, readiness, metrics, log lines.
+
+use serde_json::{Value, json};
+
+use crate::authority::Authority;
+use crate::client::{Connection, Http, review};
+use crate::server::Server;
+
+#[test]
+fn the_plain_port_serves_three_paths() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    assert_eq!(server.get("/healthz"), Some((200, "ok".to_owned())));
+    assert_eq!(server.get("/readyz?verbose"), Some((200, "ok".to_owned())));
+    for (request, status) in [
+        ("GET /metrics", 200),
+        ("HEAD /healthz", 200),
+        ("POST /healthz", 405),
+        ("POST /mutate", 404),
+        ("GET /", 404),
+        ("GET /debug/pprof", 404),
+    ] {
+        let request = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert_eq!(server.plain(&request).unwrap().0, status, "{request}");
+    }
+}
+
+#[tokio::test]
+async fn an_admission_is_counted_and_logged_without_its_content() {
+    let authority = Authority::new();
+    let server = Server::with(&authority, &["--log-format", "json"]);
+    let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
+    connection.post(review()).await.unwrap();
+    connection.post("{}").await.unwrap();
+    for (metric, value) in [
+        ("app_health_admissions_total{result=\"patched\"}", 1.0),
+        ("app_health_admissions_total{result=\"refused\"}", 1.0),
+        ("app_health_probes_rewritten_total{handler=\"tcpSocket\",kind=\"livenessProbe\"}", 1.0),
+        ("app_health_warnings_total{reason=\"host\"}", 1.0),
+        ("app_health_admission_duration_seconds_count", 2.0),
+    ] {
+        assert_eq!(server.metric(metric), value, "{metric}");
+    }
+    let days = 24.0 * 3600.0;
+    let now = time::OffsetDateTime::now_utc().unix_timestamp() as f64;
+    let left = server.metric("app_health_certificate_expiry_timestamp_seconds") - now;
+    assert!(left > 89.0 * days && left < 91.0 * days, "{left}");
+
+    let line: Value = serde_json::from_str(&server.wait_for("probes rewritten")).unwrap();
+    let warning = "vault-agent/livenessProbe: it asks the host \"127.0.0.1\"; it stays as it was";
+    assert_eq!(line["namespace"], "shop");
+    assert_eq!(line["name"], "hello-5d9c7b6f8-");
+    assert_eq!((&line["probes"], &line["dryRun"]), (&json!(3), &json!(false)));
+    assert_eq!(line["warnings"], json!([warning]));
+    assert_eq!(line["level"], "info");
+    for secret in ["registry.example", "/ready", "vault:1.20", "LEVEL"] {
+        assert!(!server.log().contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn a_pod_that_needs_nothing_is_not_logged() {
+    let authority = Authority::new();
+    let server = Server::with(&authority, &["--default-rewrite", "false"]);
+    let mut connection = Connection::open(&server, &authority, Http::One).await.unwrap();
+    let answer = connection.post(review()).await.unwrap();
+    assert!(!answer.body.contains("patch"), "{}", answer.body);
+    assert_eq!(server.metric("app_health_admissions_total{result=\"unchanged\"}"), 1.0);
+    assert_eq!(server.log().lines().count(), 1, "{}", server.log());
+}

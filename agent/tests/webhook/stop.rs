@@ -1,0 +1,106 @@
+//! SIGTERM: not ready any more, and no request is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal::{SIGINT, SIGTERM};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::authority::{Authority, NAME};
+use crate::client::{Connection, Failure, Http, config, review, tls};
+use crate::server::{Server, eventually};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_is_lost_under_load() {
+    let authority = Arc::new(Authority::new());
+    let server = Arc::new(Server::start(&authority));
+    let ready = Arc::new(AtomicBool::new(true));
+    let clients: Vec<_> = (0..16)
+        .map(|number| {
+            let (server, authority) = (Arc::clone(&server), Arc::clone(&authority));
+            let ready = Arc::clone(&ready);
+            let http = if number % 2 == 0 { Http::One } else { Http::Two };
+            tokio::spawn(async move { send(&server, &authority, &ready, http).await })
+        })
+        .collect();
+    let busy = || server.metric("app_health_admission_duration_seconds_count") > 200.0;
+    tokio::task::block_in_place(|| eventually("load", busy));
+    server.signal(SIGTERM);
+    let unready = || server.get("/readyz").is_none_or(|(status, _)| status == 503);
+    tokio::task::block_in_place(|| eventually("not ready", unready));
+    // From here on a Service sends no new connections.
+    ready.store(false, Ordering::Relaxed);
+    for client in clients {
+        let (before, after) = client.await.unwrap();
+        assert!(before > 0 && after > 0, "{before} before, {after} after the signal");
+    }
+    let mut server = Arc::into_inner(server).unwrap();
+    assert_eq!(server.wait(), Some(0));
+}
+
+/// Sends until the connection is closed after the signal. Requests answered before and after it.
+async fn send(
+    server: &Server,
+    authority: &Authority,
+    ready: &AtomicBool,
+    http: Http,
+) -> (usize, usize) {
+    let (mut before, mut after) = (0, 0);
+    let review = review();
+    while ready.load(Ordering::Relaxed) {
+        let mut connection = Connection::open(server, authority, http).await.unwrap();
+        loop {
+            let count = if ready.load(Ordering::Relaxed) { &mut before } else { &mut after };
+            match connection.post(review.clone()).await {
+                Ok(answer) => {
+                    assert_eq!(answer.status, 200);
+                    *count += 1;
+                    if answer.closes {
+                        break;
+                    }
+                }
+                Err(Failure::NotSent(_)) => break,
+                Err(Failure::Lost(error)) => panic!("lost: {error}"),
+            }
+        }
+    }
+    (before, after)
+}
+
+#[tokio::test]
+async fn it_ends_within_ten_seconds_whoever_is_still_there() {
+    let authority = Authority::new();
+    let mut server = Server::start(&authority);
+    let mut slow = tls(&server, config(authority.roots(), rustls::ALL_VERSIONS)).await.unwrap();
+    let head = format!("POST /mutate HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 100000\r\n\r\n");
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let began = Instant::now();
+    server.signal(SIGTERM);
+    server.wait_for("SIGTERM: not ready any more");
+    assert_eq!(server.get("/readyz").unwrap().0, 503);
+    assert_eq!(server.get("/healthz").unwrap().0, 200);
+    let mut late = Connection::open(&server, &authority, Http::One).await.unwrap();
+    let answer = late.post(review()).await.unwrap();
+    assert_eq!(
+        (answer.status, answer.closes),
+        (200, true),
+        "for a while it is served all the same"
+    );
+    let mut answer = Vec::new();
+    let _ = slow.read_to_end(&mut answer).await;
+    assert_eq!(server.wait(), Some(0));
+    assert!(began.elapsed() < Duration::from_millis(10_500), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let authority = Authority::new();
+    let mut server = Server::start(&authority);
+    let began = Instant::now();
+    server.signal(SIGTERM);
+    server.wait_for("SIGTERM: not ready any more");
+    server.signal(SIGINT);
+    assert_eq!(server.wait(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}

@@ -1,0 +1,149 @@
+//! AdmissionReview in, AdmissionReview out: what the API server asks about a new pod.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | `request` | what is an AdmissionReview, and what of it concerns us |
+//! | `response` | the answer's text |
+//! | `warnings` | warnings within the lengths that the API server takes |
+//!
+//! Nothing is ever refused: where a pod cannot be rewritten it comes in as it is, with a warning.
+
+mod request;
+mod response;
+#[cfg(test)]
+mod tests;
+mod warnings;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::manifest::owner;
+use crate::patch::Pointer;
+use crate::rewrite::{Cause, Malformed, Options, Report, Rewrite, Warning, rewrite};
+use request::{Request, Review};
+
+/// The answer to a review, and what is to be logged and counted of it.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// The AdmissionReview to answer with: JSON.
+    pub body: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The pod's namespace; empty where it has none.
+    pub namespace: String,
+    /// The pod's name or, where it has none yet, its generateName.
+    pub name: String,
+    /// Whether nothing will come of the request.
+    pub dry_run: bool,
+    /// The probes that are rewritten.
+    pub rewritten: Vec<Report>,
+    /// All warnings, uncut.
+    pub warnings: Vec<Warning>,
+}
+
+/// What came of a review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The pod is patched.
+    Patched,
+    /// The pod is as it should be, or has to stay as it is.
+    Unchanged,
+    /// A field of the pod has a type that no pod can have; it is left to the API server.
+    Malformed,
+    /// No pod, or none that is being created.
+    NotConcerned,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Outcome; 4] =
+        [Outcome::Patched, Outcome::Unchanged, Outcome::Malformed, Outcome::NotConcerned];
+
+    /// In snake case, as a metric's label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Outcome::Patched => "patched",
+            Outcome::Unchanged => "unchanged",
+            Outcome::Malformed => "malformed",
+            Outcome::NotConcerned => "not_concerned",
+        }
+    }
+}
+
+/// A body is no AdmissionReview of v1: there is no uid to answer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoReview(String);
+
+impl fmt::Display for NoReview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no AdmissionReview: {}", self.0)
+    }
+}
+
+impl std::error::Error for NoReview {}
+
+/// Answers the review that `body` holds.
+///
+/// # Errors
+/// It holds none: one line that says why.
+pub fn admit(body: &[u8], options: &Options) -> Result<Admission, NoReview> {
+    let request = Review::parse(body)?;
+    if !request.creates_pod() {
+        let body = response::untouched(&request.uid);
+        return Ok(Admission::new(&request, body, Outcome::NotConcerned));
+    }
+    let Some(object) = request.object else {
+        return Ok(malformed(&request, "request.object: there is none"));
+    };
+    Ok(match serde_json::from_str(object.get()) {
+        Ok(pod) => admit_pod(&request, &pod, options),
+        // It is JSON, but too deep, or with a number or text that no value can be.
+        Err(error) => malformed(&request, &format!("request.object: {error}")),
+    })
+}
+
+fn admit_pod(request: &Request<'_>, pod: &Value, options: &Options) -> Admission {
+    let mut admission = match rewrite(pod, options) {
+        Ok(rewrite) => patched(request, rewrite),
+        Err(Malformed { at, problem }) if at == Pointer::root() => {
+            malformed(request, &format!("request.object: {problem}"))
+        }
+        Err(error) => malformed(request, &error.to_string()),
+    };
+    let owner = owner(pod);
+    admission.name = owner.name.to_owned();
+    if admission.namespace.is_empty() {
+        admission.namespace = owner.namespace.to_owned();
+    }
+    admission
+}
+
+fn patched(request: &Request<'_>, rewrite: Rewrite) -> Admission {
+    let outcome = if rewrite.patch.is_empty() { Outcome::Unchanged } else { Outcome::Patched };
+    let rewritten: Vec<_> = rewrite.probes.into_iter().filter(|probe| probe.to.is_ok()).collect();
+    let body = response::of_pod(&request.uid, &rewrite.patch, rewritten.len(), &rewrite.warnings);
+    let admission = Admission::new(request, body, outcome);
+    Admission { rewritten, warnings: rewrite.warnings, ..admission }
+}
+
+fn malformed(request: &Request<'_>, problem: &str) -> Admission {
+    let reason = format!("{problem}; its probes stay as they were");
+    let warnings = vec![Warning { probe: None, cause: Cause::Malformed, reason }];
+    let body = response::of_pod(&request.uid, &[], 0, &warnings);
+    Admission { warnings, ..Admission::new(request, body, Outcome::Malformed) }
+}
+
+impl Admission {
+    fn new(request: &Request<'_>, body: String, outcome: Outcome) -> Self {
+        Self {
+            body,
+            outcome,
+            namespace: request.namespace().to_owned(),
+            name: String::new(),
+            dry_run: request.dry_run(),
+            rewritten: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Reading a review. What does not matter is skipped, whatever it is: managed fields, the old
+//! object, the user, fields of a later Kubernetes.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::NoReview;
+
+const VERSION: &str = "admission.k8s.io/v1";
+const KIND: &str = "AdmissionReview";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Review<'a> {
+    #[serde(borrow, default)]
+    api_version: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    request: Option<Request<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request<'a> {
+    #[serde(borrow, default)]
+    pub uid: Cow<'a, str>,
+    #[serde(borrow, default)]
+    kind: Option<GroupVersionKind<'a>>,
+    #[serde(borrow, default)]
+    sub_resource: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    namespace: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    operation: Option<Cow<'a, str>>,
+    #[serde(default)]
+    dry_run: Option<bool>,
+    /// As it stands: it may be anything, of any depth.
+    #[serde(borrow, default)]
+    pub object: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct GroupVersionKind<'a> {
+    #[serde(borrow, default)]
+    group: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    version: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    kind: Option<Cow<'a, str>>,
+}
+
+impl Review<'_> {
+    pub fn parse(body: &[u8]) -> Result<Request<'_>, NoReview> {
+        if body.is_empty() {
+            return Err(NoReview("the body is empty".to_owned()));
+        }
+        let review: Review<'_> =
+            serde_json::from_slice(body).map_err(|error| NoReview(error.to_string()))?;
+        review.check_type()?;
+        let request = review.request.ok_or_else(|| NoReview("it has no request".to_owned()))?;
+        if request.uid.is_empty() {
+            return Err(NoReview("its request has no uid".to_owned()));
+        }
+        Ok(request)
+    }
+
+    fn check_type(&self) -> Result<(), NoReview> {
+        let (version, kind) = (text(&self.api_version), text(&self.kind));
+        if kind != KIND {
+            return Err(NoReview(format!("its kind is {kind:?}, not {KIND:?}")));
+        }
+        if version != VERSION {
+            let problem = format!(
+                "its apiVersion is {version:?}, not {VERSION:?}: set admissionReviewVersions to [v1]"
+            );
+            return Err(NoReview(problem));
+        }
+        Ok(())
+    }
+}
+
+impl Request<'_> {
+    /// A pod itself, not one of its subresources.
+    pub fn creates_pod(&self) -> bool {
+        let is_pod = self.kind.as_ref().is_some_and(|kind| {
+            (text(&kind.group), text(&kind.version), text(&kind.kind)) == ("", "v1", "Pod")
+        });
+        is_pod && text(&self.operation) == "CREATE" && text(&self.sub_resource).is_empty()
+    }
+
+    pub fn namespace(&self) -> &str {
+        text(&self.namespace)
+    }
+
+    pub fn dry_run(&self) -> bool {
+        self.dry_run == Some(true)
+    }
+}
+
+fn text<'a>(text: &'a Option<Cow<'_, str>>) -> &'a str {
+    text.as_deref().unwrap_or_default()
+}

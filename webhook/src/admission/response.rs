@@ -1,0 +1,75 @@
+//! The answer's text.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use super::warnings;
+use crate::patch::Operation;
+use crate::rewrite::Warning;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_annotations: Option<Annotations>,
+}
+
+/// The API server puts the webhook's name in front of each key.
+#[derive(Serialize)]
+struct Annotations {
+    #[serde(rename = "probes-rewritten")]
+    probes_rewritten: String,
+}
+
+/// The answer about a pod.
+pub(super) fn of_pod(
+    uid: &str,
+    patch: &[Operation],
+    rewritten: usize,
+    warnings: &[Warning],
+) -> String {
+    let patch = (!patch.is_empty()).then(|| STANDARD.encode(text(&patch)));
+    text(&review(Response {
+        uid,
+        patch_type: patch.as_ref().map(|_| "JSONPatch"),
+        patch,
+        warnings: warnings::cut(warnings),
+        audit_annotations: Some(Annotations { probes_rewritten: rewritten.to_string() }),
+        ..Response::default()
+    }))
+}
+
+/// The answer about anything else.
+pub(super) fn untouched(uid: &str) -> String {
+    text(&review(Response { uid, ..Response::default() }))
+}
+
+fn review(response: Response<'_>) -> Review<'_> {
+    Review {
+        api_version: "admission.k8s.io/v1",
+        kind: "AdmissionReview",
+        response: Response { allowed: true, ..response },
+    }
+}
+
+/// Nothing here has a key that is no text, the only thing that could fail.
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,226 @@
+//! Reviews as an API server sends them, and what no API server would send.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A ReplicaSet's pod, defaulted, after Istio's and another injector.
+fn review() -> Value {
+    let text = include_str!("../../../tests/golden/admission/create-pod.json");
+    serde_json::from_str(text).unwrap()
+}
+
+fn options() -> Options {
+    Options { agent_image: Some("agent:1".to_owned()), ..Options::default() }
+}
+
+fn admitted(review: &Value) -> Admission {
+    admit(review.to_string().as_bytes(), &options()).unwrap()
+}
+
+/// The answer's `response`.
+fn response(admission: &Admission) -> Value {
+    let mut answer: Value = serde_json::from_str(&admission.body).unwrap();
+    assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
+    assert_eq!(answer["kind"], "AdmissionReview");
+    assert_eq!(answer["response"]["allowed"], true);
+    answer["response"].take()
+}
+
+/// The pod after the answer's patch, applied by the crate json-patch.
+fn patched(review: &Value, admission: &Admission) -> Value {
+    let response = response(admission);
+    assert_eq!(response["patchType"], "JSONPatch");
+    let patch = STANDARD.decode(response["patch"].as_str().unwrap()).unwrap();
+    let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+    let mut pod = review["request"]["object"].clone();
+    json_patch::patch(&mut pod, &patch).unwrap();
+    pod
+}
+
+fn by_the_library(pod: &Value) -> Value {
+    let mut patched = pod.clone();
+    let rewrite = rewrite(pod, &options()).unwrap();
+    crate::patch::apply(&mut patched, &rewrite.patch).unwrap();
+    patched
+}
+
+#[test]
+fn a_pod_is_patched_as_the_library_says() {
+    let review = review();
+    let admission = admitted(&review);
+    let pod = patched(&review, &admission);
+    assert_eq!(pod, by_the_library(&review["request"]["object"]));
+    assert_eq!(pod["spec"]["containers"][0]["readinessProbe"]["httpGet"]["port"], 15020);
+    assert_eq!(pod["spec"]["containers"][3]["name"], "app-health-agent");
+    let response = response(&admission);
+    assert_eq!(response["uid"], review["request"]["uid"]);
+    assert_eq!(response["auditAnnotations"], json!({"probes-rewritten": "3"}));
+    let warning =
+        "app-health: vault-agent/livenessProbe: it asks the host \"127.0.0.1\"; it stays as it was";
+    assert_eq!(response["warnings"], json!([warning]));
+    assert_eq!(admission.outcome, Outcome::Patched);
+    assert_eq!((admission.namespace.as_str(), &*admission.name), ("shop", "hello-5d9c7b6f8-"));
+    let handlers: Vec<_> = admission.rewritten.iter().map(|report| report.handler).collect();
+    assert_eq!(handlers, ["httpGet", "tcpSocket", "httpGet"]);
+}
+
+#[test]
+fn a_second_time_nothing_is_left_to_do() {
+    let mut review = review();
+    review["request"]["object"] = patched(&review, &admitted(&review));
+    let again = admitted(&review);
+    assert_eq!(again.outcome, Outcome::Unchanged);
+    let response = response(&again);
+    assert_eq!((response.get("patch"), response.get("patchType")), (None, None));
+    assert_eq!(response["auditAnnotations"], json!({"probes-rewritten": "0"}));
+}
+
+#[test]
+fn a_sidecar_that_comes_later_ends_in_the_same_pod() {
+    let whole = review();
+    let mut early = review();
+    let containers = early["request"]["object"]["spec"]["containers"].as_array_mut().unwrap();
+    let sidecar = containers.remove(2);
+    let first = admitted(&early);
+    assert_eq!(first.outcome, Outcome::Unchanged);
+    assert_eq!(first.warnings[0].cause, Cause::NoSidecar);
+    let containers = early["request"]["object"]["spec"]["containers"].as_array_mut().unwrap();
+    containers.push(sidecar);
+    assert_eq!(patched(&early, &admitted(&early)), patched(&whole, &admitted(&whole)));
+}
+
+#[test]
+fn a_dry_run_gets_the_same_answer() {
+    let mut review = review();
+    let body = admitted(&review).body;
+    review["request"]["dryRun"] = json!(true);
+    let dry = admitted(&review);
+    assert!(dry.dry_run);
+    assert_eq!(dry.body, body);
+}
+
+#[test]
+fn what_is_no_new_pod_is_admitted_untouched() {
+    let pod = json!({"group": "", "version": "v1", "kind": "Pod"});
+    for (kind, operation, sub_resource) in [
+        (&pod, "UPDATE", json!(null)),
+        (&pod, "DELETE", json!(null)),
+        (&pod, "CONNECT", json!("exec")),
+        (&pod, "UPDATE", json!("ephemeralcontainers")),
+        (&pod, "CREATE", json!("status")),
+        (&pod, "create", json!(null)),
+        (&json!({"group": "", "version": "v1", "kind": "ConfigMap"}), "CREATE", json!("")),
+        (&json!({"group": "", "version": "v1", "kind": "Binding"}), "CREATE", json!("binding")),
+        (&json!({"group": "other.io", "version": "v1", "kind": "Pod"}), "CREATE", json!(null)),
+        (&json!({"group": "", "version": "v2", "kind": "Pod"}), "CREATE", json!(null)),
+        (&json!({}), "CREATE", json!(null)),
+        (&json!(null), "CREATE", json!(null)),
+    ] {
+        let mut review = review();
+        review["request"]["kind"] = kind.clone();
+        review["request"]["operation"] = json!(operation);
+        review["request"]["subResource"] = sub_resource;
+        let admission = admitted(&review);
+        assert_eq!(admission.outcome, Outcome::NotConcerned, "{kind} {operation}");
+        let untouched = json!({"uid": review["request"]["uid"], "allowed": true});
+        assert_eq!(response(&admission), untouched, "{kind} {operation}");
+    }
+}
+
+#[test]
+fn a_body_that_is_no_review_says_why() {
+    let with = |keys: &str, value: Value| {
+        let mut review = review();
+        match review.pointer_mut(keys) {
+            Some(place) => *place = value,
+            None => unreachable!("{keys}"),
+        }
+        review.to_string()
+    };
+    for (body, says) in [
+        (String::new(), "the body is empty"),
+        (" ".to_owned(), "EOF"),
+        ("hello".to_owned(), "expected value"),
+        ("{".to_owned(), "EOF"),
+        ("[]".to_owned(), "its kind is \"\""),
+        ("null".to_owned(), "invalid type: null"),
+        ("{}".to_owned(), "its kind is \"\""),
+        (review().to_string() + "x", "trailing characters"),
+        (with("/kind", json!("Pod")), "its kind is \"Pod\""),
+        (with("/kind", json!(7)), "invalid type: integer `7`"),
+        (with("/apiVersion", json!("admission.k8s.io/v1beta1")), "admissionReviewVersions to [v1]"),
+        (with("/apiVersion", json!("v1")), "its apiVersion is \"v1\""),
+        (with("/request", json!(null)), "it has no request"),
+        (with("/request", json!("x")), "invalid type: string"),
+        (with("/request/uid", json!("")), "it has no uid".trim_start_matches("it ")),
+        (with("/request/uid", json!(1)), "invalid type: integer `1`"),
+        (with("/request/operation", json!(["CREATE"])), "invalid type: sequence"),
+    ] {
+        let error = admit(body.as_bytes(), &options()).expect_err(says).to_string();
+        assert!(error.starts_with("no AdmissionReview: ") && error.contains(says), "{error}");
+    }
+    let mut no_uid = review();
+    no_uid["request"].as_object_mut().unwrap().remove("uid");
+    assert!(admit(no_uid.to_string().as_bytes(), &options()).is_err());
+    assert!(admit(b"{\"kind\":\"\xff\"}", &options()).is_err(), "no UTF-8");
+}
+
+#[test]
+fn a_pod_with_wrong_types_comes_in_with_a_warning_that_names_the_field() {
+    for (field, value) in [
+        ("/spec/containers", json!("none")),
+        ("/spec/containers/0/name", json!(7)),
+        ("/spec/containers/0/readinessProbe", json!([])),
+        ("/spec/containers/0/readinessProbe/httpGet/port", json!(1.5)),
+        ("/spec/containers/0/livenessProbe/timeoutSeconds", json!("1")),
+        ("/spec/containers/2/env", json!({})),
+        ("/spec/restartPolicy", json!(true)),
+        ("/metadata/annotations/prometheus.io~1scrape", json!(true)),
+    ] {
+        let mut review = review();
+        *review["request"]["object"].pointer_mut(field).unwrap() = value;
+        let admission = admitted(&review);
+        assert_eq!(admission.outcome, Outcome::Malformed, "{field}");
+        let response = response(&admission);
+        assert_eq!(response.get("patch"), None, "{field}");
+        let warning = response["warnings"][0].as_str().unwrap();
+        assert!(warning.starts_with(&format!("app-health: {field}: ")), "{warning}");
+        assert_eq!(admission.name, "hello-5d9c7b6f8-", "{field}");
+    }
+    for object in [json!(null), json!(7), json!([]), json!("x")] {
+        let mut review = review();
+        review["request"]["object"] = object;
+        let warning = response(&admitted(&review))["warnings"][0].take();
+        assert!(warning.as_str().unwrap().starts_with("app-health: request.object: "), "{warning}");
+    }
+}
+
+#[test]
+fn no_depth_is_too_deep() {
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    let text = review().to_string();
+    for (place, outcome) in
+        [(r#""oldObject":null"#, Outcome::Patched), (r#""status":{}"#, Outcome::Malformed)]
+    {
+        let name = place.split(':').next().unwrap();
+        assert!(text.contains(place), "{place}");
+        let body = text.replace(place, &format!("{name}:{deep}"));
+        let admission = admit(body.as_bytes(), &options()).unwrap();
+        assert_eq!(admission.outcome, outcome, "{place}");
+    }
+}
+
+#[test]
+fn a_large_pod_is_patched_too() {
+    let mut review = review();
+    let value = json!({"name": "BIG", "value": "é\n\"".repeat(100_000)});
+    let env = &mut review["request"]["object"]["spec"]["containers"][0]["env"];
+    env.as_array_mut().unwrap().extend([value.clone(), value.clone(), value]);
+    review["request"]["oldObject"] = review["request"]["object"].clone();
+    assert!(review["request"]["object"].to_string().len() > 1_500_000);
+    let pod = patched(&review, &admitted(&review));
+    assert_eq!(pod, by_the_library(&review["request"]["object"]));
+}

@@ -1,0 +1,74 @@
+//! What a warning is about, for those who count warnings rather than read them.
+
+/// The reason of a warning, without the names and values that its text has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An annotation says what it cannot say, or moves the status port.
+    Annotation,
+    /// The pod uses its node's network.
+    HostNetwork,
+    /// The pod has no sidecar container.
+    NoSidecar,
+    /// The sidecar's variable cannot be read.
+    Variable,
+    /// The container's name cannot stand in a path.
+    ContainerName,
+    /// A rewritten probe whose original is recorded nowhere.
+    OriginalLost,
+    /// The probe would ask the listener itself.
+    StatusPort,
+    /// The probe asks another host.
+    Host,
+    /// The scheme of an httpGet is none that is known.
+    Scheme,
+    /// The container has no port of that name.
+    NamedPort,
+    /// The container has to have started before the sidecar does.
+    BeforeSidecar,
+    /// The variable or the annotation would be too long.
+    TooLong,
+    /// A handler of a later Kubernetes.
+    UnknownHandler,
+    /// A field of the pod has a type that no pod can have.
+    Malformed,
+}
+
+impl Cause {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Cause; 14] = [
+        Cause::Annotation,
+        Cause::HostNetwork,
+        Cause::NoSidecar,
+        Cause::Variable,
+        Cause::ContainerName,
+        Cause::OriginalLost,
+        Cause::StatusPort,
+        Cause::Host,
+        Cause::Scheme,
+        Cause::NamedPort,
+        Cause::BeforeSidecar,
+        Cause::TooLong,
+        Cause::UnknownHandler,
+        Cause::Malformed,
+    ];
+
+    /// In snake case, as a metric's label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Cause::Annotation => "annotation",
+            Cause::HostNetwork => "host_network",
+            Cause::NoSidecar => "no_sidecar",
+            Cause::Variable => "variable",
+            Cause::ContainerName => "container_name",
+            Cause::OriginalLost => "original_lost",
+            Cause::StatusPort => "status_port",
+            Cause::Host => "host",
+            Cause::Scheme => "scheme",
+            Cause::NamedPort => "named_port",
+            Cause::BeforeSidecar => "before_sidecar",
+            Cause::TooLong => "too_long",
+            Cause::UnknownHandler => "unknown_handler",
+            Cause::Malformed => "malformed",
+        }
+    }
+}
