@@ -81,7 +81,8 @@ fn ten_thousand_clients_that_send_nothing() {
     }
     eventually("512 wait", || agent.descriptors() <= WAITING + OTHERS);
     let more = agent.resident_kib().saturating_sub(before);
-    assert!(more <= 3072, "{more} KiB more");
+    // Without a bound they would cost more than twice that.
+    assert!(more <= 8192, "{more} KiB more");
 
     // The first to come is the first to go; the last ones have their time.
     assert_eq!(silent[0].read(&mut [0]).expect("closed"), 0);
