@@ -29,6 +29,11 @@ use std::process::ExitCode;
 use cli::Command;
 use exit::Failure;
 
+/// musl's own allocator maps and unmaps memory for every piece of some kilobytes, which costs the
+/// webhook as much time as all else.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()).and_then(|cli| run(cli.command)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,6 +29,9 @@ const MOST_HEAD: usize = 16 << 10;
 /// Requests at once on one connection: an API server opens another one beyond that.
 const STREAMS: u32 = 64;
 
+/// What a connection may send ahead of our reading it.
+const WINDOW: u32 = 256 << 10;
+
 type Answer = Result<Response<String>, Infallible>;
 
 impl Server {
@@ -66,6 +69,8 @@ impl Server {
         });
         let talk = http2::Builder::new(TokioExecutor::new())
             .max_concurrent_streams(STREAMS)
+            .initial_connection_window_size(WINDOW)
+            .initial_stream_window_size(WINDOW)
             .max_header_list_size(MOST_HEAD as u32)
             .serve_connection(TokioIo::new(tls), service);
         self.until_closed(talk, &connection).await;
