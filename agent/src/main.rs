@@ -29,8 +29,9 @@ use std::process::ExitCode;
 use cli::Command;
 use exit::Failure;
 
-/// musl's own allocator maps and unmaps memory for every piece of some kilobytes, which costs the
-/// webhook as much time as all else.
+/// musl's own maps and unmaps memory for every piece of some kilobytes, which costs the webhook as
+/// much time as all else, and it takes more of it for many connections.
+#[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
