@@ -14,7 +14,10 @@ use crate::app::Hanging;
 fn at_once_when_nothing_runs() {
     for signal in [SIGTERM, SIGINT] {
         let mut agent = Agent::start();
+        let before = agent.descriptors();
         let mut idle = agent.connect();
+        // One that still waits to be accepted would be reset.
+        eventually("accepted", || agent.descriptors() > before);
         let began = Instant::now();
         agent.signal(signal);
         assert_eq!(idle.read(&mut [0]).expect("closed"), 0);
