@@ -59,6 +59,13 @@ fn ten_kib_of_a_body_decide() {
     .probe();
 }
 
+/// Where Envoy's buffers are too small for a piece of a body, some are answered 500.
+#[test]
+fn endless_bodies_never_fill_a_buffer() {
+    let endless = Script::raw(format!("{OK}\r\n")).endless("y".repeat(4096));
+    Scripted::new(&vec![(endless, App(200)); 200]).probe();
+}
+
 #[test]
 fn apps_that_misbehave_cost_no_more_than_the_timeout() {
     const NO_HTTP: &str = "not a valid HTTP answer";

@@ -68,7 +68,9 @@ fn a_thousand_probes_of_each_kind() {
     let (http, tcp) = (Deployment::example(HTTP, &[]), Deployment::example(TCP, &[]));
     let sidecar = Setup::strict().variable(http.variable()).start(&world);
     check(&world, &sidecar, &http, 200);
-    assert!(nginx.seen().iter().all(|line| is_sidecars(line.peer)));
+    let seen = nginx.seen();
+    assert!(seen.len() >= FAMILIES.len() * PROBES, "{} requests", seen.len());
+    assert!(seen.iter().all(|line| is_sidecars(line.peer)));
     drop(sidecar);
     drop(nginx);
 
@@ -77,5 +79,7 @@ fn a_thousand_probes_of_each_kind() {
     let at = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), NOBODY);
     let open = world.pod.run(|| Open::start_at(at));
     check(&world, &sidecar, &tcp, 200);
-    assert!(open.peers().iter().all(|peer| is_sidecars(peer.ip())));
+    let peers = open.peers();
+    assert!(peers.len() >= FAMILIES.len() * PROBES, "{} connections", peers.len());
+    assert!(peers.iter().all(|peer| is_sidecars(peer.ip())));
 }
