@@ -57,6 +57,11 @@ pub fn pods(manifest: &Value) -> Result<Vec<PodAt<'_>>, Malformed> {
     Ok(pods)
 }
 
+/// The pod of an object that is an item of a List: as [`pods`], but none where it is a List itself.
+pub fn item_pod(object: &Value) -> Result<Option<PodAt<'_>>, Malformed> {
+    pod(&Node::root(object), &Pointer::root())
+}
+
 /// `kubectl get -o yaml` makes such lists. One within another is passed through.
 fn is_list(manifest: &Value) -> bool {
     text(manifest.get("apiVersion")) == "v1" && text(manifest.get("kind")) == "List"

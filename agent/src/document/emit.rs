@@ -10,6 +10,29 @@ type Result<T> = std::result::Result<T, libyaml_safer::Error>;
 
 /// The tree as one YAML document, without a line `---`, in block style with two spaces.
 pub fn emit(node: &Node) -> Result<String> {
+    emit_document(|emitter| emit_node(emitter, node, Place { flow: false, key: false }))
+}
+
+/// A List in the same way: its head, in which `items` is empty, and these items.
+pub fn emit_list(head: &Node, mut items: impl Iterator<Item = Node>) -> Result<String> {
+    let place = Place { flow: false, key: false };
+    emit_document(|emitter| {
+        emitter.emit(Event::mapping_start(None, None, true, MappingStyle::Block))?;
+        for member in head.members() {
+            emitter.emit(scalar_event(&member.key, Place { key: true, ..place }))?;
+            if member.name == "items" {
+                emitter.emit(Event::sequence_start(None, None, true, SequenceStyle::Block))?;
+                items.try_for_each(|item| emit_node(emitter, &item, place))?;
+                emitter.emit(Event::sequence_end())?;
+            } else {
+                emit_node(emitter, &member.value, place)?;
+            }
+        }
+        emitter.emit(Event::mapping_end())
+    })
+}
+
+fn emit_document(content: impl FnOnce(&mut Emitter) -> Result<()>) -> Result<String> {
     let mut bytes = Vec::new();
     let mut emitter = Emitter::new();
     emitter.set_output_string(&mut bytes);
@@ -17,11 +40,13 @@ pub fn emit(node: &Node) -> Result<String> {
     emitter.set_width(-1);
     emitter.emit(Event::stream_start(Encoding::Utf8))?;
     emitter.emit(Event::document_start(None, &[], true))?;
-    emit_node(&mut emitter, node, Place { flow: false, key: false })?;
+    content(&mut emitter)?;
     emitter.emit(Event::document_end(true))?;
     emitter.emit(Event::stream_end())?;
     drop(emitter);
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    // The emitter writes nothing but UTF-8: this makes no copy.
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 /// What surrounds a node.

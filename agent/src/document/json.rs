@@ -7,6 +7,13 @@ use app_health_webhook::json::{Items, Kind, Reader, Stop, SyntaxError};
 use super::node::{Layout, Member, Node};
 use super::scalar::{Form, Scalar};
 
+/// What serde_json found wrong with a text whose first line has this number in its file.
+pub fn syntax_error(error: &serde_json::Error, first_line: usize) -> String {
+    let (line, text) = (first_line + error.line() - 1, error.to_string());
+    let what = text.split(" at line ").next().unwrap_or_default();
+    format!("line {line}: not JSON: {what}")
+}
+
 /// Reads the JSON text. Of several equal keys the last one counts.
 pub fn parse(text: &str) -> Result<Node, SyntaxError> {
     let mut reader = Reader::new(text);
@@ -97,6 +104,20 @@ pub fn write(node: &Node, shape: Shape) -> String {
     writer.out
 }
 
+/// Writes a List in the same way: its head, in which `items` is empty, and these items.
+pub fn write_list(head: &Node, mut items: impl Iterator<Item = Node>, shape: Shape) -> String {
+    let mut writer = Writer { out: String::new(), shape, depth: 0 };
+    writer.list('{', head.members(), '}', |writer, member| {
+        if member.name == "items" {
+            writer.key(member);
+            writer.list('[', &mut items, ']', |writer, item| writer.node(&item));
+        } else {
+            writer.member(member);
+        }
+    });
+    writer.out
+}
+
 struct Writer {
     out: String,
     shape: Shape,
@@ -115,26 +136,38 @@ impl Writer {
     }
 
     fn member(&mut self, member: &Member) {
+        self.key(member);
+        self.node(&member.value);
+    }
+
+    fn key(&mut self, member: &Member) {
         match &member.key.form {
             Form::Json(source) => self.out.push_str(source),
             _ => self.out.push_str(&serde_json::Value::from(member.name.as_str()).to_string()),
         }
         self.out.push_str(if self.shape == Shape::Compact { ":" } else { ": " });
-        self.node(&member.value);
     }
 
-    fn list<T>(&mut self, open: char, items: &[T], close: char, write: impl Fn(&mut Self, &T)) {
+    fn list<T>(
+        &mut self,
+        open: char,
+        items: impl IntoIterator<Item = T>,
+        close: char,
+        mut write: impl FnMut(&mut Self, T),
+    ) {
         self.out.push(open);
         self.depth += 1;
-        for (at, item) in items.iter().enumerate() {
-            if at > 0 {
+        let mut empty = true;
+        for item in items {
+            if !empty {
                 self.out.push(',');
             }
+            empty = false;
             self.line();
             write(self, item);
         }
         self.depth -= 1;
-        if !items.is_empty() {
+        if !empty {
             self.line();
         }
         self.out.push(close);

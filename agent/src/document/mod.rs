@@ -4,6 +4,8 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`stream`] | a file's text, split into documents |
+//! | [`object`] | one object of a document: mostly it is all of it |
+//! | [`list`] | a List, whose items are read one by one |
 //! | [`node`], [`scalar`] | a document as a tree, in which each scalar knows how it was written |
 //! | [`compose`], [`emit`] | YAML to a tree, and back |
 //! | [`resolve`] | what a YAML scalar means to kubectl |
@@ -14,7 +16,9 @@ mod apply;
 mod compose;
 mod emit;
 mod json;
+mod list;
 mod node;
+mod object;
 mod resolve;
 mod scalar;
 mod stream;
@@ -28,7 +32,9 @@ use app_health_webhook::patch::Operation;
 use serde_json::Value;
 
 use self::json::Shape;
-use self::node::Node;
+pub use self::list::List;
+pub use self::node::Node;
+pub use self::object::Object;
 pub use self::stream::Documents;
 
 /// The two formats of manifests.
@@ -49,53 +55,75 @@ pub struct Document<'t> {
     pub body: &'t str,
     /// What stands behind it: white space.
     pub tail: &'t str,
-    content: Content,
+    /// What it holds.
+    pub content: Content<'t>,
 }
 
+/// What a document holds.
 #[derive(Debug)]
-enum Content {
+pub enum Content<'t> {
     /// Nothing but comments, or null.
     Blank,
-    Yaml(Node, Value),
-    /// Its tree is made where it is needed: most documents of JSON are only read.
-    Json(Value),
+    /// One object.
+    Object(Object<'t>),
+    /// A List, whose items have not been looked at yet.
+    List(List<'t>),
 }
 
 impl<'t> Document<'t> {
-    /// What it says; `None` where it is empty.
+    /// What it says; of a List all but its items. `None` where it is empty.
     pub fn value(&self) -> Option<&Value> {
-        match &self.content {
-            Content::Blank => None,
-            Content::Yaml(_, value) | Content::Json(value) => Some(value),
-        }
+        self.object().map(Object::value)
     }
 
     /// How it is written.
     pub fn format(&self) -> Format {
-        match self.content {
-            Content::Json(_) => Format::Json,
-            Content::Blank | Content::Yaml(..) => Format::Yaml,
+        match self.object() {
+            Some(Object::Json(..)) => Format::Json,
+            Some(Object::Yaml(..)) | None => Format::Yaml,
+        }
+    }
+
+    fn object(&self) -> Option<&Object<'t>> {
+        match &self.content {
+            Content::Blank => None,
+            Content::Object(object) => Some(object),
+            Content::List(list) => Some(&list.head),
         }
     }
 
     /// Its text in `format` with the patch applied: its own text where that changes nothing.
     ///
-    /// `Err` where the patch was made for another document.
+    /// `Err` where the patch was made for another document, or this is a List, each of whose items
+    /// has a patch of its own: see [`Document::list_text`].
     pub fn text(self, patch: &[Operation], format: Format) -> Result<Cow<'t, str>, String> {
         if patch.is_empty() && format == self.format() {
             return Ok(Cow::Borrowed(self.body));
         }
         let shape = self.shape();
-        let mut tree = match self.content {
+        let tree = match self.content {
             Content::Blank => return Ok(Cow::Borrowed("")),
-            Content::Yaml(tree, _) => tree,
-            Content::Json(_) => json::parse(self.body).map_err(|error| error.to_string())?,
+            Content::Object(object) => object.patched(patch)?,
+            Content::List(_) => return Err("a List is written item by item".to_owned()),
         };
-        apply::apply(&mut tree, patch).map_err(|mismatch| mismatch.to_string())?;
         Ok(Cow::Owned(match format {
             Format::Yaml => emit::emit(&tree).map_err(|error| error.to_string())?,
             Format::Json => json::write(&tree, shape),
         }))
+    }
+
+    /// The text in `format` of a List with these items, which are asked for one by one.
+    pub fn list_text(
+        &self,
+        list: &List,
+        items: impl Iterator<Item = Node>,
+        format: Format,
+    ) -> Result<String, String> {
+        let head = &list.head.clone().patched(&[])?;
+        match format {
+            Format::Yaml => emit::emit_list(head, items).map_err(|error| error.to_string()),
+            Format::Json => Ok(json::write_list(head, items, self.shape())),
+        }
     }
 
     fn shape(&self) -> Shape {

@@ -59,6 +59,14 @@ impl Node {
         }
     }
 
+    /// Of an object; none of anything else.
+    pub fn members(&self) -> &[Member] {
+        match self {
+            Node::Mapping(_, members) => members,
+            Node::Scalar(_) | Node::Sequence(..) => &[],
+        }
+    }
+
     /// The document as kubectl understands it.
     pub fn value(&self) -> Value {
         match self {

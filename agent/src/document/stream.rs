@@ -6,7 +6,8 @@
 use serde_json::Value;
 
 use super::compose::compose;
-use super::{Content, Document};
+use super::json::syntax_error;
+use super::{Content, Document, List, Object};
 
 /// Reads the documents one after the other.
 pub struct Documents<'t> {
@@ -39,18 +40,24 @@ impl<'t> Documents<'t> {
 
     fn next_json(&mut self, count: usize) -> Result<Document<'t>, String> {
         let rest = self.rest();
+        if let Some(list) = List::find(rest) {
+            let list = list.at_line(self.line());
+            return Ok(self.take_json(
+                json_document(list.text(), Content::List(list)),
+                rest,
+                count,
+            ));
+        }
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
         let error = match values.next() {
             Some(Ok(value)) => {
-                let document = json_document(&rest[..values.byte_offset()], value);
+                let document = json_object(&rest[..values.byte_offset()], value);
                 return Ok(self.take_json(document, rest, count));
             }
             Some(Err(error)) => error,
             None => return Ok(Document { lead: rest, ..blank("") }),
         };
-        let (line, text) = (self.line() + error.line() - 1, error.to_string());
-        let what = text.split(" at line ").next().unwrap_or_default();
-        let problem = format!("line {line}: not JSON: {what}");
+        let problem = syntax_error(&error, self.line());
         if count > 1 {
             return Err(problem);
         }
@@ -61,7 +68,7 @@ impl<'t> Documents<'t> {
     /// Moves on behind a document, and behind white space if nothing else follows.
     fn take_json(&mut self, document: Document<'t>, rest: &'t str, count: usize) -> Document<'t> {
         let (mut length, mut tail) = (document.lead.len() + document.body.len(), "");
-        if rest[length..].trim().is_empty() {
+        if rest[length..].trim_start().is_empty() {
             tail = &rest[length..];
             length = rest.len();
         } else if let Some(line) = rest[length..].strip_prefix('\n') {
@@ -120,27 +127,41 @@ fn separator(body: &str) -> usize {
 }
 
 fn yaml_document<'t>(lead: &'t str, body: &'t str, line: usize) -> Result<Document<'t>, String> {
-    if body.trim_start().starts_with('{')
-        && let Ok(value) = serde_json::from_str(body)
-    {
-        let end = body.trim_end().len();
-        let document = json_document(&body[..end], value);
+    let end = body.trim_end().len();
+    if let Some(document) = json_in_yaml(&body[..end], line) {
         // A line `---` and white space both come before it: the line is what counts.
         return Ok(Document { lead, tail: &body[end..], ..document });
     }
     Ok(match compose(body, line)? {
         Some(tree) => {
             let value = tree.value();
-            Document { lead, body, tail: "", content: Content::Yaml(tree, value) }
+            Document { lead, body, tail: "", content: Content::Object(Object::Yaml(tree, value)) }
         }
         None => Document { lead, ..blank(body) },
     })
 }
 
-fn json_document(text: &str, value: Value) -> Document<'_> {
+/// A document between lines `---` that is JSON as a whole.
+fn json_in_yaml(text: &str, line: usize) -> Option<Document<'_>> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    match List::find(text) {
+        Some(list) if list.text() == text => {
+            Some(json_document(text, Content::List(list.at_line(line))))
+        }
+        _ => serde_json::from_str(text).ok().map(|value| json_object(text, value)),
+    }
+}
+
+fn json_object(text: &str, value: Value) -> Document<'_> {
+    json_document(text, Content::Object(Object::Json(text.trim_start().into(), value)))
+}
+
+fn json_document<'t>(text: &'t str, content: Content<'t>) -> Document<'t> {
     let body = text.trim_start();
     let lead = &text[..text.len() - body.len()];
-    Document { lead, body, tail: "", content: Content::Json(value) }
+    Document { lead, body, tail: "", content }
 }
 
 fn blank(body: &str) -> Document<'_> {

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use app_health_webhook::manifest::{Owner, PodAt, pods};
-use app_health_webhook::patch::{self, Operation};
+use app_health_webhook::manifest::{Owner, PodAt, item_pod, pods};
+use app_health_webhook::patch::{self, Operation, Pointer};
 use app_health_webhook::rewrite::{
     self, Cause, Malformed, Options, Report, Rewrite, Warning, add_sidecar,
 };
@@ -55,8 +55,21 @@ impl Job {
 
     /// What becomes of this manifest. `Err` names the field in it that cannot be.
     pub fn change(&self, manifest: &Value) -> Result<Change, Malformed> {
+        self.change_pods(pods(manifest)?)
+    }
+
+    /// What becomes of an item that stands at `at` in a List. The patch is for the item alone.
+    pub fn change_item(&self, item: &Value, at: &Pointer) -> Result<Change, Malformed> {
+        let change = item_pod(item).and_then(|pod| self.change_pods(pod));
+        change.map_err(|malformed| Malformed { at: at.join(&malformed.at), ..malformed })
+    }
+
+    fn change_pods<'a>(
+        &self,
+        pods: impl IntoIterator<Item = PodAt<'a>>,
+    ) -> Result<Change, Malformed> {
         let mut change = Change::default();
-        for pod in pods(manifest)? {
+        for pod in pods {
             let edited = self.edit(pod.pod).map_err(|malformed| Malformed {
                 at: pod.pointer.join(&malformed.at),
                 ..malformed

@@ -61,8 +61,7 @@ fn add(job: &Job, document: Document, printout: &mut Printout) -> Result<(), Fai
             return Err(Failure::data(problem));
         }
     }
-    let change = job.change(value).map_err(|malformed| Failure::data(malformed.to_string()))?;
-    printout.add(document, change).map_err(Failure::internal)
+    printout.add(document, job)
 }
 
 fn named(failure: Failure, name: &str) -> Failure {

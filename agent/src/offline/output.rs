@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use app_health_webhook::manifest::owner;
-use app_health_webhook::patch::Operation;
+use app_health_webhook::patch::Pointer;
+use app_health_webhook::rewrite::Malformed;
 use serde_json::{Value, json};
 
-use super::change::Change;
+use super::change::{Change, Job};
 use super::table::Table;
 use crate::cli::Output;
-use crate::document::{Document, Format};
+use crate::document::{Content, Document, Format, List, Node, Object};
+use crate::exit::Failure;
 
 /// What is to be printed, collected document by document.
 pub struct Printout {
@@ -48,28 +50,60 @@ impl Printout {
         }
     }
 
-    /// Takes in a document, and what becomes of it. `Err` where the patch does not fit it.
-    pub fn add(&mut self, document: Document, change: Change) -> Result<(), String> {
+    /// Takes in a document, changed by `job`.
+    pub fn add(&mut self, document: Document, job: &Job) -> Result<(), Failure> {
+        match self.kind {
+            Kind::Manifests(format) => self.manifest(document, job, format),
+            Kind::Patches => self.patch(document, job),
+            Kind::Explanation => self.each_change(document, job, |printout, _, change| {
+                printout.explain(change);
+            }),
+        }
+    }
+
+    /// What becomes of each object of a document: of a List of its items, one by one.
+    fn each_change(
+        &mut self,
+        document: Document,
+        job: &Job,
+        mut take: impl FnMut(&mut Self, &Pointer, Change),
+    ) -> Result<(), Failure> {
+        match document.content {
+            Content::Blank => {}
+            Content::Object(object) => {
+                let change = self.warned(job.change(object.value()))?;
+                take(self, &Pointer::root(), change);
+            }
+            Content::List(list) => {
+                for (index, item) in list.items().enumerate() {
+                    let at = item_at(index);
+                    let item = item.map_err(Failure::data)?;
+                    let change = self.warned(job.change_item(item.value(), &at))?;
+                    take(self, &at, change);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the warnings.
+    fn warned(&mut self, change: Result<Change, Malformed>) -> Result<Change, Failure> {
+        let change = change.map_err(|malformed| Failure::data(malformed.to_string()))?;
         for (name, warning) in &change.warnings {
             // Writing to a string does not fail.
             let _ = writeln!(self.warnings, "{name}: {warning}");
         }
-        match self.kind {
-            Kind::Manifests(format) => self.manifest(document, &change.patch, format)?,
-            Kind::Patches => self.patch(document.value(), &change.patch),
-            Kind::Explanation => self.explain(change),
-        }
-        Ok(())
+        Ok(change)
     }
 
     fn manifest(
         &mut self,
         document: Document,
-        patch: &[Operation],
+        job: &Job,
         format: Option<Format>,
-    ) -> Result<(), String> {
-        let (lead, tail, own) = (document.lead, document.tail, document.format());
-        let text = document.text(patch, format.unwrap_or(own))?;
+    ) -> Result<(), Failure> {
+        let (lead, tail) = (document.lead, document.tail);
+        let text = self.changed(document, job, format)?;
         match format {
             None => self.out.extend([lead, &text, tail]),
             Some(Format::Json) => self.out.extend([&text, "\n"]),
@@ -88,16 +122,86 @@ impl Printout {
         Ok(())
     }
 
-    fn patch(&mut self, manifest: Option<&Value>, patch: &[Operation]) {
-        let owner = owner(manifest.unwrap_or(&Value::Null));
+    /// A document's text after the change: its own where nothing changes.
+    fn changed<'t>(
+        &mut self,
+        document: Document<'t>,
+        job: &Job,
+        format: Option<Format>,
+    ) -> Result<Cow<'t, str>, Failure> {
+        let (own, body) = (document.format(), document.body);
+        let format = format.unwrap_or(own);
+        match &document.content {
+            Content::Blank => Ok(Cow::Borrowed("")),
+            Content::Object(object) => {
+                let change = self.warned(job.change(object.value()))?;
+                document.text(&change.patch, format).map_err(Failure::internal)
+            }
+            Content::List(list) if format == own && !self.changes(list, job)? => Ok(body.into()),
+            Content::List(list) => self.changed_list(&document, list, job, format).map(Cow::Owned),
+        }
+    }
+
+    /// Whether any item of a List changes. Where one does, the warnings up to it will come again.
+    fn changes(&mut self, list: &List, job: &Job) -> Result<bool, Failure> {
+        let warnings = self.warnings.len();
+        for (index, item) in list.items().enumerate() {
+            let item = item.map_err(Failure::data)?;
+            let change = self.warned(job.change_item(item.value(), &item_at(index)))?;
+            if !change.patch.is_empty() {
+                self.warnings.truncate(warnings);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn changed_list(
+        &mut self,
+        document: &Document,
+        list: &List,
+        job: &Job,
+        format: Format,
+    ) -> Result<String, Failure> {
+        let mut failure = None;
+        let trees = list.items().enumerate().map_while(|(index, item)| {
+            let tree = self.changed_item(item, job, index);
+            tree.map_err(|error| failure = Some(error)).ok()
+        });
+        let text = document.list_text(list, trees, format).map_err(Failure::internal);
+        failure.map_or(text, Err)
+    }
+
+    fn changed_item(
+        &mut self,
+        item: Result<Object, String>,
+        job: &Job,
+        index: usize,
+    ) -> Result<Node, Failure> {
+        let item = item.map_err(Failure::data)?;
+        let change = self.warned(job.change_item(item.value(), &item_at(index)))?;
+        item.patched(&change.patch).map_err(Failure::internal)
+    }
+
+    fn patch(&mut self, document: Document, job: &Job) -> Result<(), Failure> {
+        let owner = owner(document.value().unwrap_or(&Value::Null));
         let absent = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
         let (namespace, name) = (absent(owner.namespace), absent(owner.name));
-        let patch = serde_json::to_string(patch).unwrap_or_default();
-        let _ = writeln!(
-            self.out,
-            r#"{{"kind":{},"namespace":{namespace},"name":{name},"patch":{patch}}}"#,
-            absent(owner.kind),
-        );
+        let kind = absent(owner.kind);
+        let _ =
+            write!(self.out, r#"{{"kind":{kind},"namespace":{namespace},"name":{name},"patch":["#);
+        let mut first = true;
+        self.each_change(document, job, |printout, at, change| {
+            for step in change.patch {
+                if !std::mem::take(&mut first) {
+                    printout.out.push(',');
+                }
+                let step = serde_json::to_string(&step.under(at));
+                printout.out.push_str(&step.unwrap_or_default());
+            }
+        })?;
+        self.out.push_str("]}\n");
+        Ok(())
     }
 
     fn explain(&mut self, change: Change) {
@@ -120,4 +224,8 @@ impl Printout {
     pub fn warnings(&self) -> &str {
         &self.warnings
     }
+}
+
+fn item_at(index: usize) -> Pointer {
+    Pointer::root().key("items").index(index)
 }
