@@ -10,13 +10,19 @@ type Result<T> = std::result::Result<T, libyaml_safer::Error>;
 
 /// The tree as one YAML document, without a line `---`, in block style with two spaces.
 pub fn emit(node: &Node) -> Result<String> {
-    emit_document(|emitter| emit_node(emitter, node, Place { flow: false, key: false }))
+    emit_document(String::new(), |emitter| {
+        emit_node(emitter, node, Place { flow: false, key: false })
+    })
 }
 
-/// A List in the same way: its head, in which `items` is empty, and these items.
-pub fn emit_list(head: &Node, mut items: impl Iterator<Item = Node>) -> Result<String> {
+/// Appends a List in the same way: its head, in which `items` is empty, and these items.
+pub fn emit_list(
+    out: String,
+    head: &Node,
+    mut items: impl Iterator<Item = Node>,
+) -> Result<String> {
     let place = Place { flow: false, key: false };
-    emit_document(|emitter| {
+    emit_document(out, |emitter| {
         emitter.emit(Event::mapping_start(None, None, true, MappingStyle::Block))?;
         for member in head.members() {
             emitter.emit(scalar_event(&member.key, Place { key: true, ..place }))?;
@@ -32,8 +38,8 @@ pub fn emit_list(head: &Node, mut items: impl Iterator<Item = Node>) -> Result<S
     })
 }
 
-fn emit_document(content: impl FnOnce(&mut Emitter) -> Result<()>) -> Result<String> {
-    let mut bytes = Vec::new();
+fn emit_document(out: String, content: impl FnOnce(&mut Emitter) -> Result<()>) -> Result<String> {
+    let mut bytes = out.into_bytes();
     let mut emitter = Emitter::new();
     emitter.set_output_string(&mut bytes);
     emitter.set_unicode(true);

@@ -104,9 +104,14 @@ pub fn write(node: &Node, shape: Shape) -> String {
     writer.out
 }
 
-/// Writes a List in the same way: its head, in which `items` is empty, and these items.
-pub fn write_list(head: &Node, mut items: impl Iterator<Item = Node>, shape: Shape) -> String {
-    let mut writer = Writer { out: String::new(), shape, depth: 0 };
+/// Appends a List in the same way: its head, in which `items` is empty, and these items.
+pub fn write_list(
+    out: String,
+    head: &Node,
+    mut items: impl Iterator<Item = Node>,
+    shape: Shape,
+) -> String {
+    let mut writer = Writer { out, shape, depth: 0 };
     writer.list('{', head.members(), '}', |writer, member| {
         if member.name == "items" {
             writer.key(member);

@@ -95,7 +95,7 @@ impl<'t> Document<'t> {
     /// Its text in `format` with the patch applied: its own text where that changes nothing.
     ///
     /// `Err` where the patch was made for another document, or this is a List, each of whose items
-    /// has a patch of its own: see [`Document::list_text`].
+    /// has a patch of its own: see [`Document::push_list`].
     pub fn text(self, patch: &[Operation], format: Format) -> Result<Cow<'t, str>, String> {
         if patch.is_empty() && format == self.format() {
             return Ok(Cow::Borrowed(self.body));
@@ -112,17 +112,18 @@ impl<'t> Document<'t> {
         }))
     }
 
-    /// The text in `format` of a List with these items, which are asked for one by one.
-    pub fn list_text(
+    /// Appends the text in `format` of a List with these items, which are asked for one by one.
+    pub fn push_list(
         &self,
+        out: String,
         list: &List,
         items: impl Iterator<Item = Node>,
         format: Format,
     ) -> Result<String, String> {
         let head = &list.head.clone().patched(&[])?;
         match format {
-            Format::Yaml => emit::emit_list(head, items).map_err(|error| error.to_string()),
-            Format::Json => Ok(json::write_list(head, items, self.shape())),
+            Format::Yaml => emit::emit_list(out, head, items).map_err(|error| error.to_string()),
+            Format::Json => Ok(json::write_list(out, head, items, self.shape())),
         }
     }
 

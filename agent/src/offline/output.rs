@@ -102,19 +102,25 @@ impl Printout {
         job: &Job,
         format: Option<Format>,
     ) -> Result<(), Failure> {
-        let (lead, tail) = (document.lead, document.tail);
-        let text = self.changed(document, job, format)?;
+        let (lead, tail, own) = (document.lead, document.tail, document.format());
         match format {
-            None => self.out.extend([lead, &text, tail]),
-            Some(Format::Json) => self.out.extend([&text, "\n"]),
+            None => {
+                self.out.push_str(lead);
+                self.body(document, job, own)?;
+                self.out.push_str(tail);
+            }
+            Some(Format::Json) => {
+                self.body(document, job, Format::Json)?;
+                self.out.push('\n');
+            }
             Some(Format::Yaml) => {
                 if lead.starts_with("---") {
                     self.out.push_str(lead);
                 } else if !self.out.is_empty() {
                     self.out.push_str("---\n");
                 }
-                self.out.push_str(&text);
-                if !text.ends_with('\n') {
+                self.body(document, job, Format::Yaml)?;
+                if !self.out.ends_with('\n') {
                     self.out.push('\n');
                 }
             }
@@ -122,24 +128,21 @@ impl Printout {
         Ok(())
     }
 
-    /// A document's text after the change: its own where nothing changes.
-    fn changed<'t>(
-        &mut self,
-        document: Document<'t>,
-        job: &Job,
-        format: Option<Format>,
-    ) -> Result<Cow<'t, str>, Failure> {
-        let (own, body) = (document.format(), document.body);
-        let format = format.unwrap_or(own);
+    /// A document after the change: its own text where nothing changes.
+    fn body(&mut self, document: Document, job: &Job, format: Format) -> Result<(), Failure> {
         match &document.content {
-            Content::Blank => Ok(Cow::Borrowed("")),
+            Content::Blank => {}
             Content::Object(object) => {
                 let change = self.warned(job.change(object.value()))?;
-                document.text(&change.patch, format).map_err(Failure::internal)
+                let text = document.text(&change.patch, format).map_err(Failure::internal)?;
+                self.out.push_str(&text);
             }
-            Content::List(list) if format == own && !self.changes(list, job)? => Ok(body.into()),
-            Content::List(list) => self.changed_list(&document, list, job, format).map(Cow::Owned),
+            Content::List(list) if format == document.format() && !self.changes(list, job)? => {
+                self.out.push_str(document.body);
+            }
+            Content::List(list) => self.changed_list(&document, list, job, format)?,
         }
+        Ok(())
     }
 
     /// Whether any item of a List changes. Where one does, the warnings up to it will come again.
@@ -162,14 +165,15 @@ impl Printout {
         list: &List,
         job: &Job,
         format: Format,
-    ) -> Result<String, Failure> {
-        let mut failure = None;
+    ) -> Result<(), Failure> {
+        let (mut failure, out) = (None, std::mem::take(&mut self.out));
         let trees = list.items().enumerate().map_while(|(index, item)| {
             let tree = self.changed_item(item, job, index);
             tree.map_err(|error| failure = Some(error)).ok()
         });
-        let text = document.list_text(list, trees, format).map_err(Failure::internal);
-        failure.map_or(text, Err)
+        let out = document.push_list(out, list, trees, format).map_err(Failure::internal);
+        self.out = failure.map_or(out, Err)?;
+        Ok(())
     }
 
     fn changed_item(

@@ -2,9 +2,11 @@
 //!
 //! | module | what it shows |
 //! |---|---|
+//! | `lists` | Lists, and what long ones cost |
 //! | `manifests` | manifests in, manifests out, in every format |
 //! | `refusals` | input and arguments that are wrong: the exit code, one line, nothing on stdout |
 
+mod lists;
 mod manifests;
 mod refusals;
 
