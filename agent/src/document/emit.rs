@@ -41,7 +41,8 @@ pub fn emit_list(
 fn emit_document(out: String, content: impl FnOnce(&mut Emitter) -> Result<()>) -> Result<String> {
     let mut bytes = out.into_bytes();
     let mut emitter = Emitter::new();
-    emitter.set_output_string(&mut bytes);
+    emitter.set_encoding(Encoding::Utf8);
+    emitter.set_output(&mut bytes);
     emitter.set_unicode(true);
     emitter.set_width(-1);
     emitter.emit(Event::stream_start(Encoding::Utf8))?;
