@@ -85,6 +85,12 @@ fn a_field_of_a_wrong_type_is_named() {
 fn a_list_names_the_item() {
     let list = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, spec: {containers: 5}}\n";
     refused("rewrite -f -", list, 65, "stdin: document 1: /items/0/spec/containers: ");
+    let list = r#"{"items":[{},{"apiVersion":"v1","kind":"Pod","spec":{"containers":5}}],"apiVersion":"v1","kind":"List"}"#;
+    for args in ["rewrite -f -", "rewrite -f - -o patch", "rewrite -f - -o yaml", "restore -f -"] {
+        refused(args, list, 65, "stdin: document 1: /items/1/spec/containers: ");
+    }
+    let text = "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[\n{},\n{\"a\":\"\\ud800\"}]}";
+    refused("rewrite -f -", text, 65, "stdin: document 1: line 3: not JSON: ");
 }
 
 #[test]
