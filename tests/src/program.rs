@@ -18,6 +18,20 @@ pub fn agent() -> &'static Path {
     AGENT.get_or_init(|| build(&["--package=app-health-agent"], |file| file.extension().is_none()))
 }
 
+/// A program of others: the one that `variable` names, else `name` on the PATH.
+///
+/// # Panics
+/// Where there is none.
+pub fn tool(variable: &str, name: &str) -> PathBuf {
+    let named = env::var_os(variable).map(PathBuf::from).filter(|file| file.is_file());
+    let on_path = || {
+        let folders = env::var_os("PATH")?;
+        env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| file.is_file())
+    };
+    let tool = named.or_else(on_path);
+    tool.unwrap_or_else(|| panic!("no {name}: set {variable} to what scripts/{name} prints"))
+}
+
 /// Runs `cargo build` and finds the artifact that fits.
 ///
 /// # Panics
