@@ -47,6 +47,17 @@ impl Deployment {
         all.remove(0)
     }
 
+    /// The one probe of this container.
+    ///
+    /// # Panics
+    /// Where it has another number of them.
+    pub fn probe_of(&self, container: &str) -> Probe {
+        let mut all = probes(&self.template);
+        all.retain(|probe| probe.container == container);
+        assert_eq!(all.len(), 1, "{container}: {}", self.template);
+        all.remove(0)
+    }
+
     /// What the sidecar's variable holds.
     pub fn variable(&self) -> Option<&str> {
         let containers = self.template["spec"]["containers"].as_array()?;
