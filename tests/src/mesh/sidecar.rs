@@ -67,6 +67,8 @@ fn start_envoy(world: &World, config: &str, variable: Option<&str>) -> Process {
     command.args(["--config-yaml", config]);
     // No shared memory and no domain sockets that could outlive it.
     command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]);
+    // Istio's 45 would be waited for by those who drain it.
+    command.args(["--drain-time-s", "1"]);
     match variable {
         Some(variable) => command.env("ISTIO_KUBE_APP_PROBERS", variable),
         None => command.env_remove("ISTIO_KUBE_APP_PROBERS"),

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+use std::iter;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -9,6 +11,9 @@ use app_health_tests::mesh::{Deployment, Nginx, Setup, Sidecar, World};
 use super::held::{Held, memory};
 use super::probes::{self, App};
 use super::{FAMILIES, HTTP, NOBODY, TCP, eventually, is_sidecars};
+
+/// Answers, and how often they came.
+type Wrong = BTreeMap<String, usize>;
 
 const AT_ONCE: usize = 16;
 const PROBES: usize = 1000;
@@ -22,20 +27,25 @@ fn patient(file: &str) -> Deployment {
     Deployment::of(&text.replace(line, "timeoutSeconds: 10"), &[])
 }
 
-/// Sends the probe `n` times, 16 at once, and gives back the answers that are not as they should be.
-fn wrong(world: &World, probe: &Probe, ip: IpAddr, n: usize, right: u16) -> Vec<String> {
+/// Sends the probe `n` times, 16 at once, and gives back the answers that are not as they should be,
+/// and how many there were of each.
+fn wrong(world: &World, probe: &Probe, ip: IpAddr, n: usize, right: u16) -> Wrong {
     let left = AtomicUsize::new(n);
     let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
     let ask = || match probe.answer(ip) {
         Ok(answer) if answer.status == right => None,
-        other => Some(format!("{other:?}")),
+        Ok(answer) => Some(format!("{} {}", answer.status, answer.text())),
+        Err(error) => Some(error.to_string()),
     };
-    let client =
-        || world.node.run(|| std::iter::from_fn(|| take().ok()).filter_map(|_| ask()).collect());
+    let asked = || iter::from_fn(|| take().ok()).filter_map(|_| ask()).collect::<Vec<_>>();
     thread::scope(|scope| {
-        let clients: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(client)).collect();
-        let all = clients.into_iter().map(|client| client.join().expect("no panic"));
-        all.collect::<Vec<Vec<_>>>().concat()
+        let client = |_| scope.spawn(|| world.node.run(asked));
+        let clients: Vec<_> = (0..AT_ONCE).map(client).collect();
+        let all = clients.into_iter().flat_map(|client| client.join().expect("no panic"));
+        all.fold(Wrong::new(), |mut wrong, answer| {
+            *wrong.entry(answer).or_default() += 1;
+            wrong
+        })
     })
 }
 
@@ -44,7 +54,7 @@ fn check(world: &World, sidecar: &Sidecar, probe: &Probe, right: u16) {
     let pids = sidecar.pids();
     let send = |n| {
         for ip in FAMILIES {
-            assert_eq!(wrong(world, probe, ip, n, right), [""; 0], "{ip}");
+            assert_eq!(wrong(world, probe, ip, n, right), Wrong::new(), "{ip}");
         }
         let held = || pids.map(Held::by);
         eventually("all connections are closed", || {
