@@ -1,11 +1,14 @@
 //! The project's own programs, built once a process by cargo, so that no stale one is tested.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
+
+use crate::process;
 
 /// The project's root.
 pub fn root() -> &'static Path {
@@ -53,10 +56,19 @@ pub fn build(arguments: &[&str], fits: impl Fn(&Path) -> bool) -> PathBuf {
         .unwrap_or_else(|| panic!("cargo build {arguments:?}: no artifact"))
 }
 
-/// Without what it tells a test of the test's own package: build scripts that read it would run
-/// again, and all that depends on them would be built again.
 fn cargo() -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    outside_of_tests(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// One of the project's scripts.
+pub fn script(name: &str) -> Command {
+    outside_of_tests(root().join("scripts").join(name))
+}
+
+/// Without what cargo tells a test of its package: build scripts that read it would run again, and
+/// all that depends on them would be built again.
+fn outside_of_tests(program: impl AsRef<OsStr>) -> Command {
+    let mut command = process::command(program);
     let of_package =
         |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {

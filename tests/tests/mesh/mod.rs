@@ -9,8 +9,12 @@ use app_health_tests::mesh::{Deployment, POD_V4, POD_V6, Sidecar, World};
 
 /// The pod component, as Kustomize applies it to the examples.
 mod component;
+/// The demo, to its end.
+mod demo;
 /// What a process holds.
 mod held;
+/// What is left when a test or the demo is interrupted: nothing.
+mod interrupted;
 /// What is shipped for Istio: drift, variants, what fits together.
 mod istio;
 /// Many probes.
@@ -77,7 +81,11 @@ fn is_sidecars(peer: IpAddr) -> bool {
 
 /// Polls until `so`.
 fn eventually(what: &str, so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(15);
+    within(Duration::from_secs(15), what, so);
+}
+
+fn within(limit: Duration, what: &str, so: impl Fn() -> bool) {
+    let deadline = Instant::now() + limit;
     while !so() {
         assert!(Instant::now() < deadline, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(20));
