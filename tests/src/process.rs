@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -61,7 +61,15 @@ impl Process {
     /// # Panics
     /// Where that does not come, with the last error and the log.
     pub fn wait_until(&self, ready: impl Fn() -> Result<(), String>) {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_within(PATIENCE, ready);
+    }
+
+    /// The same with a limit of one's own.
+    ///
+    /// # Panics
+    /// As [`Process::wait_until`].
+    pub fn wait_within(&self, limit: Duration, ready: impl Fn() -> Result<(), String>) {
+        let deadline = Instant::now() + limit;
         while let Err(error) = ready() {
             if let Some(status) = self.ended() {
                 panic!("{} has ended, {status}:\n{}", self.name, self.log());
@@ -80,14 +88,25 @@ impl Process {
     pub fn interrupt(&self) {
         let id = Pid::from_raw(self.id().try_into().expect("an id"));
         kill(id, Signal::SIGINT).expect("it is there");
-        let deadline = Instant::now() + PATIENCE;
-        while self.ended().is_none() {
+        self.end_within(PATIENCE);
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    /// Where it does not within the limit, with its log.
+    pub fn end_within(&self, limit: Duration) -> ExitStatus {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.ended() {
+                return status;
+            }
             assert!(Instant::now() < deadline, "{} does not end:\n{}", self.name, self.log());
             thread::sleep(Duration::from_millis(10));
         }
     }
 
-    fn ended(&self) -> Option<std::process::ExitStatus> {
+    fn ended(&self) -> Option<ExitStatus> {
         self.child.lock().expect("not poisoned").try_wait().expect("the child can be waited for")
     }
 

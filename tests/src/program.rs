@@ -1,11 +1,14 @@
 //! The project's own programs, built once a process by cargo, so that no stale one is tested.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
+
+use crate::process;
 
 /// The project's root.
 pub fn root() -> &'static Path {
@@ -18,13 +21,26 @@ pub fn agent() -> &'static Path {
     AGENT.get_or_init(|| build(&["--package=app-health-agent"], |file| file.extension().is_none()))
 }
 
+/// A program of others: the one that `variable` names, else `name` on the PATH.
+///
+/// # Panics
+/// Where there is none.
+pub fn tool(variable: &str, name: &str) -> PathBuf {
+    let named = env::var_os(variable).map(PathBuf::from).filter(|file| file.is_file());
+    let on_path = || {
+        let folders = env::var_os("PATH")?;
+        env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| file.is_file())
+    };
+    let tool = named.or_else(on_path);
+    tool.unwrap_or_else(|| panic!("no {name}: set {variable} to what scripts/{name} prints"))
+}
+
 /// Runs `cargo build` and finds the artifact that fits.
 ///
 /// # Panics
 /// Where the build fails: its errors are on stderr.
 pub fn build(arguments: &[&str], fits: impl Fn(&Path) -> bool) -> PathBuf {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let output = cargo()
         .args(["build", "--locked", "--quiet", "--message-format=json-render-diagnostics"])
         .args(arguments)
         .current_dir(root())
@@ -38,6 +54,27 @@ pub fn build(arguments: &[&str], fits: impl Fn(&Path) -> bool) -> PathBuf {
     files
         .find(|file| fits(file))
         .unwrap_or_else(|| panic!("cargo build {arguments:?}: no artifact"))
+}
+
+fn cargo() -> Command {
+    outside_of_tests(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// One of the project's scripts.
+pub fn script(name: &str) -> Command {
+    outside_of_tests(root().join("scripts").join(name))
+}
+
+/// Without what cargo tells a test of its package: build scripts that read it would run again, and
+/// all that depends on them would be built again.
+fn outside_of_tests(program: impl AsRef<OsStr>) -> Command {
+    let mut command = process::command(program);
+    let of_package =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {
+        command.env_remove(name);
+    }
+    command
 }
 
 fn is_ours(message: &Value) -> bool {

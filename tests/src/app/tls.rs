@@ -67,10 +67,20 @@ impl Https {
         versions: Versions,
         answer: impl Fn(&Request) -> TlsAnswer + Send + Sync + 'static,
     ) -> Self {
+        Self::start_at(SocketAddr::new(ip, 0), alpn, versions, answer)
+    }
+
+    /// As [`Https::start`], at an address.
+    pub fn start_at(
+        addr: SocketAddr,
+        alpn: Alpn,
+        versions: Versions,
+        answer: impl Fn(&Request) -> TlsAnswer + Send + Sync + 'static,
+    ) -> Self {
         let log = Log::default();
         let acceptor = TlsAcceptor::from(Arc::new(config(alpn, versions)));
         let (seen, answer) = (log.clone(), Arc::new(answer));
-        let server = Server::start(ip, move |stream, peer| {
+        let server = Server::start_at(addr, move |stream, peer| {
             serve(acceptor.clone(), stream, peer, seen.clone(), answer.clone())
         });
         Self { server, log }

@@ -5,8 +5,8 @@ use std::fs;
 use app_health_webhook::probers::VARIABLE;
 use serde_json::Value;
 
-use super::manifest::rewritten;
 use crate::kubelet::{Probe, probes};
+use crate::manifest::rewritten;
 use crate::program;
 
 /// A Deployment as the cluster would get it.
@@ -44,6 +44,17 @@ impl Deployment {
     pub fn probe(&self) -> Probe {
         let mut all = probes(&self.template);
         assert_eq!(all.len(), 1, "{}", self.template);
+        all.remove(0)
+    }
+
+    /// The one probe of this container.
+    ///
+    /// # Panics
+    /// Where it has another number of them.
+    pub fn probe_of(&self, container: &str) -> Probe {
+        let mut all = probes(&self.template);
+        all.retain(|probe| probe.container == container);
+        assert_eq!(all.len(), 1, "{container}: {}", self.template);
         all.remove(0)
     }
 

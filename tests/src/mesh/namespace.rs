@@ -25,7 +25,7 @@ impl Namespace {
     /// Makes one; `mounts` then runs within it, and what it mounts is seen nowhere else.
     ///
     /// # Panics
-    /// Where the process is not root.
+    /// Without CAP_SYS_ADMIN, which root has, but not in every container.
     pub fn new(mounts: impl FnOnce() -> io::Result<()> + Send) -> Self {
         let make = || {
             unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
@@ -44,7 +44,10 @@ impl Namespace {
         let made = thread::scope(|scope| scope.spawn(make).join().expect("no panic"));
         made.unwrap_or_else(|error: io::Error| match error.raw_os_error() {
             Some(errno) if errno == Errno::EPERM as i32 => {
-                panic!("the mesh needs network namespaces, and so root: run scripts/test as root")
+                panic!(
+                    "the mesh needs network and mount namespaces, and so CAP_SYS_ADMIN: run \
+                     scripts/test as root (in a container: a privileged one)"
+                )
             }
             _ => panic!("network namespaces: {error}"),
         })

@@ -10,8 +10,10 @@ use crate::app::{Http, Request, Script, V4};
 use crate::kubelet::Get;
 use crate::process::Process;
 
-/// Beside those of the pod's annotation: Envoy's metrics, its health, the status port.
-const EXCLUDED: [u16; 3] = [15090, 15021, 15020];
+/// Beside those of the pod's annotation: HBONE's tunnels, which nobody takes here, so that they are
+/// refused, as in a pod where Istio has not switched them on; Envoy's metrics, its health, the status
+/// port.
+const EXCLUDED: [u16; 4] = [15008, 15090, 15021, 15020];
 const PILOT_AGENT: u16 = 15019;
 
 /// How a sidecar is to be.
@@ -65,6 +67,8 @@ fn start_envoy(world: &World, config: &str, variable: Option<&str>) -> Process {
     command.args(["--config-yaml", config]);
     // No shared memory and no domain sockets that could outlive it.
     command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]);
+    // Istio's 45 would be waited for by those who drain it.
+    command.args(["--drain-time-s", "1"]);
     match variable {
         Some(variable) => command.env("ISTIO_KUBE_APP_PROBERS", variable),
         None => command.env_remove("ISTIO_KUBE_APP_PROBERS"),

@@ -1,85 +1,115 @@
-use std::fs;
+use std::collections::BTreeMap;
+use std::iter;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use app_health_tests::app::Open;
+use app_health_tests::kubelet::Probe;
 use app_health_tests::mesh::{Deployment, Nginx, Setup, Sidecar, World};
 
+use super::held::{Held, memory};
+use super::probes::{self, App};
 use super::{FAMILIES, HTTP, NOBODY, TCP, eventually, is_sidecars};
+
+/// Answers, and how often they came.
+type Wrong = BTreeMap<String, usize>;
 
 const AT_ONCE: usize = 16;
 const PROBES: usize = 1000;
 /// KiB that may come and go. A byte leaked a probe would not show; a connection's buffers would.
 const MEMORY: u64 = 4 << 10;
 
-/// Sends the Deployment's probe `n` times, 16 at once, and gives back the answers that are not as
-/// they should be.
-fn wrong(world: &World, deployment: &Deployment, ip: IpAddr, n: usize, right: u16) -> Vec<String> {
-    let probe = deployment.probe();
+/// An example that gives a busy machine time.
+fn patient(file: &str) -> Deployment {
+    let (text, line) = (Deployment::text(file), "initialDelaySeconds: 5");
+    assert!(text.contains(line));
+    Deployment::of(&text.replace(line, "timeoutSeconds: 10"), &[])
+}
+
+/// Sends the probe `n` times, 16 at once, and gives back the answers that are not as they should be,
+/// and how many there were of each.
+fn wrong(world: &World, probe: &Probe, ip: IpAddr, n: usize, right: u16) -> Wrong {
     let left = AtomicUsize::new(n);
     let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
     let ask = || match probe.answer(ip) {
         Ok(answer) if answer.status == right => None,
-        other => Some(format!("{other:?}")),
+        Ok(answer) => Some(format!("{} {}", answer.status, answer.text())),
+        Err(error) => Some(error.to_string()),
     };
-    let client =
-        || world.node.run(|| std::iter::from_fn(|| take().ok()).filter_map(|_| ask()).collect());
+    let asked = || iter::from_fn(|| take().ok()).filter_map(|_| ask()).collect::<Vec<_>>();
     thread::scope(|scope| {
-        let clients: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(client)).collect();
-        let all = clients.into_iter().map(|client| client.join().expect("no panic"));
-        all.collect::<Vec<Vec<_>>>().concat()
+        let client = |_| scope.spawn(|| world.node.run(asked));
+        let clients: Vec<_> = (0..AT_ONCE).map(client).collect();
+        let all = clients.into_iter().flat_map(|client| client.join().expect("no panic"));
+        all.fold(Wrong::new(), |mut wrong, answer| {
+            *wrong.entry(answer).or_default() += 1;
+            wrong
+        })
     })
 }
 
-fn descriptors(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd")).expect("descriptors").count()
-}
-
-/// Resident, in KiB.
-fn memory(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
 /// A thousand probes over each family: each verdict right, and nothing left of them.
-fn check(world: &World, sidecar: &Sidecar, deployment: &Deployment, right: u16) {
+fn check(world: &World, sidecar: &Sidecar, probe: &Probe, right: u16) {
+    let pids = sidecar.pids();
     let send = |n| {
         for ip in FAMILIES {
-            assert_eq!(wrong(world, deployment, ip, n, right), [""; 0], "{ip}");
+            assert_eq!(wrong(world, probe, ip, n, right), Wrong::new(), "{ip}");
         }
+        let held = || pids.map(Held::by);
+        eventually("all connections are closed", || {
+            held().iter().all(|held| held.connections == 0)
+        });
+        pids.map(|pid| (Held::by(pid), memory(pid)))
     };
     // What a first crowd needs, stays.
-    send(PROBES / 5);
-    let at_rest = sidecar.pids().map(|pid| (pid, descriptors(pid), memory(pid)));
-    send(PROBES);
-    for (pid, open, resident) in at_rest {
-        eventually("no descriptor is left", || descriptors(pid) <= open);
-        let now = memory(pid);
-        assert!(now <= resident + MEMORY, "{pid}: from {resident} to {now} KiB");
+    let before = send(PROBES / 5);
+    let after = send(PROBES);
+    for ((held, resident), (held_now, now)) in before.into_iter().zip(after) {
+        assert_eq!(held.others, held_now.others, "descriptors");
+        assert!(held_now.to_agent <= AT_ONCE, "{held_now:?}");
+        assert!(now <= resident + MEMORY, "from {resident} to {now} KiB");
     }
 }
 
+/// At least a thousand over either family, each from where the sidecar asks.
+fn assert_all_are_sidecars(peers: &[IpAddr]) {
+    assert!(peers.len() >= FAMILIES.len() * PROBES, "{} came", peers.len());
+    assert!(peers.iter().copied().all(is_sidecars));
+}
+
 #[test]
-fn a_thousand_probes_of_each_kind() {
+fn a_thousand_http_probes() {
     let world = World::dual_stack();
     let nginx = Nginx::start(&world);
-    let (http, tcp) = (Deployment::example(HTTP, &[]), Deployment::example(TCP, &[]));
+    let http = patient(HTTP);
     let sidecar = Setup::strict().variable(http.variable()).start(&world);
-    check(&world, &sidecar, &http, 200);
-    let seen = nginx.seen();
-    assert!(seen.len() >= FAMILIES.len() * PROBES, "{} requests", seen.len());
-    assert!(seen.iter().all(|line| is_sidecars(line.peer)));
-    drop(sidecar);
-    drop(nginx);
+    check(&world, &sidecar, &http.probe(), 200);
+    let peers = nginx.seen().iter().map(|line| line.peer).collect::<Vec<_>>();
+    assert_all_are_sidecars(&peers);
+}
 
+#[test]
+fn a_thousand_tcp_probes() {
+    let world = World::dual_stack();
+    let tcp = patient(TCP);
     let sidecar = Setup::strict().variable(tcp.variable()).start(&world);
-    check(&world, &sidecar, &tcp, 500);
+    check(&world, &sidecar, &tcp.probe(), 500);
     let at = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), NOBODY);
     let open = world.pod.run(|| Open::start_at(at));
-    check(&world, &sidecar, &tcp, 200);
-    let peers = open.peers();
-    assert!(peers.len() >= FAMILIES.len() * PROBES, "{} connections", peers.len());
-    assert!(peers.iter().all(|peer| is_sidecars(peer.ip())));
+    check(&world, &sidecar, &tcp.probe(), 200);
+    let peers = open.peers().iter().map(SocketAddr::ip).collect::<Vec<_>>();
+    assert_all_are_sidecars(&peers);
+}
+
+#[test]
+fn a_thousand_grpc_and_https_probes() {
+    let world = World::dual_stack();
+    let deployment = probes::deployment();
+    let sidecar = Setup::strict().variable(deployment.variable()).start(&world);
+    for container in ["grpc", "https"] {
+        let app = App::start(&world);
+        check(&world, &sidecar, &deployment.probe_of(container), 200);
+        assert_all_are_sidecars(&app.peers());
+    }
 }

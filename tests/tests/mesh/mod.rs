@@ -5,14 +5,24 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use app_health_tests::kubelet::{Answer, DEFAULT_TIMEOUT, Verdict, tcp};
-use app_health_tests::mesh::{Deployment, POD_V4, POD_V6, World};
+use app_health_tests::mesh::{Deployment, POD_V4, POD_V6, Sidecar, World};
 
-/// What is shipped for Istio: drift, variants, the pod component.
+/// The pod component, as Kustomize applies it to the examples.
+mod component;
+/// The demo, to its end.
+mod demo;
+/// What a process holds.
+mod held;
+/// What is left when a test or the demo is interrupted: nothing.
+mod interrupted;
+/// What is shipped for Istio: drift, variants, what fits together.
 mod istio;
 /// Many probes.
 mod load;
 /// Who may do what on 15020.
 mod ports;
+/// Probes of the kinds that the documents do not have.
+mod probes;
 /// The documents' story: before, with a sidecar, and rewritten.
 mod story;
 
@@ -56,6 +66,14 @@ fn accepts(world: &World, ip: IpAddr, port: u16) -> bool {
     world.node.run(|| tcp(SocketAddr::new(ip, port), DEFAULT_TIMEOUT).is_ok())
 }
 
+/// After probes only: one client comes, and the inbound listener has counted just that.
+fn assert_probes_are_no_traffic(world: &World, sidecar: &Sidecar) {
+    assert!(accepts(world, POD_V4, NOBODY));
+    let counted = || sidecar.stat("listener.inbound.downstream_cx_total");
+    eventually("the client is counted", || counted() > 0);
+    assert_eq!(counted(), 1);
+}
+
 /// The addresses from which the app may be asked through a sidecar.
 fn is_sidecars(peer: IpAddr) -> bool {
     ["127.0.0.6", "::6"].contains(&peer.to_canonical().to_string().as_str())
@@ -63,7 +81,11 @@ fn is_sidecars(peer: IpAddr) -> bool {
 
 /// Polls until `so`.
 fn eventually(what: &str, so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(15);
+    within(Duration::from_secs(15), what, so);
+}
+
+fn within(limit: Duration, what: &str, so: impl Fn() -> bool) {
+    let deadline = Instant::now() + limit;
     while !so() {
         assert!(Instant::now() < deadline, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(20));

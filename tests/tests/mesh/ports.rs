@@ -1,15 +1,21 @@
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use app_health_tests::app::{Http, Request, Script, V4, V6};
 use app_health_tests::kubelet::raw;
-use app_health_tests::mesh::{Deployment, NODE_V4, NODE_V6, Namespace, Nginx, Setup, World};
+use app_health_tests::mesh::{
+    Deployment, EnvoyFilter, NODE_V4, NODE_V6, Namespace, Nginx, POD_V4, POD_V6, Setup, World,
+};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
-use super::{FAMILIES, HTTP, eventually};
+use super::{FAMILIES, HTTP, accepts, eventually};
+
+/// Where the sidecar connects from, for others.
+const BIND_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6));
+const BIND_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6));
 
 /// What a caller may claim about itself.
 const CLAIMS: [&str; 7] = [
@@ -95,9 +101,11 @@ fn what_the_sidecar_passes_on_is_no_loopback() {
     // As Envoy's own connections to the pod, for whoever they may be.
     for path in ["/quitquitquit", "/drain"] {
         let post = request("POST", path, "");
-        let answer = world.pod.run(|| from_bind_address((V4, 15020).into(), &post));
-        let refused = |answer: &String| answer.starts_with("HTTP/1.1 403");
-        assert!(answer.as_ref().is_ok_and(refused), "{path}: {answer:?}");
+        for (from, to) in [(BIND_V4, V4), (BIND_V6, V6), (BIND_V4, POD_V4), (BIND_V6, POD_V6)] {
+            let answer = world.pod.run(|| from_bind_address(from, (to, 15020).into(), &post));
+            let refused = |answer: &String| answer.starts_with("HTTP/1.1 403");
+            assert!(answer.as_ref().is_ok_and(refused), "{path} at {to}: {answer:?}");
+        }
         for ip in FAMILIES {
             // Excluded from the interception: otherwise pilot-agent would see 127.0.0.6.
             let to = SocketAddr::new(ip, 15019);
@@ -110,12 +118,12 @@ fn what_the_sidecar_passes_on_is_no_loopback() {
     assert!(!seen.iter().any(|request| is_loopback(request.peer.ip())), "{seen:?}");
 }
 
-/// The answer to a request sent from 127.0.0.6.
-fn from_bind_address(to: SocketAddr, request: &str) -> io::Result<String> {
+/// The answer to a request sent from 127.0.0.6 or ::6.
+fn from_bind_address(from: IpAddr, to: SocketAddr, request: &str) -> io::Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind(([127, 0, 0, 6], 0).into())?;
+        let socket = if from.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.bind((from, 0).into())?;
         let mut stream = socket.connect(to).await?;
         stream.write_all(request.as_bytes()).await?;
         let mut all = String::new();
@@ -153,4 +161,35 @@ fn the_agent_answers_nobody_but_the_sidecar() {
         let mtls = world.node.run(|| friend.exchange(to, &get));
         assert!(mtls.as_ref().map_or(true, String::is_empty), "{mtls:?}");
     }
+}
+
+/// Drains the inbound listeners, waits until nobody gets in any more, and says whether the probes
+/// are still answered, over IPv4 and IPv6.
+fn are_answered_after(drain: &str, filter: EnvoyFilter) -> [bool; 2] {
+    let world = World::dual_stack();
+    let _nginx = Nginx::start(&world);
+    let deployment = Deployment::example(HTTP, &[]);
+    let setup = Setup::strict().variable(deployment.variable());
+    let _sidecar = setup.filter(filter).start(&world);
+    let well = || FAMILIES.map(|ip| super::status(&world, &deployment, ip) == Ok(200));
+    assert_eq!(well(), [true; 2]);
+    let post = request("POST", &format!("/drain_listeners?{drain}"), "");
+    assert_eq!(status(&world.pod, (V4, 15000).into(), &post), Ok(200), "{drain}");
+    for ip in FAMILIES {
+        eventually("inbound is drained", || !accepts(&world, ip, 80));
+    }
+    well()
+}
+
+#[test]
+fn probes_outlive_the_inbound_listeners() {
+    for drain in ["inboundonly", "graceful&inboundonly"] {
+        assert_eq!(are_answered_after(drain, EnvoyFilter::shipped()), [true; 2], "{drain}");
+    }
+    // Which is what the listener has no traffic_direction for.
+    let mut filter = EnvoyFilter::shipped();
+    let listener = &mut filter.0["spec"]["configPatches"][0]["patch"]["value"];
+    assert_eq!(listener["name"], "app_health");
+    listener["traffic_direction"] = "INBOUND".into();
+    assert_eq!(are_answered_after("inboundonly", filter), [false; 2]);
 }

@@ -3,25 +3,17 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use app_health_tests::app::Open;
 use app_health_tests::kubelet::Verdict::{Failure, Success};
-use app_health_tests::mesh::{Deployment, Nginx, POD_V4, Setup, Sidecar, World};
+use app_health_tests::mesh::{Deployment, Nginx, Setup, World};
 
 use super::{FAMILIES, HTTP, NOBODY, OFF, TCP};
 use super::{
-    accepts, eventually, http, is_sidecars, original, status, verdict, without_annotation,
+    assert_probes_are_no_traffic, http, is_sidecars, original, status, verdict, without_annotation,
 };
 
 const PAGE: &str = "Welcome to nginx!";
 
 fn listening(world: &World, port: u16) -> Open {
     world.pod.run(|| Open::start_at(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)))
-}
-
-/// After probes only: one client comes, and the inbound listener has counted just that.
-fn assert_probes_are_no_traffic(world: &World, sidecar: &Sidecar) {
-    assert!(accepts(world, POD_V4, NOBODY));
-    let counted = || sidecar.stat("listener.inbound.downstream_cx_total");
-    eventually("the client is counted", || counted() > 0);
-    assert_eq!(counted(), 1);
 }
 
 #[test]

@@ -1,0 +1,78 @@
+use std::collections::HashMap;
+use std::fs;
+
+/// As `/proc/net/tcp` has it: the state of a listener, and the agent's port, 15023.
+const LISTENS: &str = "0A";
+const AGENT: &str = ":3AAF";
+
+/// What a process holds open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Connections between Envoy and the agent, which are kept for the next check.
+    pub to_agent: usize,
+    /// All other connections.
+    pub connections: usize,
+    /// All other descriptors.
+    pub others: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Socket {
+    ToAgent,
+    NoConnection,
+    Connection,
+}
+
+impl Held {
+    /// By this process.
+    pub(super) fn by(pid: u32) -> Self {
+        let tables = [tcp(pid, "tcp"), tcp(pid, "tcp6"), local(pid)];
+        let sockets: HashMap<_, _> = tables.into_iter().flatten().collect();
+        let mut held = Self::default();
+        for link in descriptors(pid) {
+            let is_socket = link.starts_with("socket:");
+            // One without an entry has just been closed by the other side.
+            let of = |link| sockets.get(link).copied().unwrap_or(Socket::Connection);
+            match if is_socket { of(&link) } else { Socket::NoConnection } {
+                Socket::ToAgent => held.to_agent += 1,
+                Socket::Connection => held.connections += 1,
+                Socket::NoConnection => held.others += 1,
+            }
+        }
+        held
+    }
+}
+
+/// A link such as `socket:[4711]` each.
+fn descriptors(pid: u32) -> Vec<String> {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).expect("descriptors");
+    // One that is closed meanwhile has no link any more.
+    let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    links.map(|link| link.to_string_lossy().into_owned()).collect()
+}
+
+fn tcp(pid: u32, table: &str) -> Vec<(String, Socket)> {
+    rows(pid, table, 9, |row| match (row[3], [row[1], row[2]]) {
+        (LISTENS, _) => Socket::NoConnection,
+        (_, ends) if ends.iter().any(|end| end.ends_with(AGENT)) => Socket::ToAgent,
+        _ => Socket::Connection,
+    })
+}
+
+fn local(pid: u32) -> Vec<(String, Socket)> {
+    rows(pid, "unix", 6, |_| Socket::NoConnection)
+}
+
+/// A table of the process's network, by the link that its sockets have; the column is the inode's.
+fn rows(pid: u32, table: &str, inode: usize, of: fn(&[&str]) -> Socket) -> Vec<(String, Socket)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).expect("sockets");
+    let rows = text.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
+    rows.map(|row| (format!("socket:[{}]", row[inode]), of(&row))).collect()
+}
+
+/// What a process has resident, in KiB.
+pub(super) fn memory(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
