@@ -18,6 +18,14 @@ pub fn agent() -> &'static Path {
     AGENT.get_or_init(|| build(&["--package=app-health-agent"], |file| file.extension().is_none()))
 }
 
+/// The static release build of `app-health-agent`: what ships.
+pub fn static_agent() -> &'static Path {
+    static AGENT: OnceLock<PathBuf> = OnceLock::new();
+    let target = format!("--target={}-unknown-linux-musl", env::consts::ARCH);
+    let arguments = ["--package=app-health-agent", "--release", &target];
+    AGENT.get_or_init(|| build(&arguments, |file| file.extension().is_none()))
+}
+
 /// Runs `cargo build` and finds the artifact that fits.
 ///
 /// # Panics
