@@ -1,5 +1,9 @@
 //! The arguments.
 
+use crate::guards::Mode;
+
+const GUARDS: &str = "guards";
+
 /// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -53,6 +57,8 @@ pub enum Output {
 pub enum Task {
     /// Measure these parts.
     Measure(Vec<Part>, Output),
+    /// See to it that sizes and instructions do not creep.
+    Guard(Mode),
 }
 
 /// Reads the arguments.
@@ -60,7 +66,10 @@ pub enum Task {
 /// # Errors
 /// One line that names the argument.
 pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task, String> {
-    let mut arguments = arguments.into_iter();
+    let mut arguments = arguments.into_iter().peekable();
+    if arguments.next_if(|argument| argument == GUARDS).is_some() {
+        return mode(arguments).map(Task::Guard);
+    }
     let (mut parts, mut output) = (Vec::new(), Output::Table);
     while let Some(argument) = arguments.next() {
         match (argument.as_str(), Part::named(&argument)) {
@@ -76,6 +85,15 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task, String
     Ok(Task::Measure(parts, output))
 }
 
+fn mode(mut arguments: impl Iterator<Item = String>) -> Result<Mode, String> {
+    match (arguments.next().as_deref(), arguments.next()) {
+        (None, _) => Ok(Mode::Check),
+        (Some("--accept"), None) => Ok(Mode::Accept),
+        (Some("--accept"), Some(other)) => Err(format!("{other}: nothing more after --accept")),
+        (Some(other), _) => Err(format!("{other}: {GUARDS} takes --accept alone")),
+    }
+}
+
 fn format(argument: Option<String>) -> Result<Output, String> {
     match argument.as_deref() {
         Some("json") => Ok(Output::Json),
@@ -85,7 +103,7 @@ fn format(argument: Option<String>) -> Result<Output, String> {
 
 fn unknown(argument: &str) -> String {
     let names = Part::ALL.map(Part::name).join(", ");
-    format!("{argument}: no part ({names}) and no option (-o json)")
+    format!("{argument}: no part ({names}), not {GUARDS}, and no option (-o json)")
 }
 
 #[cfg(test)]
@@ -97,18 +115,26 @@ mod tests {
     }
 
     #[test]
-    fn no_part_means_all() {
+    fn no_part_means_all_and_guards_stand_alone() {
         let all = Part::ALL.to_vec();
         assert_eq!(read(""), Ok(Task::Measure(all.clone(), Output::Table)));
         assert_eq!(read("-o json"), Ok(Task::Measure(all, Output::Json)));
+        assert_eq!(read("guards"), Ok(Task::Guard(Mode::Check)));
+        assert_eq!(read("guards --accept"), Ok(Task::Guard(Mode::Accept)));
         assert_eq!(read("agent -o json"), Ok(Task::Measure(vec![Part::Agent], Output::Json)));
     }
 
     #[test]
     fn a_wrong_argument_is_named() {
-        for (line, named) in
-            [("probes", "probes:"), ("-o yaml", "-o:"), ("-o", "-o:"), ("probe start", "start:")]
-        {
+        for (line, named) in [
+            ("probes", "probes:"),
+            ("-o yaml", "-o:"),
+            ("-o", "-o:"),
+            ("probe start", "start:"),
+            ("probe guards", "guards:"),
+            ("guards probe", "probe:"),
+            ("guards --accept probe", "probe:"),
+        ] {
             let error = read(line).expect_err(line);
             assert!(error.starts_with(named), "{line}: {error}");
         }

@@ -6,6 +6,8 @@ mod bootstrap;
 mod certificate;
 mod environment;
 mod figure;
+mod guards;
+mod instructions;
 mod load;
 mod marks;
 mod nginx;
@@ -22,7 +24,9 @@ mod wrk;
 
 use std::cell::OnceCell;
 use std::env;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::thread;
+use std::time::Duration;
 
 use app_health_tests::{net, program, wasm};
 
@@ -37,10 +41,14 @@ use start::Starts;
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 const USAGE: u8 = 64;
+const OUT_OF_TIME: i32 = 75;
+const TIME: Duration = Duration::from_secs(600);
 
 fn main() -> ExitCode {
     match args::parse(env::args().skip(1)) {
         Ok(Task::Measure(parts, output)) => measure(&parts, output),
+        Ok(Task::Guard(mode)) if !guards::run(mode) => return ExitCode::FAILURE,
+        Ok(Task::Guard(_)) => {}
         Err(problem) => {
             eprintln!("scripts/bench: {problem}");
             return ExitCode::from(USAGE);
@@ -55,6 +63,7 @@ fn measure(parts: &[Part], output: Output) {
     for file in [wasm::filter(), wasm::empty(), program::static_agent()] {
         assert!(file.is_file(), "{} is not there", file.display());
     }
+    thread::spawn(end_in_time);
     let environment = Environment::look();
     let starts = OnceCell::new();
     let figures = parts.iter().map(|part| (*part, figures(*part, &starts))).collect();
@@ -62,6 +71,13 @@ fn measure(parts: &[Part], output: Output) {
         Output::Table => print!("{}", report::table(&environment, &figures)),
         Output::Json => print!("{}", report::json(&environment, &figures)),
     }
+}
+
+/// Whatever the machine does besides. Programs that were started end as well.
+fn end_in_time() {
+    thread::sleep(TIME);
+    eprintln!("scripts/bench: not done within {TIME:?}: is this machine busy? Measure one part");
+    process::exit(OUT_OF_TIME);
 }
 
 /// Memory and time are of the same starts.
