@@ -66,14 +66,13 @@ impl Figure {
     /// For machines.
     pub fn json(&self) -> Value {
         let Spread { low, median, high } = self.spread;
-        let mark = self.mark.map(|mark| mark.text(self.unit));
         json!({
             "what": self.what,
             "unit": self.unit.name(),
             "median": median,
             "lowerQuartile": low,
             "upperQuartile": high,
-            "mark": mark,
+            "mark": self.mark.map(Mark::json),
             "reached": self.reached(),
         })
     }
@@ -141,6 +140,14 @@ impl Mark {
             Self::AtLeast(least) => value >= least,
             Self::AtMost(most) => value <= most,
             Self::Flat(share) => (value - 1.0).abs() <= share,
+        }
+    }
+
+    fn json(self) -> Value {
+        match self {
+            Self::AtLeast(least) => json!({"atLeast": least}),
+            Self::AtMost(most) => json!({"atMost": most}),
+            Self::Flat(share) => json!({"atLeast": 1.0 - share, "atMost": 1.0 + share}),
         }
     }
 

@@ -84,6 +84,7 @@ mod tests {
         assert_eq!(ratio["part"], "probe");
         assert_eq!(ratio["median"], 0.95);
         assert_eq!(ratio["upperQuartile"], 1.0);
+        assert_eq!(ratio["mark"]["atLeast"], 0.92);
         assert_eq!(ratio["reached"], true);
         assert!(result["figures"][1]["mark"].is_null());
         assert!(result["environment"]["cores"].is_number());

@@ -12,7 +12,7 @@ use crate::figure::{Figure, Unit};
 use crate::marks;
 use crate::sidecar::{Filter, Sidecar};
 use crate::stats::Spread;
-use crate::usage::memory;
+use crate::usage::{memory, processor_time};
 
 const ROUNDS: usize = 9;
 const FILTERS: [Filter; 3] = [Filter::None, Filter::Empty, Filter::Ours];
@@ -24,6 +24,8 @@ const SETTLED: Duration = Duration::from_secs(1);
 struct Started {
     /// From the program's start to the first answer, in milliseconds.
     time: f64,
+    /// Its processor time until then, in milliseconds.
+    processor_time: f64,
     /// VmRSS a while later, in MiB.
     memory: f64,
 }
@@ -56,6 +58,9 @@ impl Starts {
         let of = |started: Started| started.time;
         vec![
             self.ratio("time until the first answer added to Envoy's", of).mark(marks::START),
+            self.ratio("processor time until the first answer added to Envoy's", |started| {
+                started.processor_time
+            }),
             self.added("time until the first answer added by the filter", of, Unit::Milliseconds),
         ]
     }
@@ -88,8 +93,9 @@ fn started(filter: Filter) -> Started {
     let begin = Instant::now();
     let envoy = Sidecar::start(filter, entries);
     let time = begin.elapsed().as_secs_f64() * 1e3;
+    let processor_time = processor_time(envoy.id()).as_secs_f64() * 1e3;
     thread::sleep(SETTLED);
-    Started { time, memory: memory(envoy.id()) }
+    Started { time, processor_time, memory: memory(envoy.id()) }
 }
 
 fn size(what: &str, file: &std::path::Path) -> Figure {
