@@ -4,6 +4,7 @@ mod binary;
 mod config;
 
 pub use binary::find;
+pub use config::{Ports, shipped};
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,7 +18,6 @@ use crate::app::V4;
 use crate::kubelet::{Answer, Get};
 use crate::process::{self, Process};
 use crate::{net, program, wasm};
-use config::Ports;
 
 /// How an Envoy is to be started.
 #[derive(Default)]

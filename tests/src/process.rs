@@ -77,7 +77,7 @@ impl Process {
             if Instant::now() > deadline {
                 panic!("{} is not ready: {error}\n{}", self.name, self.log());
             }
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(1));
         }
     }
 

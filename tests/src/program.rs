@@ -35,6 +35,14 @@ pub fn tool(variable: &str, name: &str) -> PathBuf {
     tool.unwrap_or_else(|| panic!("no {name}: set {variable} to what scripts/{name} prints"))
 }
 
+/// The static release build of `app-health-agent`: what ships.
+pub fn static_agent() -> &'static Path {
+    static AGENT: OnceLock<PathBuf> = OnceLock::new();
+    let target = format!("--target={}-unknown-linux-musl", env::consts::ARCH);
+    let arguments = ["--package=app-health-agent", "--release", &target];
+    AGENT.get_or_init(|| build(&arguments, |file| file.extension().is_none()))
+}
+
 /// Runs `cargo build` and finds the artifact that fits.
 ///
 /// # Panics

@@ -1,4 +1,5 @@
-//! The filter's `.wasm`, built from the sources beside the tests: never a stale file.
+//! The filter's `.wasm`, and that of a filter that does nothing, built from the sources beside the
+//! tests: never a stale file.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -12,6 +13,19 @@ use crate::program::build;
 /// `rustup target add wasm32-wasip1`.
 pub fn filter() -> &'static Path {
     static FILTER: OnceLock<PathBuf> = OnceLock::new();
-    let arguments = ["--package=app-health-filter", "--release", "--lib", "--target=wasm32-wasip1"];
-    FILTER.get_or_init(|| build(&arguments, |file| file.extension().is_some_and(|e| e == "wasm")))
+    FILTER.get_or_init(|| built("app-health-filter"))
+}
+
+/// The same of the filter that does nothing (`tests/empty-filter`).
+///
+/// # Panics
+/// As [`filter`].
+pub fn empty() -> &'static Path {
+    static EMPTY: OnceLock<PathBuf> = OnceLock::new();
+    EMPTY.get_or_init(|| built("app-health-empty-filter"))
+}
+
+fn built(package: &str) -> PathBuf {
+    let arguments = ["--package", package, "--release", "--lib", "--target=wasm32-wasip1"];
+    build(&arguments, |file| file.extension().is_some_and(|e| e == "wasm"))
 }

@@ -6,10 +6,13 @@ use std::path::Path;
 use crate::program::root;
 
 /// The three ports of the configuration.
-pub(super) struct Ports {
-    pub(super) status: u16,
-    pub(super) admin: u16,
-    pub(super) agent: u16,
+pub struct Ports {
+    /// Where probes are sent.
+    pub status: u16,
+    /// Envoy's admin.
+    pub admin: u16,
+    /// Where the agent listens.
+    pub agent: u16,
 }
 
 const FILTER: &str = "target/wasm32-wasip1/release/app_health_filter.wasm";
@@ -18,7 +21,7 @@ const FILTER: &str = "target/wasm32-wasip1/release/app_health_filter.wasm";
 ///
 /// # Panics
 /// Where the shipped file no longer has what is to be replaced, as often as it should.
-pub(super) fn shipped(ports: &Ports, filter: &Path) -> String {
+pub fn shipped(ports: &Ports, filter: &Path) -> String {
     let file = root().join("envoy-config/envoy.yaml");
     let text = fs::read_to_string(&file).expect("envoy-config/envoy.yaml");
     let text = replaced(&text, "port_value: 15020", &port(ports.status), 1);

@@ -1,0 +1,136 @@
+//! What a probe costs: through the filter and, in the same Envoy, by a direct route to the same app.
+
+use std::net::SocketAddr;
+
+use app_health_tests::entries::{Entries, http, probe, tcp};
+
+use crate::agent::Agent;
+use crate::figure::{Figure, Unit};
+use crate::marks;
+use crate::nginx::Nginx;
+use crate::sidecar::{Filter, Sidecar};
+use crate::stats::Spread;
+use crate::usage::processor_time;
+use crate::wrk::Wrk;
+
+const ROUNDS: usize = 15;
+const CONNECTIONS: [u32; 2] = [1, 16];
+const PATH: &str = "/healthz";
+const MANY: usize = 500;
+
+/// What one load came to.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    rate: f64,
+    p50: f64,
+    /// Envoy's processor time a request, in microseconds.
+    time: f64,
+}
+
+/// One round at one number of connections.
+struct Round {
+    direct: Sample,
+    http: Sample,
+    tcp: Sample,
+}
+
+/// All of it.
+pub fn figures() -> Vec<Figure> {
+    let app = Nginx::start();
+    let mut figures = costs(app.addr);
+    figures.extend(flatness(app.addr));
+    figures
+}
+
+fn costs(app: SocketAddr) -> Vec<Figure> {
+    let entries = Entries::default().probe("web", http(app, PATH)).probe("cache", tcp(app));
+    let envoy = Sidecar::with_direct_route(app, entries);
+    let _agent = Agent::start_on(envoy.agent());
+    // Once around to warm up.
+    for connections in CONNECTIONS {
+        round(&envoy, connections, 0);
+    }
+    let rounds = (0..ROUNDS).map(|n| CONNECTIONS.map(|connections| round(&envoy, connections, n)));
+    let rounds: Vec<[Round; 2]> = rounds.collect();
+    let of = |at: usize| rounds.iter().map(|round| &round[at]).collect::<Vec<_>>();
+    [0, 1].into_iter().flat_map(|at| ratios(CONNECTIONS[at], &of(at))).collect()
+}
+
+/// In turn forwards and backwards, so that a drift of the machine falls on all alike.
+fn round(envoy: &Sidecar, connections: u32, number: usize) -> Round {
+    let urls = [envoy.direct_url(PATH), envoy.url(&probe("web")), envoy.url(&probe("cache"))];
+    let mut samples = [None; 3];
+    let backwards = !number.is_multiple_of(2);
+    for step in 0..3 {
+        let at = if backwards { 2 - step } else { step };
+        samples[at] = Some(sample(envoy, &urls[at], connections));
+    }
+    let [direct, http, tcp] = samples.map(|sample| sample.expect("all were measured"));
+    Round { direct, http, tcp }
+}
+
+fn sample(envoy: &Sidecar, url: &str, connections: u32) -> Sample {
+    let before = processor_time(envoy.id());
+    let load = Wrk::probes(url.to_owned(), connections).run();
+    let time = processor_time(envoy.id()) - before;
+    assert_eq!(load.failures, 0, "{url}: failing probes");
+    Sample { rate: load.rate, p50: load.p50, time: time.as_secs_f64() * 1e6 / load.requests }
+}
+
+fn ratios(connections: u32, rounds: &[&Round]) -> Vec<Figure> {
+    let at = format!("{connections} at once");
+    let spread = |value: fn(&Round) -> f64| Spread::of(rounds.iter().map(|round| value(round)));
+    let ratio =
+        |what: &str, value| Figure::new(format!("{what}, {at}"), spread(value), Unit::Ratio);
+    let direct = "÷ Envoy's direct route";
+    vec![
+        ratio(&format!("httpGet probe {direct}: throughput"), |r| r.http.rate / r.direct.rate)
+            .mark(marks::PROBE_THROUGHPUT),
+        ratio(&format!("httpGet probe {direct}: p50"), |r| r.http.p50 / r.direct.p50)
+            .mark(marks::PROBE_P50),
+        ratio(&format!("httpGet probe {direct}: Envoy's processor time"), |r| {
+            r.http.time / r.direct.time
+        })
+        .mark(marks::PROBE_PROCESSOR_TIME),
+        ratio("tcpSocket probe ÷ httpGet probe: throughput", |r| r.tcp.rate / r.http.rate)
+            .mark(marks::TCP_THROUGHPUT),
+        Figure::new(
+            format!("Envoy's processor time for an httpGet probe, {at}"),
+            spread(|r| r.http.time),
+            Unit::Microseconds,
+        ),
+    ]
+}
+
+/// One Envoy with one recorded probe, one with many.
+fn flatness(app: SocketAddr) -> Vec<Figure> {
+    let one = Entries::default().probe("web", http(app, PATH));
+    let name = |n: usize| format!("container-{n}");
+    let many = (0..MANY).fold(one.clone(), |all, n| all.probe(&name(n), http(app, PATH)));
+    let one = Sidecar::start(Filter::Ours, one);
+    let many = Sidecar::start(Filter::Ours, many);
+    [("recorded", probe("web")), ("not recorded", probe("unknown"))]
+        .map(|(which, path)| {
+            let rounds = (0..ROUNDS).map(|number| pair(&one, &many, &path, number));
+            let ratio = Spread::of(rounds.map(|(one, many)| many / one));
+            let what = format!("a path that is {which}, {MANY} probes ÷ 1: Envoy's processor time");
+            Figure::new(what, ratio, Unit::Ratio).mark(marks::RECORDED)
+        })
+        .into()
+}
+
+/// Envoy's processor time a request in both, in turn first the one, first the other.
+fn pair(one: &Sidecar, many: &Sidecar, path: &str, number: usize) -> (f64, f64) {
+    if number.is_multiple_of(2) {
+        let one = time_of_any(one, path);
+        return (one, time_of_any(many, path));
+    }
+    let many = time_of_any(many, path);
+    (time_of_any(one, path), many)
+}
+
+fn time_of_any(envoy: &Sidecar, path: &str) -> f64 {
+    let before = processor_time(envoy.id());
+    let load = Wrk::probes(envoy.url(path), 16).run();
+    (processor_time(envoy.id()) - before).as_secs_f64() * 1e6 / load.requests
+}
