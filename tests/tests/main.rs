@@ -8,6 +8,8 @@ mod envoy;
 mod func_e;
 /// The proxy-wasm host emulator: Envoy as the filter sees it.
 mod host;
+/// The images that `scripts/image` makes.
+mod image;
 /// A pod whose traffic is intercepted, on one machine.
 mod mesh;
 /// The rewrite of pods, and back: golden pairs of files, tables of bad input, properties.

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
 use tokio::net::TcpSocket;
 
@@ -40,8 +41,12 @@ fn bind_source(socket: &TcpSocket, to: SocketAddr) -> io::Result<()> {
         SocketAddr::V6(_) => (SOURCE_V6.into(), &SAID_V6),
     };
     // Else bind() reserves a port for this socket alone, whatever the destination, and these run
-    // out; connect() picks one that is free towards the destination.
-    setsockopt(socket, IpBindAddressNoPort, &true)?;
+    // out; connect() picks one that is free towards the destination. qemu-user does not know it:
+    // there, fewer checks a minute have to do.
+    match setsockopt(socket, IpBindAddressNoPort, &true) {
+        Ok(()) | Err(Errno::ENOPROTOOPT) => {}
+        Err(error) => return Err(error.into()),
+    }
     match socket.bind((source, 0).into()) {
         Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
             if !said.swap(true, Ordering::Relaxed) {
