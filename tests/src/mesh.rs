@@ -17,7 +17,7 @@ mod world;
 
 pub use deployment::Deployment;
 pub use istio::{EnvoyFilter, PodComponent};
-pub use manifest::{json, text_to_json};
+pub use manifest::{documents, json, text_to_json};
 pub use namespace::{Namespace, bind, empty};
 pub use nginx::{Line, Nginx};
 pub use sidecar::{Setup, Sidecar};

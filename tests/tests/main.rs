@@ -8,6 +8,8 @@ mod envoy;
 mod func_e;
 /// The proxy-wasm host emulator: Envoy as the filter sees it.
 mod host;
+/// What is applied to a cluster: the manifests of the admission webhook.
+mod manifests;
 /// A pod whose traffic is intercepted, on one machine.
 mod mesh;
 /// The rewrite of pods, and back: golden pairs of files, tables of bad input, properties.

@@ -14,7 +14,7 @@ use crate::program;
 /// Where it cannot be read.
 pub fn json(file: &str) -> Value {
     let file = File::open(program::root().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
-    convert(file.into(), &["--default-rewrite", "false"], "")
+    only(convert(file.into(), &["--default-rewrite", "false"], ""))
 }
 
 /// The same of a text.
@@ -25,12 +25,25 @@ pub fn text_to_json(text: &str) -> Value {
     rewritten(text, &["--default-rewrite", "false"])
 }
 
-/// What `app-health-agent rewrite` makes of a text.
-pub(super) fn rewritten(text: &str, options: &[&str]) -> Value {
-    convert(Stdio::piped(), options, text)
+/// All documents of a text.
+///
+/// # Panics
+/// Where they cannot be read.
+pub fn documents(text: &str) -> Vec<Value> {
+    convert(Stdio::piped(), &["--default-rewrite", "false"], text)
 }
 
-fn convert(stdin: Stdio, options: &[&str], text: &str) -> Value {
+/// What `app-health-agent rewrite` makes of a text.
+pub(super) fn rewritten(text: &str, options: &[&str]) -> Value {
+    only(convert(Stdio::piped(), options, text))
+}
+
+fn only(mut documents: Vec<Value>) -> Value {
+    assert_eq!(documents.len(), 1, "one document");
+    documents.remove(0)
+}
+
+fn convert(stdin: Stdio, options: &[&str], text: &str) -> Vec<Value> {
     let mut command = Command::new(program::agent());
     command.args(["rewrite", "-o", "json", "-f", "-"]).args(options);
     let mut child = command.stdin(stdin).stdout(Stdio::piped()).spawn().expect("the agent runs");
@@ -39,5 +52,6 @@ fn convert(stdin: Stdio, options: &[&str], text: &str) -> Value {
     }
     let output = child.wait_with_output().expect("the agent ends");
     assert!(output.status.success(), "{command:?}: {}", output.status);
-    serde_json::from_slice(&output.stdout).expect("JSON from the agent")
+    let documents = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+    documents.collect::<Result<_, _>>().expect("JSON from the agent")
 }
