@@ -7,6 +7,7 @@
 //! | [`envoy`] | the real Envoy with the shipped configuration, and the agent beside it |
 //! | [`entries`] | what the variable holds |
 //! | [`health`] | the messages of the gRPC health service |
+//! | [`manifest`], [`kustomize`] | manifests as JSON: those of the project, and what the real Kustomize makes of them |
 //! | [`mesh`] | a pod whose traffic is intercepted, and the node beside it, in namespaces |
 //! | [`net`] | ports and descriptors |
 //! | [`process`] | programs that never outlive the test |
@@ -17,6 +18,8 @@ pub mod entries;
 pub mod envoy;
 pub mod health;
 pub mod kubelet;
+pub mod kustomize;
+pub mod manifest;
 pub mod mesh;
 pub mod net;
 pub mod process;

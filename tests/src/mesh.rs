@@ -7,7 +7,6 @@
 mod bootstrap;
 mod deployment;
 mod istio;
-mod manifest;
 mod namespace;
 mod nginx;
 mod rules;
@@ -17,7 +16,6 @@ mod world;
 
 pub use deployment::Deployment;
 pub use istio::{EnvoyFilter, PodComponent};
-pub use manifest::{documents, json, text_to_json};
 pub use namespace::{Namespace, bind, empty};
 pub use nginx::{Line, Nginx};
 pub use sidecar::{Setup, Sidecar};

@@ -18,13 +18,26 @@ pub fn agent() -> &'static Path {
     AGENT.get_or_init(|| build(&["--package=app-health-agent"], |file| file.extension().is_none()))
 }
 
+/// A program of others: the one that `variable` names, else `name` on the PATH.
+///
+/// # Panics
+/// Where there is none.
+pub fn tool(variable: &str, name: &str) -> PathBuf {
+    let named = env::var_os(variable).map(PathBuf::from).filter(|file| file.is_file());
+    let on_path = || {
+        let folders = env::var_os("PATH")?;
+        env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| file.is_file())
+    };
+    let tool = named.or_else(on_path);
+    tool.unwrap_or_else(|| panic!("no {name}: set {variable} to what scripts/{name} prints"))
+}
+
 /// Runs `cargo build` and finds the artifact that fits.
 ///
 /// # Panics
 /// Where the build fails: its errors are on stderr.
 pub fn build(arguments: &[&str], fits: impl Fn(&Path) -> bool) -> PathBuf {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let output = cargo()
         .args(["build", "--locked", "--quiet", "--message-format=json-render-diagnostics"])
         .args(arguments)
         .current_dir(root())
@@ -38,6 +51,18 @@ pub fn build(arguments: &[&str], fits: impl Fn(&Path) -> bool) -> PathBuf {
     files
         .find(|file| fits(file))
         .unwrap_or_else(|| panic!("cargo build {arguments:?}: no artifact"))
+}
+
+/// Without what it tells a test of the test's own package: build scripts that read it would run
+/// again, and all that depends on them would be built again.
+fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let of_package =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {
+        command.env_remove(name);
+    }
+    command
 }
 
 fn is_ours(message: &Value) -> bool {

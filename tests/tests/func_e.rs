@@ -1,10 +1,8 @@
 //! `func-e run`, step by step as `envoy-config/README.md` has it: the shipped file, unchanged.
 
-use std::env;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::Command;
 
 use app_health_tests::app::{Http, Script, V4};
@@ -21,15 +19,6 @@ const STEPS: [&str; 3] = [
     "python3 -m http.server --bind 127.0.0.1 8080 &",
     "func-e run -c envoy-config/envoy.yaml",
 ];
-
-fn func_e() -> PathBuf {
-    let named = env::var_os("FUNC_E").map(PathBuf::from).filter(|file| file.is_file());
-    let on_path = || {
-        let folders = env::var_os("PATH")?;
-        env::split_paths(&folders).map(|folder| folder.join("func-e")).find(|file| file.is_file())
-    };
-    named.or_else(on_path).expect("no func-e: set FUNC_E to what scripts/func-e prints")
-}
 
 /// The value of the variable in the README.
 fn variable(readme: &str) -> &str {
@@ -48,7 +37,7 @@ fn project() -> io::Result<()> {
     let file = "envoy-config/envoy.yaml";
     fs::copy(program::root().join(file), format!("{PROJECT}/{file}"))?;
     bind(&envoy(), "/run/envoy")?;
-    bind(&func_e(), "/run/func-e")?;
+    bind(&program::tool("FUNC_E", "func-e"), "/run/func-e")?;
     bind(program::agent(), "/run/app-health-agent")
 }
 

@@ -5,8 +5,8 @@ use std::fs;
 use app_health_webhook::probers::VARIABLE;
 use serde_json::Value;
 
-use super::manifest::rewritten;
 use crate::kubelet::{Probe, probes};
+use crate::manifest::rewritten;
 use crate::program;
 
 /// A Deployment as the cluster would get it.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::manifest::{json, text_to_json};
+use crate::manifest::{json, text_to_json};
 
 /// `envoyfilter.yaml`, or a variant of it.
 pub struct EnvoyFilter(pub Value);

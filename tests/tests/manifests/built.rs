@@ -1,12 +1,9 @@
 //! Builds with kustomize what the README tells its reader to write.
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
-use app_health_tests::mesh::documents;
+use app_health_tests::kustomize::{build, build_text};
 use app_health_tests::program::root;
 use serde_json::Value;
 
@@ -66,36 +63,6 @@ pub fn only<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     first
 }
 
-fn build_text(text: &str) -> Vec<Value> {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let from = folder.path().canonicalize().expect("it is there");
-    // Kustomize takes no absolute paths.
-    let up = "../".repeat(from.components().count() - 1);
-    let project = format!("{up}{}", root().display().to_string().trim_start_matches('/'));
-    let text = text.replace("path/to", &project);
-    fs::write(from.join("kustomization.yaml"), text).expect("the folder can be written");
-    build(&from)
-}
-
-/// What kustomize makes of a folder.
-pub fn build(folder: &Path) -> Vec<Value> {
-    let output = Command::new(kustomize()).arg("build").arg(folder).output().expect("it runs");
-    let (text, errors) = (output.stdout, String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "kustomize build {}: {errors}", folder.display());
-    assert!(errors.is_empty(), "kustomize warns: {errors}");
-    documents(&String::from_utf8(text).expect("UTF-8"))
-}
-
-fn kustomize() -> PathBuf {
-    let named = env::var_os("KUSTOMIZE").map(PathBuf::from);
-    let on_path = || {
-        let folders = env::var_os("PATH")?;
-        env::split_paths(&folders).map(|folder| folder.join("kustomize")).find(|it| it.is_file())
-    };
-    let found = named.or_else(on_path);
-    found.expect("no kustomize: set KUSTOMIZE to what scripts/kustomize prints")
-}
-
 #[test]
 fn each_variant_is_built_and_differs() {
     let all = variants();
@@ -111,7 +78,7 @@ fn each_variant_is_built_and_differs() {
 #[test]
 fn what_is_no_component_is_built_by_itself() {
     for folder in ["base", CERTIFICATES[0], CERTIFICATES[1]] {
-        let objects = build(&root().join(FOLDER).join(folder));
+        let objects = build(&format!("{FOLDER}/{folder}"));
         only(&objects, "MutatingWebhookConfiguration");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use app_health_tests::mesh::documents;
+use app_health_tests::manifest::documents;
 use app_health_tests::program;
 use serde_json::{Value, json};
 

@@ -36,8 +36,7 @@ fn check(object: &Value) -> Result<(), String> {
 fn round_trip<T: DeserializeOwned + Serialize>(object: &Value) -> Result<(), String> {
     let typed: T = serde_json::from_value(object.clone()).map_err(|error| error.to_string())?;
     let back = serde_json::to_value(typed).expect("a typed object is JSON");
-    let lost = json_patch::diff(&back, object);
-    if lost.is_empty() { Ok(()) } else { Err(lost.to_string()) }
+    if back == *object { Ok(()) } else { Err(format!("of this the API knows only: {back}")) }
 }
 
 #[test]

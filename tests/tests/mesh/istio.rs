@@ -3,10 +3,11 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use app_health_tests::app::{Http, Script};
+use app_health_tests::manifest::text_to_json;
 use app_health_tests::mesh::{
-    Deployment, EnvoyFilter, NODE_V4, Nginx, POD_V4, PodComponent, Setup, World, json, text_to_json,
+    Deployment, EnvoyFilter, NODE_V4, Nginx, POD_V4, PodComponent, Setup, World,
 };
-use app_health_tests::{program, wasm};
+use app_health_tests::{kustomize, program, wasm};
 use serde_json::{Value, json};
 
 use super::{FAMILIES, HTTP, TCP, eventually, status};
@@ -118,18 +119,11 @@ fn the_component_and_the_filter_fit_together() {
     assert_eq!(pod.proxy_config()["runtimeValues"], layer);
 }
 
-/// The file that ships, patched by a variant as Kustomize would.
+/// The EnvoyFilter as a user's kustomization makes it with a variant of the folder.
 fn variant(name: &str) -> EnvoyFilter {
-    let file = json(&format!("envoy-config/istio/{name}/kustomization.yaml"));
-    let patches = file["patches"].as_array().expect("patches");
-    let mut filter = EnvoyFilter::shipped().0;
-    for patch in patches {
-        let text = patch["patch"].as_str().expect("a patch");
-        let patch = text_to_json(&format!("apiVersion: v1\nkind: Patch\noperations:\n{text}"));
-        let patch: json_patch::Patch =
-            serde_json::from_value(patch["operations"].clone()).expect("a JSON Patch");
-        json_patch::patch(&mut filter, &patch).expect("the patch fits");
-    }
+    let component = format!("envoy-config/istio/{name}");
+    let made = kustomize::compose(&["envoy-config/istio"], &[&component]);
+    let [filter] = made.try_into().expect("one manifest");
     EnvoyFilter(filter)
 }
 

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use app_health_tests::kubelet::{Answer, DEFAULT_TIMEOUT, Verdict, tcp};
 use app_health_tests::mesh::{Deployment, POD_V4, POD_V6, World};
 
-/// What is shipped for Istio: drift, variants, the pod component.
+/// The pod component, as Kustomize applies it to the examples.
+mod component;
+/// What is shipped for Istio: drift, variants, what fits together.
 mod istio;
 /// Many probes.
 mod load;

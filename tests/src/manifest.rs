@@ -8,13 +8,15 @@ use serde_json::Value;
 
 use crate::program;
 
+const AS_IT_IS: &[&str] = &["--default-rewrite", "false"];
+
 /// A manifest of the project, named from its root.
 ///
 /// # Panics
-/// Where it cannot be read.
+/// Where it cannot be read, or is not one document.
 pub fn json(file: &str) -> Value {
-    let file = File::open(program::root().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
-    only(convert(file.into(), &["--default-rewrite", "false"], ""))
+    let handle = File::open(program::root().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+    only(convert(handle.into(), AS_IT_IS, ""))
 }
 
 /// The same of a text.
@@ -22,36 +24,41 @@ pub fn json(file: &str) -> Value {
 /// # Panics
 /// Where it is no manifest of one document.
 pub fn text_to_json(text: &str) -> Value {
-    rewritten(text, &["--default-rewrite", "false"])
+    only(documents(text))
 }
 
-/// All documents of a text.
+/// The documents of a text.
 ///
 /// # Panics
-/// Where they cannot be read.
+/// Where they are no manifests.
 pub fn documents(text: &str) -> Vec<Value> {
-    convert(Stdio::piped(), &["--default-rewrite", "false"], text)
+    convert(Stdio::piped(), AS_IT_IS, text)
 }
 
 /// What `app-health-agent rewrite` makes of a text.
-pub(super) fn rewritten(text: &str, options: &[&str]) -> Value {
+///
+/// # Panics
+/// Where it is no manifest of one document.
+pub fn rewritten(text: &str, options: &[&str]) -> Value {
     only(convert(Stdio::piped(), options, text))
 }
 
-fn only(mut documents: Vec<Value>) -> Value {
-    assert_eq!(documents.len(), 1, "one document");
-    documents.remove(0)
+fn only(documents: Vec<Value>) -> Value {
+    let [document] = <[Value; 1]>::try_from(documents).expect("one document");
+    document
 }
 
 fn convert(stdin: Stdio, options: &[&str], text: &str) -> Vec<Value> {
     let mut command = Command::new(program::agent());
     command.args(["rewrite", "-o", "json", "-f", "-"]).args(options);
-    let mut child = command.stdin(stdin).stdout(Stdio::piped()).spawn().expect("the agent runs");
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the agent runs");
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(text.as_bytes()).expect("the agent reads");
     }
     let output = child.wait_with_output().expect("the agent ends");
-    assert!(output.status.success(), "{command:?}: {}", output.status);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}, {said}", output.status);
     let documents = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
     documents.collect::<Result<_, _>>().expect("JSON from the agent")
 }
