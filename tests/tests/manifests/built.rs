@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::OnceLock;
 
-use app_health_tests::kustomize::{build, build_text};
+use app_health_tests::kustomize::{PATH, build, build_text};
 use app_health_tests::program::root;
 use serde_json::Value;
 
@@ -81,4 +81,14 @@ fn what_is_no_component_is_built_by_itself() {
         let objects = build(&format!("{FOLDER}/{folder}"));
         only(&objects, "MutatingWebhookConfiguration");
     }
+}
+
+/// The few lines in the project's own README come to the same.
+#[test]
+fn the_first_kustomization_is_the_first_variant() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    let (_, text) = readme.split_once("mkdir deploy && echo '").expect("the line");
+    let (text, _) = text.split_once("' > deploy/kustomization.yaml").expect("its end");
+    let objects = build_text(&text.replace("../", &format!("{PATH}/")));
+    assert_eq!(objects, variant(CERTIFICATES[0], CHOICES[0]).objects);
 }

@@ -1,5 +1,6 @@
 //! The MutatingWebhookConfiguration.
 
+use std::fs;
 use std::process::Command;
 
 use app_health_tests::manifest::documents;
@@ -120,7 +121,14 @@ fn its_own_namespace_is_labelled() {
 #[test]
 fn what_certs_prints_fits() {
     let output = Command::new(program::agent()).arg("certs").output().expect("the agent runs");
-    let printed = documents(&String::from_utf8(output.stdout).expect("UTF-8"));
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    let command = printed.lines().next().and_then(|line| line.strip_prefix("# "));
+    let command = command.expect("how it is applied");
+    for readme in ["README.md", "envoy-config/webhook/README.md"] {
+        let readme = fs::read_to_string(program::root().join(readme)).expect("a README");
+        assert!(readme.contains(&format!("app-health-agent certs | {command}")), "{readme}");
+    }
+    let printed = documents(&printed);
     let objects = &variant("self-signed", "opt-in").objects;
     let (secret, filled) =
         (only(&printed, "Secret"), only(&printed, "MutatingWebhookConfiguration"));
