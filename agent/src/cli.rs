@@ -44,12 +44,13 @@ Example:
   app-health-agent webhook --tls-cert tls/tls.crt --tls-key tls/tls.key --agent-image agent:1";
 
 const CERTS_HELP: &str = "\
-The private keys are in the Secret that is printed, and nowhere else.
+The private keys are in the Secret that is printed, and nowhere else. Without a field manager of its \
+own, what is applied would take the rest of the configuration away.
 
 Examples:
-  app-health-agent certs | kubectl apply --server-side -f -
-  kubectl get secret -n app-health app-health-webhook-tls -o yaml |
-    app-health-agent certs --renew - | kubectl apply --server-side -f -";
+  app-health-agent certs | kubectl apply --server-side --field-manager=app-health-certs -f -
+  kubectl get secret -n app-health app-health-webhook-tls -o yaml | app-health-agent certs --renew - |
+    kubectl apply --server-side --field-manager=app-health-certs -f -";
 
 const REWRITE_HELP: &str = "\
 A document in which nothing changes comes out as it stood. A YAML document that changes keeps its \

@@ -10,6 +10,8 @@ mod func_e;
 mod host;
 /// The images that `scripts/image` makes.
 mod image;
+/// What is applied to a cluster: the manifests of the admission webhook.
+mod manifests;
 /// A pod whose traffic is intercepted, on one machine.
 mod mesh;
 /// The rewrite of pods, and back: golden pairs of files, tables of bad input, properties.

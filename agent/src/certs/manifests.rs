@@ -7,13 +7,13 @@ use super::args::CertsArgs;
 use super::authority::{Authority, Signed};
 
 /// The Secret, and the caBundle as a part of the configuration that is there already: applied by
-/// the server, it leaves the rest of that as it is. All names are DNS names: none needs quotes but
-/// one of digits.
+/// the server for a field manager of its own, it leaves the rest of that as it is. All names are DNS
+/// names: none needs quotes but one of digits.
 pub fn write(args: &CertsArgs, authority: &Authority, signed: &Signed) -> String {
     let ca = STANDARD.encode(authority.certificate());
     let mut text = format!(
         "\
-# kubectl apply --server-side -f -
+# kubectl apply --server-side --field-manager=app-health-certs -f -
 apiVersion: v1
 kind: Secret
 metadata:

@@ -18,7 +18,7 @@ mod pods;
 mod properties;
 mod reports;
 mod sizes;
-mod yaml;
+pub mod yaml;
 
 use app_health_webhook::patch::apply;
 use app_health_webhook::rewrite::{Malformed, Options, Rewrite, restore, rewrite};

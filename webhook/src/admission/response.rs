@@ -46,12 +46,15 @@ pub(super) fn of_pod(
     warnings: &[Warning],
 ) -> String {
     let patch = (!patch.is_empty()).then(|| STANDARD.encode(text(&patch)));
+    // The first one stands: where the webhook is called twice for a pod, as after Istio's injector, a
+    // 0 of the first call would.
+    let audited = (rewritten > 0).then(|| Annotations { probes_rewritten: rewritten.to_string() });
     text(&review(Response {
         uid,
         patch_type: patch.as_ref().map(|_| "JSONPatch"),
         patch,
         warnings: warnings::cut(warnings),
-        audit_annotations: Some(Annotations { probes_rewritten: rewritten.to_string() }),
+        audit_annotations: audited,
         ..Response::default()
     }))
 }

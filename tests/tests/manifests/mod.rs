@@ -1,0 +1,17 @@
+//! The manifests of the admission webhook, as kustomize builds them.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `built` | the kustomization of the README, in each of its variants, built |
+//! | `schema` | every object against the Kubernetes API's own types |
+//! | `cert_manager` | the same of cert-manager's objects |
+//! | `configuration` | the MutatingWebhookConfiguration: what it chooses, whom it calls |
+//! | `conditions` | which pods its CEL expressions let through |
+//! | `workload` | Deployment, Service and all that has to fit them |
+
+mod built;
+mod cert_manager;
+mod conditions;
+mod configuration;
+mod schema;
+mod workload;

@@ -1,0 +1,209 @@
+//! The Deployment, and what has to fit it.
+
+use std::process::Command;
+
+use app_health_tests::program;
+use serde_json::{Value, json};
+
+use super::built::{Variant, kustomization, only, variants};
+
+impl Variant {
+    fn deployment(&self) -> &Value {
+        &only(&self.objects, "Deployment")["spec"]
+    }
+
+    fn pod(&self) -> &Value {
+        &self.deployment()["template"]["spec"]
+    }
+
+    fn container(&self) -> &Value {
+        assert_eq!(self.pod()["containers"].as_array().map(Vec::len), Some(1));
+        &self.pod()["containers"][0]
+    }
+
+    /// The container's variables.
+    fn env(&self) -> Vec<(&str, &str)> {
+        let text = |value: &'_ Value| value.as_str().map(str::to_owned).expect("text");
+        let all = self.container()["env"].as_array().expect("variables");
+        assert!(all.iter().all(|it| !text(&it["name"]).is_empty()));
+        all.iter().filter_map(|it| Some((it["name"].as_str()?, it["value"].as_str()?))).collect()
+    }
+
+    fn env_value(&self, name: &str) -> &str {
+        let found = self.env().into_iter().find(|(other, _)| *other == name);
+        found.unwrap_or_else(|| panic!("no {name}")).1
+    }
+
+    /// The number of the container's port of this name.
+    fn port(&self, name: &Value) -> u64 {
+        let all = self.container()["ports"].as_array().expect("ports");
+        let port = all.iter().find(|port| port["name"] == *name);
+        port.unwrap_or_else(|| panic!("no port {name}"))["containerPort"].as_u64().expect("it")
+    }
+}
+
+#[test]
+fn the_agent_takes_arguments_and_variables() {
+    for variant in variants() {
+        let mut command = Command::new(program::agent());
+        let arguments = variant.container()["args"].as_array().expect("arguments");
+        command.args(arguments.iter().map(|it| it.as_str().expect("text")));
+        let output = command.env_clear().envs(variant.env()).output().expect("the agent runs");
+        let error = String::from_utf8_lossy(&output.stderr);
+        // All has been read where what is wrong is that here is no certificate.
+        assert_eq!(output.status.code(), Some(66), "{error}");
+        assert!(error.contains("--tls-cert /tls/tls.crt: "), "{error}");
+    }
+}
+
+/// One that it does not know would be ignored.
+#[test]
+fn the_agent_knows_the_variables() {
+    let help = Command::new(program::agent()).args(["webhook", "--help"]).output().expect("it");
+    let help = String::from_utf8_lossy(&help.stdout);
+    for variant in variants() {
+        for (name, _) in variant.env() {
+            let known = ["=", "]"].iter().any(|end| help.contains(&format!("[env: {name}{end}")));
+            assert!(known, "{name}: {help}");
+        }
+    }
+}
+
+#[test]
+fn ports_lead_from_the_api_server_to_the_listener() {
+    for variant in variants() {
+        let objects = &variant.objects;
+        let configuration = only(objects, "MutatingWebhookConfiguration");
+        let called = &configuration["webhooks"][0]["clientConfig"]["service"];
+        let service = only(objects, "Service");
+        for field in ["name", "namespace"] {
+            assert_eq!(called[field], service["metadata"][field]);
+        }
+        let port = &service["spec"]["ports"][0];
+        assert_eq!(called["port"], port["port"]);
+        let reviews = variant.port(&port["targetPort"]);
+        assert_eq!(variant.env_value("APP_HEALTH_LISTEN"), format!(":{reviews}"));
+
+        let container = variant.container();
+        let [readiness, liveness] =
+            ["readinessProbe", "livenessProbe"].map(|probe| &container[probe]["httpGet"]);
+        assert_eq!(
+            (&readiness["path"], &liveness["path"]),
+            (&json!("/readyz"), &json!("/healthz"))
+        );
+        assert_eq!(readiness["port"], liveness["port"]);
+        let status = variant.port(&readiness["port"]);
+        assert_eq!(variant.env_value("APP_HEALTH_METRICS_LISTEN"), format!(":{status}"));
+        let annotations = &variant.deployment()["template"]["metadata"]["annotations"];
+        assert_eq!(annotations["prometheus.io/port"], status.to_string());
+
+        let policy = only(objects, "NetworkPolicy");
+        let ports = policy["spec"]["ingress"][0]["ports"].as_array().expect("ports");
+        let ports: Vec<_> = ports.iter().map(|port| port["port"].as_u64()).collect();
+        assert_eq!(ports, [Some(reviews), Some(status)]);
+        assert_eq!(policy["spec"]["egress"], json!([]));
+    }
+}
+
+/// The key of the CA is in the same Secret: it is not mounted.
+#[test]
+fn the_certificate_and_its_key_are_mounted_and_nothing_else() {
+    for variant in variants() {
+        let volumes = variant.pod()["volumes"].as_array().expect("volumes");
+        let mounts = variant.container()["volumeMounts"].as_array().expect("mounts");
+        assert_eq!((volumes.len(), mounts.len()), (1, 1));
+        assert_eq!(mounts[0]["name"], volumes[0]["name"]);
+        let folder = mounts[0]["mountPath"].as_str().expect("a path");
+        let items = volumes[0]["secret"]["items"].as_array().expect("items");
+        let item = |item: &Value| (item["key"].clone(), item["path"].clone());
+        let expected = ["tls.crt", "tls.key"].map(|name| (json!(name), json!(name)));
+        assert_eq!(items.iter().map(item).collect::<Vec<_>>(), expected);
+        for (name, file) in [("APP_HEALTH_TLS_CERT", "tls.crt"), ("APP_HEALTH_TLS_KEY", "tls.key")]
+        {
+            assert_eq!(variant.env_value(name), format!("{folder}/{file}"));
+        }
+    }
+}
+
+#[test]
+fn one_selector_for_all() {
+    for variant in variants() {
+        let labels = &variant.deployment()["template"]["metadata"]["labels"];
+        let of = |kind: &str| only(&variant.objects, kind)["spec"].clone();
+        let mut selectors = vec![
+            of("Service")["selector"].take(),
+            of("Deployment")["selector"]["matchLabels"].take(),
+            of("PodDisruptionBudget")["selector"]["matchLabels"].take(),
+            of("NetworkPolicy")["podSelector"]["matchLabels"].take(),
+        ];
+        for spread in variant.pod()["topologySpreadConstraints"].as_array().expect("a spread") {
+            selectors.push(spread["labelSelector"]["matchLabels"].clone());
+        }
+        for selector in selectors {
+            assert_eq!(&selector, labels);
+        }
+    }
+}
+
+#[test]
+fn it_stays_up() {
+    for variant in variants() {
+        assert_eq!(variant.deployment()["replicas"], 2);
+        let budget = &only(&variant.objects, "PodDisruptionBudget")["spec"];
+        assert_eq!(budget["maxUnavailable"], 1);
+        let spread = variant.pod()["topologySpreadConstraints"].as_array().expect("a spread");
+        let keys: Vec<_> = spread.iter().map(|it| it["topologyKey"].as_str()).collect();
+        assert_eq!(keys, [Some("kubernetes.io/hostname"), Some("topology.kubernetes.io/zone")]);
+        let strategy = &variant.deployment()["strategy"]["rollingUpdate"];
+        assert_eq!(strategy["maxUnavailable"], 0);
+        // The agent needs 10 s at most to end.
+        let grace = variant.pod()["terminationGracePeriodSeconds"].as_u64();
+        assert!(grace.is_some_and(|seconds| seconds > 10), "{grace:?}");
+    }
+}
+
+#[test]
+fn it_may_do_nothing_but_serve() {
+    for variant in variants() {
+        let (pod, container) = (variant.pod(), variant.container());
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        assert_eq!(pod["enableServiceLinks"], false);
+        let account = only(&variant.objects, "ServiceAccount");
+        assert_eq!(pod["serviceAccountName"], account["metadata"]["name"]);
+        assert_eq!(account["automountServiceAccountToken"], false);
+        let rights =
+            |object: &&Value| object["kind"].as_str().is_some_and(|it| it.contains("Role"));
+        assert_eq!(variant.objects.iter().find(rights), None);
+
+        let user = pod["securityContext"]["runAsUser"].as_u64();
+        assert!(user.is_some_and(|user| user != 0 && user != 1337), "{user:?}");
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(pod["securityContext"]["seccompProfile"], json!({"type": "RuntimeDefault"}));
+        let expected = json!({
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "privileged": false,
+            "readOnlyRootFilesystem": true,
+        });
+        assert_eq!(container["securityContext"], expected);
+        assert!(container["resources"]["limits"]["memory"].is_string());
+        let namespace = only(&variant.objects, "Namespace");
+        let labels = &namespace["metadata"]["labels"];
+        assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
+        for object in &variant.objects {
+            let within = &object["metadata"]["namespace"];
+            assert!(within.is_null() || *within == namespace["metadata"]["name"], "{object}");
+        }
+    }
+}
+
+/// Named once, in "images" of the user's kustomization.
+#[test]
+fn the_image_is_the_agents_too() {
+    assert!(kustomization().contains("newName: REGISTRY/app-health-agent, newTag: 0.1.0"));
+    for variant in variants() {
+        let image = &variant.container()["image"];
+        assert_eq!(image, "REGISTRY/app-health-agent:0.1.0");
+        assert_eq!(variant.env_value("APP_HEALTH_AGENT_IMAGE"), image);
+    }
+}
