@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use app_health_tests::process;
@@ -103,14 +104,20 @@ impl Drop for Run {
 #[test]
 fn the_demo_leaves_nothing_behind() {
     // Before there is anything; the app alone; a sidecar that goes; one that stays; the second pod.
-    for (lines, namespaces) in [(1, 0), (6, 4), (7, 4), (9, 4), (16, 4)] {
-        for signal in [SIGINT, SIGTERM, SIGKILL] {
+    let points = [(1, 0), (6, 4), (7, 4), (9, 4), (16, 4)];
+    let interrupt_with = |signal| {
+        for (lines, namespaces) in points {
             let mut run = Run::start(env!("CARGO_BIN_EXE_mesh-demo"), &[]);
             run.printed(lines);
             assert!(run.namespaces().len() >= namespaces, "{:?}", run.namespaces());
             run.interrupt(signal);
         }
-    }
+    };
+    thread::scope(|scope| {
+        for signal in [SIGINT, SIGTERM, SIGKILL] {
+            scope.spawn(move || interrupt_with(signal));
+        }
+    });
 }
 
 #[test]
