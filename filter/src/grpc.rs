@@ -1,6 +1,10 @@
 //! The three protobuf messages of a gRPC health check, written and read by hand: a library would
 //! weigh more than the rest of the filter.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec::Vec;
+
 use crate::outcome::{Outcome, of_details};
 
 /// `grpc.health.v1.HealthCheckRequest { service = 1 }`
@@ -14,16 +18,13 @@ pub fn health_request(service: &str) -> Vec<u8> {
 
 /// Envoy's `GrpcService { envoy_grpc = 1 { cluster_name = 1, authority = 2 } }`, which stands in
 /// the place of a cluster's name to set the authority.
-///
-/// The ABI wants UTF-8, so every length must fit one byte; else the bare name, whose authority is
-/// the cluster's name.
-pub fn service(cluster: &str, authority: &str) -> String {
+pub fn service(cluster: &str, authority: &str) -> Vec<u8> {
     let mut envoy_grpc = Vec::new();
     push_bytes(&mut envoy_grpc, 1, cluster.as_bytes());
     push_bytes(&mut envoy_grpc, 2, authority.as_bytes());
     let mut message = Vec::new();
     push_bytes(&mut message, 1, &envoy_grpc);
-    String::from_utf8(message).unwrap_or_else(|_| cluster.to_owned())
+    message
 }
 
 /// `envoy.network.transport_socket.original_dst_address`, as the arguments of Envoy's foreign
@@ -179,9 +180,9 @@ mod tests {
         assert_eq!(health_request(""), b"");
         assert_eq!(health_request("abc"), b"\x0a\x03abc");
         assert_eq!(health_request(&"x".repeat(300))[..3], [0x0a, 0xac, 0x02]);
-        assert_eq!(service("ab", "c:1"), "\u{a}\u{9}\u{a}\u{2}ab\u{12}\u{3}c:1");
-        let long = "x".repeat(200);
-        assert_eq!(service(&long, "c:1"), long);
+        assert_eq!(service("ab", "c:1"), b"\x0a\x09\x0a\x02ab\x12\x03c:1");
+        let long = service(&"x".repeat(200), "c:1");
+        assert_eq!(long[..6], [0x0a, 0xd0, 0x01, 0x0a, 0xc8, 0x01]);
         assert_eq!(filter_state("a", "b"), b"\x0a\x01a\x12\x01b");
     }
 }

@@ -1,17 +1,46 @@
 //! Every call to Envoy, and nothing else: the one place with `unsafe`.
 //!
-//! The SDK's own calls panic on a status that they do not expect and on names that are not UTF-8.
-//! These return `None` or `false` instead. Only the two dispatches go through the SDK, which has to
-//! know their tokens to hand the answers on.
+//! What Envoy refuses is `None` or `false`: nothing here panics.
 
-use std::time::Duration;
-
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, LogLevel, MapType, StreamType};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::pairs::{self, Pairs};
 
 const OK: u32 = 0;
+
+// Those values of the ABI's enumerations that are used.
+
+#[repr(u32)]
+pub enum LogLevel {
+    Trace = 0,
+    Debug = 1,
+    Info = 2,
+    Warn = 3,
+    Error = 4,
+}
+
+#[repr(u32)]
+pub enum BufferType {
+    HttpResponseBody = 1,
+    HttpCallResponseBody = 4,
+    GrpcReceiveBuffer = 5,
+    PluginConfiguration = 7,
+}
+
+#[repr(u32)]
+pub enum MapType {
+    HttpRequestHeaders = 0,
+    HttpResponseHeaders = 2,
+    HttpCallResponseHeaders = 6,
+}
+
+#[repr(u32)]
+pub enum StreamType {
+    HttpRequest = 0,
+    HttpResponse = 1,
+}
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -71,19 +100,45 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    fn proxy_http_call(
+        upstream: *const u8,
+        upstream_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout_ms: u32,
+        token: *mut u32,
+    ) -> u32;
+    fn proxy_grpc_call(
+        upstream: *const u8,
+        upstream_size: usize,
+        service: *const u8,
+        service_size: usize,
+        method: *const u8,
+        method_size: usize,
+        metadata: *const u8,
+        metadata_size: usize,
+        message: *const u8,
+        message_size: usize,
+        timeout_ms: u32,
+        token: *mut u32,
+    ) -> u32;
     fn proxy_get_status(code: *mut u32, data: *mut *mut u8, size: *mut usize) -> u32;
 }
 
-// WASI by itself: std::env would add 0.05 of an empty filter's memory to every Envoy.
+// WASI by itself: core::env would add 0.05 of an empty filter's memory to every Envoy.
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {
     fn environ_sizes_get(count: *mut usize, size: *mut usize) -> u16;
     fn environ_get(pointers: *mut *mut u8, buffer: *mut u8) -> u16;
 }
 
-/// Takes what a call returned: memory that it had from the SDK's `proxy_on_memory_allocate`.
+/// Takes what a call returned: memory that it had from `callbacks::proxy_on_memory_allocate`.
 fn take(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
-    let mut data = std::ptr::null_mut();
+    let mut data = core::ptr::null_mut();
     let mut size = 0;
     if call(&mut data, &mut size) != OK {
         return None;
@@ -117,7 +172,7 @@ pub fn environment(name: &str) -> Option<Vec<u8>> {
     if unsafe { environ_sizes_get(&mut count, &mut size) } != 0 {
         return None;
     }
-    let mut pointers = vec![std::ptr::null_mut(); count];
+    let mut pointers = vec![core::ptr::null_mut(); count];
     let mut buffer = vec![0; size];
     // SAFETY: the host writes `count` pointers and `size` bytes, as it has just said.
     if unsafe { environ_get(pointers.as_mut_ptr(), buffer.as_mut_ptr()) } != 0 {
@@ -138,7 +193,7 @@ pub fn buffer(kind: BufferType, max_size: usize) -> Option<Vec<u8>> {
 /// Drops the `size` bytes of the response body that have come.
 pub fn drop_response_body(size: usize) {
     // SAFETY: no bytes are read, since the new content is empty.
-    unsafe { proxy_set_buffer_bytes(BufferType::HttpResponseBody, 0, size, std::ptr::null(), 0) };
+    unsafe { proxy_set_buffer_bytes(BufferType::HttpResponseBody, 0, size, core::ptr::null(), 0) };
 }
 
 /// All headers of a map.
@@ -223,18 +278,53 @@ pub fn grpc_message() -> Vec<u8> {
     take(|data, size| unsafe { proxy_get_status(&mut code, data, size) }).unwrap_or_default()
 }
 
-/// Sends a request of the filter's own. `None`: it could not be sent, and no callback follows.
-pub fn dispatch_http(cluster: &str, headers: Vec<(&str, &str)>, timeout: Duration) -> Option<u32> {
-    hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout).ok()
+/// Sends a request of the filter's own. False: it could not be sent, and no callback follows.
+pub fn dispatch_http(cluster: &str, headers: &[(&[u8], &[u8])], timeout: Duration) -> bool {
+    let headers = pairs::serialize(headers);
+    let trailers = pairs::serialize(&[]);
+    let mut token = 0;
+    // SAFETY: the host reads all of them during the call only, and writes one word to `token`.
+    unsafe {
+        proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            core::ptr::null(),
+            0,
+            trailers.as_ptr(),
+            trailers.len(),
+            timeout.as_millis() as u32,
+            &mut token,
+        ) == OK
+    }
 }
 
-/// Sends a gRPC request of the filter's own. `None`: it could not be sent.
+/// Sends a gRPC request of the filter's own. False: it could not be sent.
 pub fn dispatch_grpc(
-    service: &str,
-    (package, method): (&str, &str),
-    metadata: Vec<(&str, &[u8])>,
+    upstream: &[u8],
+    (service, method): (&str, &str),
+    metadata: &[(&[u8], &[u8])],
     message: &[u8],
     timeout: Duration,
-) -> Option<u32> {
-    hostcalls::dispatch_grpc_call(service, package, method, metadata, Some(message), timeout).ok()
+) -> bool {
+    let metadata = pairs::serialize(metadata);
+    let mut token = 0;
+    // SAFETY: the host reads all of them during the call only, and writes one word to `token`.
+    unsafe {
+        proxy_grpc_call(
+            upstream.as_ptr(),
+            upstream.len(),
+            service.as_ptr(),
+            service.len(),
+            method.as_ptr(),
+            method.len(),
+            metadata.as_ptr(),
+            metadata.len(),
+            message.as_ptr(),
+            message.len(),
+            timeout.as_millis() as u32,
+            &mut token,
+        ) == OK
+    }
 }

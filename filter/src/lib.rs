@@ -12,6 +12,12 @@
 //! Never panics, since a trap takes the VM down and with it every probe of the pod: the lints of
 //! this crate deny what could, and `host` returns an error where the SDK would panic.
 
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
+
+#[cfg(target_arch = "wasm32")]
+mod callbacks;
 #[cfg(target_arch = "wasm32")]
 mod host;
 #[cfg(target_arch = "wasm32")]
@@ -22,6 +28,8 @@ mod probe;
 mod root;
 #[cfg(target_arch = "wasm32")]
 mod run;
+#[cfg(target_arch = "wasm32")]
+mod runtime;
 
 pub mod grpc;
 pub mod outcome;
@@ -30,11 +38,3 @@ pub mod redirect;
 pub mod request;
 pub mod settings;
 pub mod table;
-
-/// What Envoy calls first.
-#[cfg(target_arch = "wasm32")]
-mod start {
-    proxy_wasm::main! {{
-        proxy_wasm::set_root_context(|_| Box::new(crate::root::Root::default()));
-    }}
-}

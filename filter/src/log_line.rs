@@ -1,9 +1,10 @@
 //! The `log` crate's lines, into Envoy's log. The SDK's own logger panics where Envoy refuses one.
 
-use log::{Level, LevelFilter, Log, Metadata, Record};
-use proxy_wasm::types::LogLevel;
+use alloc::string::{String, ToString};
 
-use crate::host;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::host::{self, LogLevel};
 
 struct EnvoyLog;
 

@@ -1,6 +1,9 @@
 //! What the kubelet is told: the app's own status, or that there was no answer and why.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
 
 /// A status for the kubelet, and the one line that goes with it where the app did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +105,7 @@ fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
 
 /// 0 where it is no number.
 pub fn parse_status(status: &[u8]) -> u16 {
-    std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    core::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 fn with_cause(what: &str, cause: &str) -> String {

@@ -1,6 +1,8 @@
 //! Header maps as the proxy-wasm ABI serializes them: a count, the sizes of each name and value
 //! (all 32 bits, little-endian), then names and values, each followed by a NUL.
 
+use alloc::vec::Vec;
+
 /// A header map as the host gave it, read in place.
 #[derive(Clone, Debug, Default)]
 pub struct Pairs(Vec<u8>);

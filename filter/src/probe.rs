@@ -1,12 +1,16 @@
 //! One request on the status port: the callbacks, in the order in which they come.
 
-use std::rc::Rc;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec;
 
 use app_health_webhook::path::is_ours;
 use log::debug;
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, BufferType, MapType};
 
+use crate::callbacks::Action;
+use crate::host::{BufferType, MapType};
 use crate::outcome::{self, Outcome, VIA_UPSTREAM};
 use crate::pairs::Pairs;
 use crate::redirect::{Hop, Next};
@@ -113,7 +117,7 @@ impl Probe {
 
     /// A piece of the body of the answer that Envoy's router carries: it is taken out and counted.
     fn body(&mut self, run: &mut Run, size: usize, end_of_stream: bool) -> Action {
-        match std::mem::replace(&mut run.stage, Stage::Done) {
+        match core::mem::replace(&mut run.stage, Stage::Done) {
             Stage::Body { status, received } => {
                 host::drop_response_body(size);
                 let received = received.saturating_add(size);
@@ -196,12 +200,11 @@ impl Probe {
             Next::Answer => run.conclude(outcome),
         };
     }
-}
 
-impl Context for Probe {
-    fn on_http_call_response(&mut self, _: u32, num_headers: usize, _: usize, _: usize) {
+    /// A dispatched request has been answered; without headers, where that broke off.
+    pub fn on_http_call_response(&mut self, num_headers: usize) {
         let Some(mut run) = self.run.take() else { return };
-        match std::mem::replace(&mut run.stage, Stage::Done) {
+        match core::mem::replace(&mut run.stage, Stage::Done) {
             Stage::Tcp => {
                 run.stage = Stage::Tcp;
                 run.tcp_answered(num_headers);
@@ -215,7 +218,8 @@ impl Context for Probe {
         self.run = Some(run);
     }
 
-    fn on_grpc_call_response(&mut self, _: u32, code: u32, size: usize) {
+    /// A gRPC check has been answered: with a message of `size` bytes where `code` is 0.
+    pub fn on_grpc_call_response(&mut self, code: u32, size: usize) {
         let Some(run) = self.run.as_mut().filter(|run| matches!(run.stage, Stage::Grpc)) else {
             return;
         };
@@ -225,10 +229,9 @@ impl Context for Probe {
         };
         run.conclude(grpc::outcome(code, &String::from_utf8_lossy(&text), &message));
     }
-}
 
-impl HttpContext for Probe {
-    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+    /// The request has come; its body has not.
+    pub fn on_request_headers(&mut self, end_of_stream: bool) -> Action {
         let Some(client) = host::headers(MapType::HttpRequestHeaders) else {
             return Action::Continue;
         };
@@ -247,7 +250,8 @@ impl HttpContext for Probe {
         })
     }
 
-    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+    /// The head of an answer: of the app, of Envoy, or of this filter.
+    pub fn on_response_headers(&mut self, end_of_stream: bool) -> Action {
         let Some(mut run) = self.run.take() else { return Action::Continue };
         let action = match run.stage {
             Stage::Routed => self.routed(&mut run, end_of_stream),
@@ -257,14 +261,16 @@ impl HttpContext for Probe {
         action
     }
 
-    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+    /// `size` bytes of an answer's body.
+    pub fn on_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let Some(mut run) = self.run.take() else { return Action::Continue };
         let action = self.body(&mut run, size, end_of_stream);
         self.run = Some(run);
         action
     }
 
-    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+    /// The end of an answer that has trailers.
+    pub fn on_response_trailers(&mut self) -> Action {
         let Some(mut run) = self.run.take() else { return Action::Continue };
         let action = match run.stage {
             Stage::Body { status, .. } => run.reply(Outcome::answered(status)),
@@ -276,7 +282,8 @@ impl HttpContext for Probe {
         action
     }
 
-    fn on_log(&mut self) {
+    /// The request is over.
+    pub fn on_log(&mut self) {
         if let Some(run) = self.run.take() {
             run.log();
         }
@@ -299,5 +306,5 @@ fn is_read_first(end_of_stream: bool) -> bool {
 /// 0 where none is announced.
 fn announced_length() -> u64 {
     let length = host::header(MapType::HttpResponseHeaders, "content-length").unwrap_or_default();
-    std::str::from_utf8(&length).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    core::str::from_utf8(&length).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }

@@ -1,5 +1,9 @@
 //! Where a redirect leads: Go's client with the kubelet's rule for redirects.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use app_health_webhook::url::{self, Url};
 
 use crate::outcome::Outcome;
@@ -61,7 +65,7 @@ impl Hop {
         match self.url.port() {
             b"" if self.is_https() => Some(443),
             b"" => Some(80),
-            digits => std::str::from_utf8(digits).ok()?.parse().ok(),
+            digits => core::str::from_utf8(digits).ok()?.parse().ok(),
         }
     }
 

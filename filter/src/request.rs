@@ -1,5 +1,11 @@
 //! What the app is sent: the kubelet's own request, as it would have sent it to the app itself.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use app_health_webhook::url::Url;
 
 use crate::pairs::Pairs;

@@ -1,13 +1,11 @@
-//! The root context: reads the configuration once, gives every request what it needs of it.
+//! What is read once, before the first request: the plugin configuration and the environment.
 
-use std::rc::Rc;
+use alloc::string::String;
 
 use app_health_webhook::{probers, url};
 use log::{error, info, warn};
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, ContextType};
 
-use crate::probe::Probe;
+use crate::host::BufferType;
 use crate::settings::Settings;
 use crate::table::Table;
 use crate::{host, log_line};
@@ -23,36 +21,17 @@ pub struct Shared {
     pub pod_ip: Option<String>,
 }
 
-/// Made once a VM.
-#[derive(Default)]
-pub struct Root {
-    shared: Rc<Shared>,
-}
-
-impl Context for Root {}
-
-impl RootContext for Root {
-    /// Always true: where it is not, Envoy refuses to start, and the pod with it.
-    fn on_configure(&mut self, size: usize) -> bool {
-        log_line::init();
-        let configuration = host::buffer(BufferType::PluginConfiguration, size);
-        let (settings, notes) = Settings::parse(&configuration.unwrap_or_default());
-        notes.iter().for_each(|note| warn!("{note}"));
-        let variable = host::environment(probers::VARIABLE).unwrap_or_default();
-        let (table, notes) = Table::new(&variable);
-        notes.iter().for_each(|note| error!("{note}"));
-        info!("{} probes are recorded", table.len());
-        self.shared = Rc::new(Shared { settings, table, pod_ip: pod_ip() });
-        true
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Probe::new(self.shared.clone())))
-    }
+/// Reads the plugin configuration of `size` bytes, and the environment.
+pub fn configure(size: usize) -> Shared {
+    log_line::init();
+    let configuration = host::buffer(BufferType::PluginConfiguration, size);
+    let (settings, notes) = Settings::parse(&configuration.unwrap_or_default());
+    notes.iter().for_each(|note| warn!("{note}"));
+    let variable = host::environment(probers::VARIABLE).unwrap_or_default();
+    let (table, notes) = Table::new(&variable);
+    notes.iter().for_each(|note| error!("{note}"));
+    info!("{} probes are recorded", table.len());
+    Shared { settings, table, pod_ip: pod_ip() }
 }
 
 /// `POD_IP`, else `INSTANCE_IP` (Istio's name for it).

@@ -1,12 +1,18 @@
 //! A check under way: how it is started, what it was answered, how it ends.
 
-use std::rc::Rc;
-use std::time::Duration;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use app_health_webhook::tcp_check::{self, Answer};
 use log::{debug, info, warn};
-use proxy_wasm::types::{Action, BufferType, MapType, StreamType};
 
+use crate::callbacks::Action;
+use crate::host::{BufferType, MapType, StreamType};
 use crate::outcome::{self, Outcome};
 use crate::pairs::Pairs;
 use crate::redirect::Hop;
@@ -27,7 +33,7 @@ const HOOK_PROPERTY: &str = "app_health_hook";
 const CONNECTED: u16 = Answer::Connected.status();
 const FAILED: u16 = Answer::Failed.status();
 
-const DESTINATION_HEADER: &str = "x-envoy-original-dst-host";
+const DESTINATION_HEADER: &[u8] = b"x-envoy-original-dst-host";
 const ROUTER_TIMEOUT_HEADER: &[u8] = b"x-envoy-upstream-rq-timeout-ms";
 /// Envoy adds it to what a dispatched call was answered by the upstream itself.
 pub const GENUINE_HEADER: &str = "x-envoy-upstream-service-time";
@@ -118,13 +124,17 @@ impl Run {
         let timeout = self.remaining()?;
         let millis = timeout.as_millis() as u64;
         let for_agent = millis.saturating_sub(AGENT_MARGIN_MS.min(millis / 2)).to_string();
-        let mut headers =
-            vec![(":method", "GET"), (":path", path.as_str()), (":authority", "app-health-agent")];
+        let mut headers: Vec<(&[u8], &[u8])> = vec![
+            (b":method", b"GET"),
+            (b":path", path.as_bytes()),
+            (b":authority", b"app-health-agent"),
+        ];
         if millis > 0 {
-            headers.push((tcp_check::TIMEOUT_HEADER, &for_agent));
+            headers.push((tcp_check::TIMEOUT_HEADER.as_bytes(), for_agent.as_bytes()));
         }
-        host::dispatch_http(cluster, headers, timeout)
-            .ok_or_else(|| Outcome::unreached("the agent cannot be asked: no such cluster"))?;
+        if !host::dispatch_http(cluster, &headers, timeout) {
+            return Err(Outcome::unreached("the agent cannot be asked: no such cluster"));
+        }
         self.stage = Stage::Tcp;
         Ok(Action::Pause)
     }
@@ -154,16 +164,18 @@ impl Run {
         let destination = self.pod.at(port);
         let mut metadata = vec![(DESTINATION_HEADER, destination.as_bytes())];
         if let Some(agent) = self.client.get("user-agent") {
-            metadata.push(("user-agent", agent));
+            metadata.push((b"user-agent", agent));
         }
-        host::dispatch_grpc(
+        let sent = host::dispatch_grpc(
             &grpc::service(cluster, &destination),
             ("grpc.health.v1.Health", "Check"),
-            metadata,
+            &metadata,
             &grpc::health_request(service),
             self.remaining()?,
-        )
-        .ok_or_else(|| Outcome::unreached("grpc: the check cannot be sent"))?;
+        );
+        if !sent {
+            return Err(Outcome::unreached("grpc: the check cannot be sent"));
+        }
         self.stage = Stage::Grpc;
         Ok(Action::Pause)
     }
@@ -206,27 +218,23 @@ impl Run {
             https: hop.is_https(),
             authorization: authorization.as_deref(),
         };
-        let headers = line.headers(&self.client);
         let own_referer = self.client.get("referer").is_some_and(|referer| !referer.is_empty());
-        let mut sent: Vec<(&str, &str)> = headers
-            .iter()
-            .filter_map(|(name, value)| {
-                // Values that are not UTF-8 cannot be dispatched; no pod can hold one.
-                Some((std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?))
-            })
-            .filter(|(name, _)| authorized || *name != "authorization")
-            .filter(|(name, _)| own_referer || *name != "referer")
-            .filter(|(name, _)| {
-                *name != "x-forwarded-proto" || request::has_forwarded_proto(&self.client)
-            })
-            .collect();
-        sent.push((DESTINATION_HEADER, &destination));
+        let own_proto = request::has_forwarded_proto(&self.client);
+        let mut sent = line.headers(&self.client);
+        sent.retain(|(name, _)| match *name {
+            b"authorization" => authorized,
+            b"referer" => own_referer,
+            b"x-forwarded-proto" => own_proto,
+            _ => true,
+        });
+        sent.push((DESTINATION_HEADER, destination.as_bytes()));
         if let Some(referer) = referer.as_ref().filter(|_| !own_referer) {
-            sent.push(("referer", referer));
+            sent.push((b"referer", referer.as_bytes()));
         }
-        host::dispatch_http(cluster, sent, self.remaining()?)
-            .map(|_| ())
-            .ok_or_else(|| Outcome::unreached("redirect: the request cannot be sent"))
+        if !host::dispatch_http(cluster, &sent, self.remaining()?) {
+            return Err(Outcome::unreached("redirect: the request cannot be sent"));
+        }
+        Ok(())
     }
 
     /// What is left of the timeout, at least 1 ms; zero where there is no limit.

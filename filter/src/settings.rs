@@ -1,5 +1,10 @@
 //! The plugin configuration: what a deployment may have to name differently.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use app_health_webhook::json::{Kind, Reader, Stop};
 
 /// Names of Envoy's clusters, and the status port.
@@ -36,7 +41,7 @@ impl Settings {
     pub fn parse(configuration: &[u8]) -> (Self, Vec<String>) {
         let mut settings = Self::default();
         let mut notes = Vec::new();
-        let text = match std::str::from_utf8(configuration) {
+        let text = match core::str::from_utf8(configuration) {
             Ok(text) => text,
             Err(_) => {
                 notes.push("plugin configuration: not UTF-8".to_owned());

@@ -1,7 +1,10 @@
 //! The recorded probes, made ready once at start: what a probe needs is looked up, not worked out.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::cell::Cell;
 
 use app_health_webhook::path::{Kind, ProbePath};
 use app_health_webhook::probers::{self, Handler, Prober, Scheme};

@@ -3,8 +3,9 @@
 //! The reader is pulled: whoever reads says what comes next. It borrows from the text, allocates
 //! only for strings with escapes, and refuses nesting deeper than [`MAX_DEPTH`].
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt;
 
 /// As deep as serde_json goes. A probers config is four deep.
 pub const MAX_DEPTH: usize = 128;
@@ -29,7 +30,7 @@ impl fmt::Display for SyntaxError {
     }
 }
 
-impl std::error::Error for SyntaxError {}
+impl core::error::Error for SyntaxError {}
 
 /// What kind of value comes next, judged by its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub struct Items {
     close: u8,
 }
 
-type Result<T> = std::result::Result<T, Stop>;
+type Result<T> = core::result::Result<T, Stop>;
 
 impl<'a> Reader<'a> {
     /// At the beginning of `text`.
@@ -120,7 +121,7 @@ impl<'a> Reader<'a> {
             self.depth = self.depth.saturating_sub(1);
             return Ok(false);
         }
-        if !std::mem::take(&mut items.first) {
+        if !core::mem::take(&mut items.first) {
             self.expect(b',', "a comma or the end")?;
         }
         Ok(true)

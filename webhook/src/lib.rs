@@ -14,6 +14,10 @@
 //! | `manifest` | where the pods are in a manifest (feature `rewrite`) |
 //! | `patch` | JSON Patch and JSON Pointer (feature `rewrite`) |
 
+#![cfg_attr(not(feature = "rewrite"), no_std)]
+
+extern crate alloc;
+
 #[cfg(feature = "rewrite")]
 pub mod admission;
 pub mod json;

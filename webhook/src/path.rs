@@ -1,6 +1,6 @@
 //! The paths that rewritten probes ask for on the status port.
 
-use std::fmt;
+use core::fmt;
 
 /// What a recorded entry is: one of a container's three probes, or one of its two lifecycle hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

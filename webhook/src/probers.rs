@@ -3,7 +3,9 @@
 //! The format is Istio's, byte for byte (its `KubeAppProbers`), so that either side can be swapped:
 //! compact JSON, keys sorted bytewise, empty fields left out but for grpc's `service`.
 
-use std::fmt;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use crate::json::SyntaxError;
 
@@ -138,7 +140,7 @@ impl Probers {
 
 impl IntoIterator for Probers {
     type Item = (String, Entry);
-    type IntoIter = std::vec::IntoIter<Self::Item>;
+    type IntoIter = alloc::vec::IntoIter<Self::Item>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
@@ -195,7 +197,7 @@ impl fmt::Display for EntryError {
     }
 }
 
-impl std::error::Error for EntryError {}
+impl core::error::Error for EntryError {}
 
 /// Why a text is no probers config at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -218,7 +220,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-impl std::error::Error for ConfigError {}
+impl core::error::Error for ConfigError {}
 
 #[cfg(test)]
 mod tests;

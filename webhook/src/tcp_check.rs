@@ -3,7 +3,9 @@
 //! `GET /tcp/<ip>/<port>`, with the time left in the header [`TIMEOUT_HEADER`]. The answer is one
 //! of [`Answer`]'s statuses, with the reason as the body's one line unless the port accepted.
 
-use std::net::{IpAddr, SocketAddr};
+use alloc::format;
+use alloc::string::String;
+use core::net::{IpAddr, SocketAddr};
 
 /// The time left for the check, in whole milliseconds, decimal. Absent: no limit but the system's.
 pub const TIMEOUT_HEADER: &str = "x-app-health-timeout-ms";

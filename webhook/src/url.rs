@@ -1,7 +1,9 @@
 //! Go's URL rules (`net/url` of Go 1.26), as far as the kubelet applies them to a probe's path and
 //! to the Location of a redirect. Works on bytes, since neither need be UTF-8.
 
-use std::fmt;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 mod host;
 
@@ -60,9 +62,9 @@ impl fmt::Display for UrlError {
     }
 }
 
-impl std::error::Error for UrlError {}
+impl core::error::Error for UrlError {}
 
-type Result<T> = std::result::Result<T, UrlError>;
+type Result<T> = core::result::Result<T, UrlError>;
 
 /// The URL that the kubelet makes of a probe's `path`: its path and query, and the user where the
 /// path holds one. Scheme and host are left empty: the probe says them.

@@ -1,5 +1,9 @@
 //! Reading the config.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::{
     ConfigError, Entry, EntryError, Fault, Grpc, Handler, HttpGet, HttpHeader, Prober, Probers,
     Scheme, TcpSocket,
@@ -12,7 +16,7 @@ use crate::path::ProbePath;
 /// mean the same, and of a key that is there twice the last counts.
 #[inline(never)]
 pub fn decode(text: &[u8]) -> Result<Probers, ConfigError> {
-    let text = std::str::from_utf8(text).map_err(|e| ConfigError::NotUtf8(e.valid_up_to()))?;
+    let text = core::str::from_utf8(text).map_err(|e| ConfigError::NotUtf8(e.valid_up_to()))?;
     if text.is_empty() {
         return Ok(Probers::default());
     }

@@ -1,5 +1,7 @@
 //! What stands between `//` and the path: user, host and port.
 
+use alloc::vec::Vec;
+
 use super::{Result, UrlError, cut, unescape, unreserved};
 
 pub(super) type Authority = (Option<Vec<u8>>, Vec<u8>);
