@@ -11,6 +11,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
+use crate::host;
 use crate::probe::Probe;
 use crate::root::{self, Shared};
 
@@ -57,6 +58,26 @@ impl Contexts {
         self.0.set(all);
     }
 
+    /// The request that waits for the answer of this dispatched call: Envoy names it only by the
+    /// call, and the root context besides.
+    #[inline(never)]
+    fn awaiting(&self, token: u32) -> Option<u32> {
+        let all = self.0.take();
+        let waits = |context: &Context| matches!(context, Context::Probe(p) if p.awaits(token));
+        let id = all.iter().find(|(_, context)| waits(context)).map(|(id, _)| *id);
+        self.0.set(all);
+        id
+    }
+
+    /// Lets the request that waits for it have the answer of a dispatched call; nobody does where
+    /// the client has gone.
+    fn answered(&self, token: u32, answer: impl FnOnce(&mut Probe)) {
+        if let Some(id) = self.awaiting(token) {
+            host::act_as(id);
+            self.call(id, (), answer);
+        }
+    }
+
     /// Lets a request's context answer a call.
     fn call<T>(&self, id: u32, absent: T, answer: impl FnOnce(&mut Probe) -> T) -> T {
         let Some(mut context) = self.take(id) else { return absent };
@@ -72,6 +93,10 @@ impl Contexts {
 /// Says which version of the ABI this is.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
+
+/// Called before all others; nothing here has to be made first.
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {}
 
 /// Memory for what the host returns: exactly so much, and it is the receiver's.
 #[unsafe(no_mangle)]
@@ -130,18 +155,18 @@ extern "C" fn proxy_on_response_trailers(id: u32, _: usize) -> Action {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_http_call_response(id: u32, _: u32, headers: usize, _: usize, _: usize) {
-    CONTEXTS.call(id, (), |probe| probe.on_http_call_response(headers));
+extern "C" fn proxy_on_http_call_response(_: u32, token: u32, headers: usize, _: usize, _: usize) {
+    CONTEXTS.answered(token, |probe| probe.on_http_call_response(headers));
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_grpc_receive(id: u32, _: u32, size: usize) {
-    CONTEXTS.call(id, (), |probe| probe.on_grpc_call_response(0, size));
+extern "C" fn proxy_on_grpc_receive(_: u32, token: u32, size: usize) {
+    CONTEXTS.answered(token, |probe| probe.on_grpc_call_response(0, size));
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_grpc_close(id: u32, _: u32, status: u32) {
-    CONTEXTS.call(id, (), |probe| probe.on_grpc_call_response(status, 0));
+extern "C" fn proxy_on_grpc_close(_: u32, token: u32, status: u32) {
+    CONTEXTS.answered(token, |probe| probe.on_grpc_call_response(status, 0));
 }
 
 #[unsafe(no_mangle)]

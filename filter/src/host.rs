@@ -126,6 +126,7 @@ unsafe extern "C" {
         timeout_ms: u32,
         token: *mut u32,
     ) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_get_status(code: *mut u32, data: *mut *mut u8, size: *mut usize) -> u32;
 }
 
@@ -278,13 +279,20 @@ pub fn grpc_message() -> Vec<u8> {
     take(|data, size| unsafe { proxy_get_status(&mut code, data, size) }).unwrap_or_default()
 }
 
-/// Sends a request of the filter's own. False: it could not be sent, and no callback follows.
-pub fn dispatch_http(cluster: &str, headers: &[(&[u8], &[u8])], timeout: Duration) -> bool {
+/// What follows concerns this request, not the context that Envoy called.
+pub fn act_as(context: u32) {
+    // SAFETY: takes no memory.
+    unsafe { proxy_set_effective_context(context) };
+}
+
+/// Sends a request of the filter's own. The token will name it; `None`: it could not be sent, and
+/// no callback follows.
+pub fn dispatch_http(cluster: &str, headers: &[(&[u8], &[u8])], timeout: Duration) -> Option<u32> {
     let headers = pairs::serialize(headers);
     let trailers = pairs::serialize(&[]);
     let mut token = 0;
     // SAFETY: the host reads all of them during the call only, and writes one word to `token`.
-    unsafe {
+    let status = unsafe {
         proxy_http_call(
             cluster.as_ptr(),
             cluster.len(),
@@ -296,22 +304,23 @@ pub fn dispatch_http(cluster: &str, headers: &[(&[u8], &[u8])], timeout: Duratio
             trailers.len(),
             timeout.as_millis() as u32,
             &mut token,
-        ) == OK
-    }
+        )
+    };
+    (status == OK).then_some(token)
 }
 
-/// Sends a gRPC request of the filter's own. False: it could not be sent.
+/// The same for a gRPC request.
 pub fn dispatch_grpc(
     upstream: &[u8],
     (service, method): (&str, &str),
     metadata: &[(&[u8], &[u8])],
     message: &[u8],
     timeout: Duration,
-) -> bool {
+) -> Option<u32> {
     let metadata = pairs::serialize(metadata);
     let mut token = 0;
     // SAFETY: the host reads all of them during the call only, and writes one word to `token`.
-    unsafe {
+    let status = unsafe {
         proxy_grpc_call(
             upstream.as_ptr(),
             upstream.len(),
@@ -325,6 +334,7 @@ pub fn dispatch_grpc(
             message.len(),
             timeout.as_millis() as u32,
             &mut token,
-        ) == OK
-    }
+        )
+    };
+    (status == OK).then_some(token)
 }

@@ -60,6 +60,7 @@ impl Probe {
             status_port,
             started: host::now(),
             stage: Stage::Start,
+            call: 0,
             outcome: None,
             local,
         });
@@ -172,7 +173,8 @@ impl Probe {
         let settings = &self.shared.settings;
         let cluster = if hop.is_https() { &settings.https_cluster } else { &settings.http_cluster };
         match run.dispatch_hop(cluster, from, &hop, authorized) {
-            Ok(()) => {
+            Ok(call) => {
+                run.call = call;
                 run.stage = Stage::Hop { hop, authorized };
                 Action::Pause
             }
@@ -199,6 +201,13 @@ impl Probe {
             Next::Fail(failure) => run.conclude(failure),
             Next::Answer => run.conclude(outcome),
         };
+    }
+
+    /// Whether it waits for the answer of this dispatched call.
+    pub fn awaits(&self, token: u32) -> bool {
+        self.run.as_ref().is_some_and(|run| {
+            run.call == token && matches!(run.stage, Stage::Tcp | Stage::Hop { .. } | Stage::Grpc)
+        })
     }
 
     /// A dispatched request has been answered; without headers, where that broke off.

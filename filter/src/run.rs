@@ -55,6 +55,8 @@ pub struct Run {
     /// Nanoseconds.
     pub started: u64,
     pub stage: Stage,
+    /// The token of the dispatched call that is awaited, if one is.
+    pub call: u32,
     pub outcome: Option<Outcome>,
 }
 
@@ -132,9 +134,8 @@ impl Run {
         if millis > 0 {
             headers.push((tcp_check::TIMEOUT_HEADER.as_bytes(), for_agent.as_bytes()));
         }
-        if !host::dispatch_http(cluster, &headers, timeout) {
-            return Err(Outcome::unreached("the agent cannot be asked: no such cluster"));
-        }
+        self.call = host::dispatch_http(cluster, &headers, timeout)
+            .ok_or_else(|| Outcome::unreached("the agent cannot be asked: no such cluster"))?;
         self.stage = Stage::Tcp;
         Ok(Action::Pause)
     }
@@ -166,16 +167,14 @@ impl Run {
         if let Some(agent) = self.client.get("user-agent") {
             metadata.push((b"user-agent", agent));
         }
-        let sent = host::dispatch_grpc(
+        self.call = host::dispatch_grpc(
             &grpc::service(cluster, &destination),
             ("grpc.health.v1.Health", "Check"),
             &metadata,
             &grpc::health_request(service),
             self.remaining()?,
-        );
-        if !sent {
-            return Err(Outcome::unreached("grpc: the check cannot be sent"));
-        }
+        )
+        .ok_or_else(|| Outcome::unreached("grpc: the check cannot be sent"))?;
         self.stage = Stage::Grpc;
         Ok(Action::Pause)
     }
@@ -201,7 +200,7 @@ impl Run {
         from: Option<&Hop>,
         hop: &Hop,
         authorized: bool,
-    ) -> Result<(), Outcome> {
+    ) -> Result<u32, Outcome> {
         let port = hop.port().filter(|port| *port != 0);
         let port = port.ok_or_else(|| Outcome::invalid("redirect: no such port"))?;
         if port == self.status_port || port == self.local.port {
@@ -231,10 +230,8 @@ impl Run {
         if let Some(referer) = referer.as_ref().filter(|_| !own_referer) {
             sent.push((b"referer", referer.as_bytes()));
         }
-        if !host::dispatch_http(cluster, &sent, self.remaining()?) {
-            return Err(Outcome::unreached("redirect: the request cannot be sent"));
-        }
-        Ok(())
+        host::dispatch_http(cluster, &sent, self.remaining()?)
+            .ok_or_else(|| Outcome::unreached("redirect: the request cannot be sent"))
     }
 
     /// What is left of the timeout, at least 1 ms; zero where there is no limit.

@@ -3,7 +3,7 @@
 use super::callout::{CallAnswer, Kind};
 use super::headers::Headers;
 use super::stream::{Answer, Deferred, Outcome, Phase};
-use super::{CONTINUE, Host};
+use super::{CONTINUE, Host, ROOT};
 
 /// `per_connection_buffer_limit_bytes` of the shipped configuration: what a paused body may hold.
 const BUFFER_LIMIT: usize = 32_768;
@@ -143,7 +143,8 @@ impl Host {
         self.reply(id, answer);
     }
 
-    /// An answer to a dispatched HTTP call; without headers: it failed.
+    /// An answer to a dispatched HTTP call; without headers: it failed. As Envoy does, it calls the
+    /// root context: the token says which request it is about.
     pub fn answer_call(&mut self, token: u32, answer: CallAnswer) {
         let stream = self.take_callout(token, |kind| matches!(kind, Kind::Http { .. }));
         let count = |headers: &Option<Headers>| {
@@ -151,8 +152,8 @@ impl Host {
         };
         let numbers = (count(&answer.headers), answer.body.len() as u32, count(&answer.trailers));
         self.with_call_answer(stream, answer, |host| {
-            let params = (stream, token, numbers.0, numbers.1, numbers.2);
-            host.call_for::<_, ()>(stream, "proxy_on_http_call_response", params);
+            let params = (ROOT, token, numbers.0, numbers.1, numbers.2);
+            host.call_for::<_, ()>(ROOT, "proxy_on_http_call_response", params);
         });
     }
 
@@ -161,8 +162,8 @@ impl Host {
         let stream = self.take_callout(token, |kind| matches!(kind, Kind::Grpc { .. }));
         let (status, size) = (answer.grpc_status, answer.body.len() as u32);
         self.with_call_answer(stream, answer, |host| match status {
-            0 => host.call_for::<_, ()>(stream, "proxy_on_grpc_receive", (stream, token, size)),
-            _ => host.call_for::<_, ()>(stream, "proxy_on_grpc_close", (stream, token, status)),
+            0 => host.call_for::<_, ()>(ROOT, "proxy_on_grpc_receive", (ROOT, token, size)),
+            _ => host.call_for::<_, ()>(ROOT, "proxy_on_grpc_close", (ROOT, token, status)),
         });
     }
 
