@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::{Pid, getpid, getppid};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,13 +25,19 @@ pub struct Process {
     log: File,
 }
 
-/// A command that is killed when the thread that started it ends, however it ends.
+/// A command that is killed when the thread that started it ends, however it ends. SIGINT ends it,
+/// too, also where a shell has put the tests into the background.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null());
     let parent = getpid();
     // SAFETY: only bare system calls, which allocate nothing.
-    unsafe { command.pre_exec(move || die_with(parent)) };
+    unsafe {
+        command.pre_exec(move || {
+            signal(Signal::SIGINT, SigHandler::SigDfl)?;
+            die_with(parent)
+        })
+    };
     command
 }
 

@@ -11,6 +11,8 @@ use app_health_tests::mesh::{Deployment, POD_V4, POD_V6, Sidecar, World};
 mod component;
 /// The demo, to its end.
 mod demo;
+/// A pod that ends.
+mod drain;
 /// What a process holds.
 mod held;
 /// What is left when a test or the demo is interrupted: nothing.

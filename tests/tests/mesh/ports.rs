@@ -5,13 +5,13 @@ use std::time::Duration;
 use app_health_tests::app::{Http, Request, Script, V4, V6};
 use app_health_tests::kubelet::raw;
 use app_health_tests::mesh::{
-    Deployment, EnvoyFilter, NODE_V4, NODE_V6, Namespace, Nginx, POD_V4, POD_V6, Setup, World,
+    Deployment, NODE_V4, NODE_V6, Namespace, Nginx, POD_V4, POD_V6, Setup, World,
 };
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
-use super::{FAMILIES, HTTP, accepts, eventually};
+use super::{FAMILIES, HTTP, eventually};
 
 /// Where the sidecar connects from, for others.
 const BIND_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6));
@@ -28,12 +28,12 @@ const CLAIMS: [&str; 7] = [
     "X-Envoy-Original-Path: /healthz/ready\r\nX-Original-Url: /healthz/ready\r\n",
 ];
 
-fn request(method: &str, path: &str, claims: &str) -> String {
+pub(super) fn request(method: &str, path: &str, claims: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{claims}Connection: close\r\n\r\n")
 }
 
 /// The status with which this is answered; an error where it is not.
-fn status(from: &Namespace, to: SocketAddr, request: &str) -> Result<u16, String> {
+pub(super) fn status(from: &Namespace, to: SocketAddr, request: &str) -> Result<u16, String> {
     let answer = from.run(|| raw(to, request.as_bytes(), Duration::from_secs(5)));
     let answer = answer.map_err(|error| error.to_string())?;
     let answer = String::from_utf8_lossy(&answer);
@@ -161,35 +161,4 @@ fn the_agent_answers_nobody_but_the_sidecar() {
         let mtls = world.node.run(|| friend.exchange(to, &get));
         assert!(mtls.as_ref().map_or(true, String::is_empty), "{mtls:?}");
     }
-}
-
-/// Drains the inbound listeners, waits until nobody gets in any more, and says whether the probes
-/// are still answered, over IPv4 and IPv6.
-fn are_answered_after(drain: &str, filter: EnvoyFilter) -> [bool; 2] {
-    let world = World::dual_stack();
-    let _nginx = Nginx::start(&world);
-    let deployment = Deployment::example(HTTP, &[]);
-    let setup = Setup::strict().variable(deployment.variable());
-    let _sidecar = setup.filter(filter).start(&world);
-    let well = || FAMILIES.map(|ip| super::status(&world, &deployment, ip) == Ok(200));
-    assert_eq!(well(), [true; 2]);
-    let post = request("POST", &format!("/drain_listeners?{drain}"), "");
-    assert_eq!(status(&world.pod, (V4, 15000).into(), &post), Ok(200), "{drain}");
-    for ip in FAMILIES {
-        eventually("inbound is drained", || !accepts(&world, ip, 80));
-    }
-    well()
-}
-
-#[test]
-fn probes_outlive_the_inbound_listeners() {
-    for drain in ["inboundonly", "graceful&inboundonly"] {
-        assert_eq!(are_answered_after(drain, EnvoyFilter::shipped()), [true; 2], "{drain}");
-    }
-    // Which is what the listener has no traffic_direction for.
-    let mut filter = EnvoyFilter::shipped();
-    let listener = &mut filter.0["spec"]["configPatches"][0]["patch"]["value"];
-    assert_eq!(listener["name"], "app_health");
-    listener["traffic_direction"] = "INBOUND".into();
-    assert_eq!(are_answered_after("inboundonly", filter), [false; 2]);
 }

@@ -7,7 +7,8 @@ use app_health_tests::mesh::{Deployment, Nginx, Setup, World};
 
 use super::{FAMILIES, HTTP, NOBODY, OFF, TCP};
 use super::{
-    assert_probes_are_no_traffic, http, is_sidecars, original, status, verdict, without_annotation,
+    assert_probes_are_no_traffic, eventually, http, is_sidecars, original, status, verdict,
+    without_annotation,
 };
 
 const PAGE: &str = "Welcome to nginx!";
@@ -96,6 +97,8 @@ fn a_rewritten_tcp_probe_says_whether_the_port_is_open() {
     for ip in FAMILIES {
         assert_eq!(status(&world, &deployment, ip), Ok(200), "{ip}");
     }
+    // The kernel takes a connection before the app does.
+    eventually("the app has taken both", || open.peers().len() >= 2);
     let peers = open.peers();
     assert!(peers.len() == 2 && peers.iter().all(|peer| is_sidecars(peer.ip())), "{peers:?}");
     assert_probes_are_no_traffic(&world, &sidecar);
