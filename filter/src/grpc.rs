@@ -1,11 +1,10 @@
 //! The three protobuf messages of a gRPC health check, written and read by hand: a library would
 //! weigh more than the rest of the filter.
 
-use alloc::borrow::ToOwned;
-use alloc::format;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use crate::outcome::{Outcome, of_details};
+use crate::outcome::{Outcome, of_details, with_cause};
 
 /// `grpc.health.v1.HealthCheckRequest { service = 1 }`
 pub fn health_request(service: &str) -> Vec<u8> {
@@ -39,10 +38,7 @@ pub fn filter_state(path: &str, value: &str) -> Vec<u8> {
 /// What a gRPC status and the answer's message come to (as the kubelet's gRPC prober has it).
 #[inline(never)]
 pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
-    let detail = |what: &str| {
-        let detail = crate::outcome::readable(status_message);
-        if detail.is_empty() { what.to_owned() } else { format!("{what}: {detail}") }
-    };
+    let detail = |what: &str| with_cause(what, status_message);
     match code {
         0 => match serving_status(message) {
             Some(1) => Outcome::answered(200),
@@ -56,7 +52,7 @@ pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
         12 => Outcome::unreached(detail("grpc: health service not implemented")),
         14 => unavailable(status_message)
             .unwrap_or_else(|| Outcome::unreached(detail("grpc: unavailable"))),
-        code => Outcome::unreached(detail(&format!("grpc: status {code}"))),
+        code => Outcome::unreached(detail(&["grpc: status ", &code.to_string()].concat())),
     }
 }
 
@@ -69,7 +65,7 @@ fn unavailable(status_message: &str) -> Option<Outcome> {
     Some(if timed_out {
         of_envoy
     } else {
-        Outcome::unreached(format!("grpc: {}", of_envoy.reason))
+        Outcome::unreached(with_cause("grpc", &of_envoy.reason))
     })
 }
 

@@ -2,8 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 /// A status for the kubelet, and the one line that goes with it where the app did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,18 +53,18 @@ pub fn of_details(details: &str) -> Outcome {
         return Outcome::invalid("the app's answer broke off within its first 10240 bytes");
     }
     let Some(reset) = reset("upstream_reset_before_response_started{") else {
-        return Outcome::unreached(format!("Envoy: {}", readable(details)));
+        return Outcome::unreached(with_cause("Envoy", details));
     };
     let (event, cause) = reset.split_once('|').unwrap_or((reset, ""));
     match event {
-        _ if contains(cause, "TLS_error") => Outcome::invalid(format!("TLS: {}", readable(cause))),
+        _ if contains(cause, "TLS_error") => Outcome::invalid(with_cause("TLS", cause)),
         "protocol_error" => Outcome::invalid(with_cause("not a valid HTTP answer", cause)),
         "connection_termination" => Outcome::unreached("connection closed before an answer"),
         "connection_timeout" => Outcome::timeout(),
         "remote_connection_failure" | "local_connection_failure" => {
             Outcome::unreached(with_cause("no connection", cause))
         }
-        _ => Outcome::unreached(format!("Envoy: {}", readable(reset))),
+        _ => Outcome::unreached(with_cause("Envoy", reset)),
     }
 }
 
@@ -75,7 +74,7 @@ pub fn of_call_failure(status: &[u8], body: &str) -> Outcome {
     match status {
         b"504" => Outcome::timeout(),
         b"502" => Outcome::invalid("not a valid HTTP answer"),
-        _ if contains(body, "TLS_error") => Outcome::invalid(format!("TLS: {}", readable(cause))),
+        _ if contains(body, "TLS_error") => Outcome::invalid(with_cause("TLS", cause)),
         _ if contains(body, "protocol error") => Outcome::invalid("not a valid HTTP answer"),
         _ => Outcome::unreached(with_cause("no answer", cause)),
     }
@@ -88,7 +87,10 @@ pub fn of_status(status: &[u8], hook: bool) -> Outcome {
         200..=599 => Outcome::answered(number),
         // A number beyond these is no HTTP answer at all, to Go's client.
         100..1000 if hook => Outcome::answered(200),
-        _ => Outcome::invalid(format!("the app answered with the status {number}")),
+        _ => Outcome::invalid(with_cause(
+            "the app answered with the status",
+            &u32::from(number).to_string(),
+        )),
     }
 }
 
@@ -108,8 +110,10 @@ pub fn parse_status(status: &[u8]) -> u16 {
     core::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-fn with_cause(what: &str, cause: &str) -> String {
-    if cause.is_empty() { what.to_owned() } else { format!("{what}: {}", readable(cause)) }
+/// What went wrong, and what caused it as far as that is known.
+#[inline(never)]
+pub fn with_cause(what: &str, cause: &str) -> String {
+    if cause.is_empty() { what.to_owned() } else { [what, ": ", &readable(cause)].concat() }
 }
 
 /// One line without Envoy's underscores, not over 200 characters.

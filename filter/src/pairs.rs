@@ -29,6 +29,7 @@ impl Pairs {
     }
 
     /// The first value of a header.
+    #[inline(never)]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
     }

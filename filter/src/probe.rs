@@ -1,7 +1,6 @@
 //! One request on the status port: the callbacks, in the order in which they come.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -11,7 +10,7 @@ use log::debug;
 
 use crate::callbacks::Action;
 use crate::host::{BufferType, MapType};
-use crate::outcome::{self, Outcome, VIA_UPSTREAM};
+use crate::outcome::{self, Outcome, VIA_UPSTREAM, with_cause};
 use crate::pairs::Pairs;
 use crate::redirect::{Hop, Next};
 use crate::request::Address;
@@ -109,7 +108,7 @@ impl Probe {
         if end_of_stream || (run.is_hook() && announced_length() > BODY_LIMIT as u64) {
             return run.reply(outcome);
         }
-        let text = outcome.status.to_string();
+        let text = u32::from(outcome.status).to_string();
         let head: [(&[u8], &[u8]); 2] = [(b":status", text.as_bytes()), (b"content-length", b"0")];
         host::set_headers(MapType::HttpResponseHeaders, &head);
         run.stage = Stage::Body { status: outcome.status, received: 0 };
@@ -304,7 +303,7 @@ fn destination() -> Result<Address, Outcome> {
     let address = host::property("destination\0address").unwrap_or_default();
     let address = String::from_utf8_lossy(&address);
     Address::parse(&address)
-        .ok_or_else(|| Outcome::unreached(format!("not an address of this pod: {address}")))
+        .ok_or_else(|| Outcome::unreached(with_cause("not an address of this pod", &address)))
 }
 
 /// Whether Go reads something of a redirect's body before it follows.

@@ -1,12 +1,11 @@
 //! Where a redirect leads: Go's client with the kubelet's rule for redirects.
 
-use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use app_health_webhook::url::{self, Url};
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, with_cause};
 
 /// The kubelet follows so many; the next one fails.
 const MAX_HOPS: u8 = 9;
@@ -42,7 +41,7 @@ impl Hop {
         }
         let reference = match url::parse(location) {
             Ok(reference) => reference,
-            Err(error) => return fail(&format!("{error}"), location),
+            Err(error) => return fail(&error.to_string(), location),
         };
         let url = self.url.resolve(&reference);
         if url.hostname() != self.url.hostname() {
@@ -96,8 +95,8 @@ fn host_header(url: &Url) -> Vec<u8> {
 }
 
 fn fail(why: &str, location: &[u8]) -> Next {
-    let location = crate::outcome::readable(&String::from_utf8_lossy(location));
-    Next::Fail(Outcome::invalid(format!("redirect: {why}: {location}")))
+    let what = ["redirect: ", why].concat();
+    Next::Fail(Outcome::invalid(with_cause(&what, &String::from_utf8_lossy(location))))
 }
 
 #[cfg(test)]

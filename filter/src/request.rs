@@ -1,8 +1,7 @@
 //! What the app is sent: the kubelet's own request, as it would have sent it to the app itself.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -73,27 +72,24 @@ fn forwarded(client: &Pairs) -> impl Iterator<Item = (&[u8], &[u8])> {
         }
         let dropped = name.starts_with(b":")
             || name.starts_with(b"x-envoy-")
-            || is_hop_by_hop(name)
+            || HOP_BY_HOP.contains(&name)
             || is_named(named, name);
         (!dropped).then_some((name, value))
     })
 }
 
 /// RFC 9110, section 7.6.1, and what came before it.
-fn is_hop_by_hop(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"connection"
-            | b"keep-alive"
-            | b"proxy-connection"
-            | b"proxy-authenticate"
-            | b"proxy-authorization"
-            | b"te"
-            | b"trailer"
-            | b"transfer-encoding"
-            | b"upgrade"
-    )
-}
+const HOP_BY_HOP: [&[u8]; 9] = [
+    b"connection",
+    b"keep-alive",
+    b"proxy-connection",
+    b"proxy-authenticate",
+    b"proxy-authorization",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+];
 
 fn is_named(connection: &[u8], name: &[u8]) -> bool {
     !connection.is_empty()
@@ -122,8 +118,8 @@ impl Address {
 
     /// The same address at another port.
     pub fn at(&self, port: u16) -> String {
-        let ip = &self.ip;
-        if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
+        let (ip, port) = (&*self.ip, &*u32::from(port).to_string());
+        if ip.contains(':') { ["[", ip, "]:", port].concat() } else { [ip, ":", port].concat() }
     }
 
     /// An address of the loopback interface.

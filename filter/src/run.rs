@@ -1,7 +1,6 @@
 //! A check under way: how it is started, what it was answered, how it ends.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -13,7 +12,7 @@ use log::{debug, info, warn};
 
 use crate::callbacks::Action;
 use crate::host::{BufferType, MapType, StreamType};
-use crate::outcome::{self, Outcome};
+use crate::outcome::{self, Outcome, with_cause};
 use crate::pairs::Pairs;
 use crate::redirect::Hop;
 use crate::request::{self, Address, Line};
@@ -21,7 +20,7 @@ use crate::table::{Check, Entry, Http};
 use crate::{grpc, host};
 
 /// The agent gets so much less than the filter waits, so that its reason arrives.
-const AGENT_MARGIN_MS: u64 = 50;
+const AGENT_MARGIN_MS: u32 = 50;
 
 /// The state that ORIGINAL_DST clusters take the destination from.
 const DESTINATION_STATE: &str = "envoy.network.transport_socket.original_dst_address";
@@ -100,7 +99,7 @@ impl Run {
             && host::set_property(ROUTE_PROPERTY, route)
             && (!self.is_hook() || host::set_property(HOOK_PROPERTY, ""));
         if !set {
-            return Err(Outcome::unreached(format!("Envoy does not take {destination}")));
+            return Err(Outcome::unreached(with_cause("Envoy does not take", &destination)));
         }
         let authorization = request::basic_authorization(&http.url);
         let authority = self.authority(http);
@@ -124,7 +123,7 @@ impl Run {
     pub fn start_tcp(&mut self, port: u16, cluster: &str) -> Result<Action, Outcome> {
         let path = tcp_check::path(&self.pod.ip, port);
         let timeout = self.remaining()?;
-        let millis = timeout.as_millis() as u64;
+        let millis = timeout.as_millis() as u32;
         let for_agent = millis.saturating_sub(AGENT_MARGIN_MS.min(millis / 2)).to_string();
         let mut headers: Vec<(&[u8], &[u8])> = vec![
             (b":method", b"GET"),
@@ -144,14 +143,15 @@ impl Run {
     pub fn tcp_answered(&mut self, num_headers: usize) {
         let status = host::header(MapType::HttpCallResponseHeaders, ":status").unwrap_or_default();
         let genuine = host::header(MapType::HttpCallResponseHeaders, GENUINE_HEADER).is_some();
-        let reason = outcome::readable(call_body().trim_end());
+        let body = call_body();
+        let reason = body.trim_ascii_end();
         self.conclude(match outcome::parse_status(&status) {
             CONNECTED if genuine => Outcome::answered(200),
-            FAILED if genuine => Outcome::unreached(format!("tcp: {reason}")),
-            _ if genuine => Outcome::unreached(format!("the agent refused: {reason}")),
+            FAILED if genuine => Outcome::unreached(with_cause("tcp", reason)),
+            _ if genuine => Outcome::unreached(with_cause("the agent refused", reason)),
             504 => Outcome::unreached("the agent did not answer in time"),
             _ if num_headers == 0 => Outcome::unreached("the agent's answer broke off"),
-            _ => Outcome::unreached(format!("the agent cannot be reached: {reason}")),
+            _ => Outcome::unreached(with_cause("the agent cannot be reached", reason)),
         });
     }
 
@@ -206,14 +206,13 @@ impl Run {
         if port == self.status_port || port == self.local.port {
             return Err(Outcome::unreached("redirect to the status port: it would probe itself"));
         }
-        let target = ascii(&hop.url.request_target());
-        let authority = ascii(&hop.authority);
+        let target = hop.url.request_target();
         let destination = self.pod.at(port);
         let authorization = request::basic_authorization(&hop.url).filter(|_| authorized);
-        let referer = from.and_then(|from| from.referer(hop)).map(|referer| ascii(&referer));
+        let referer = from.and_then(|from| from.referer(hop));
         let line = Line {
-            target: target.as_bytes(),
-            authority: authority.as_bytes(),
+            target: &target,
+            authority: &hop.authority,
             https: hop.is_https(),
             authorization: authorization.as_deref(),
         };
@@ -228,7 +227,7 @@ impl Run {
         });
         sent.push((DESTINATION_HEADER, destination.as_bytes()));
         if let Some(referer) = referer.as_ref().filter(|_| !own_referer) {
-            sent.push((b"referer", referer.as_bytes()));
+            sent.push((b"referer", referer));
         }
         host::dispatch_http(cluster, &sent, self.remaining()?)
             .ok_or_else(|| Outcome::unreached("redirect: the request cannot be sent"))
@@ -289,12 +288,13 @@ impl Run {
         let name = self.entry.name();
         let Outcome { status, reason } = outcome;
         let reason = if reason.is_empty() { "from the app" } else { &reason };
-        debug!("{name}: {status} {reason}");
+        let said = [&u32::from(status).to_string(), " ", reason].concat();
+        debug!("{name}: {said}");
         if passes == self.entry.failing.replace(!passes) {
             if passes {
-                info!("{name}: passing: {status} {reason}");
+                info!("{name}: passing: {said}");
             } else {
-                warn!("{name}: failing: {status} {reason}");
+                warn!("{name}: failing: {said}");
             }
         }
     }
@@ -320,17 +320,4 @@ pub fn reply(outcome: &Outcome) {
 pub fn call_body() -> String {
     let body = host::buffer(BufferType::HttpCallResponseBody, BODY_LIMIT).unwrap_or_default();
     String::from_utf8_lossy(&body).into_owned()
-}
-
-/// A dispatched call takes UTF-8 only: what lies beyond ASCII is percent-encoded.
-fn ascii(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for byte in bytes {
-        if byte.is_ascii() {
-            text.push(char::from(*byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
 }

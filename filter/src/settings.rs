@@ -48,7 +48,7 @@ impl Settings {
                 ""
             }
         };
-        if !text.trim().is_empty() {
+        if !text.trim_ascii().is_empty() {
             let mut reader = Reader::new(text);
             if settings.read(&mut reader, &mut notes).is_err() {
                 notes.push(format!("plugin configuration: {}", reader.error()));

@@ -135,6 +135,7 @@ impl Table {
 
 impl Entry {
     /// `None` for a key that is no probe path: nothing can ask for it.
+    #[inline(never)]
     fn new(key: String, prober: Result<Prober, probers::EntryError>) -> Option<Self> {
         let kind = ProbePath::parse(&key)?.kind();
         let (check, timeout) = match prober {
@@ -150,11 +151,12 @@ impl Entry {
     /// `container/readinessProbe`, for the log.
     pub fn name(&self) -> String {
         let container = ProbePath::parse(&self.key).map_or("", |path| path.container());
-        format!("{container}/{}", self.kind.field())
+        [container, "/", self.kind.field()].concat()
     }
 }
 
 impl Check {
+    #[inline(never)]
     fn new(handler: Handler) -> Result<Self, Refusal> {
         Ok(match handler {
             Handler::HttpGet(http) => {

@@ -3,8 +3,7 @@
 //! `GET /tcp/<ip>/<port>`, with the time left in the header [`TIMEOUT_HEADER`]. The answer is one
 //! of [`Answer`]'s statuses, with the reason as the body's one line unless the port accepted.
 
-use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::net::{IpAddr, SocketAddr};
 
 /// The time left for the check, in whole milliseconds, decimal. Absent: no limit but the system's.
@@ -17,7 +16,7 @@ const PREFIX: &str = "/tcp/";
 
 /// The request's path. An IPv6 address goes without brackets.
 pub fn path(ip: &str, port: u16) -> String {
-    format!("{PREFIX}{ip}/{port}")
+    [PREFIX, ip, "/", &u32::from(port).to_string()].concat()
 }
 
 /// What the agent answers.

@@ -29,6 +29,7 @@ pub fn decode(text: &[u8]) -> Result<Probers, ConfigError> {
 }
 
 /// `None` where the text is neither an object nor `null`.
+#[inline(never)]
 fn read_entries(reader: &mut Reader<'_>) -> Read<Option<Probers>> {
     let mut probers = Probers::default();
     let kind = reader.peek()?;
@@ -55,6 +56,7 @@ struct EntryReader<'r, 'a> {
 type Read<T> = Result<T, Stop>;
 
 impl EntryReader<'_, '_> {
+    #[inline(never)]
     fn read(reader: &mut Reader<'_>, key: &str) -> Read<Entry> {
         let mut entry = EntryReader { reader, error: None };
         if ProbePath::parse(key).is_none() {
