@@ -30,6 +30,7 @@ pub enum BufferType {
 }
 
 #[repr(u32)]
+#[expect(clippy::enum_variant_names, reason = "the ABI's names")]
 pub enum MapType {
     HttpRequestHeaders = 0,
     HttpResponseHeaders = 2,

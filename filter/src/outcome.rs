@@ -87,10 +87,10 @@ pub fn of_status(status: &[u8], hook: bool) -> Outcome {
         200..=599 => Outcome::answered(number),
         // A number beyond these is no HTTP answer at all, to Go's client.
         100..1000 if hook => Outcome::answered(200),
-        _ => Outcome::invalid(with_cause(
-            "the app answered with the status",
-            &u32::from(number).to_string(),
-        )),
+        _ => {
+            let number = u32::from(number).to_string();
+            Outcome::invalid(["the app answered with the status ", &number].concat())
+        }
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
             ),
             ("upstream_reset_before_response_started{overflow}", 500, "Envoy: overflow"),
             ("no_healthy_upstream", 500, "Envoy: no healthy upstream"),
-            ("", 500, "Envoy: "),
+            ("", 500, "Envoy"),
         ] {
             let outcome = of_details(details);
             assert_eq!((outcome.status, &*outcome.reason), (status, reason), "{details}");

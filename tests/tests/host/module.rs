@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use wasmtime::{Caller, Config, Engine, Instance, Linker, Module, OptLevel, Store, Val};
+use wasmtime::{Config, Engine, Instance, Linker, Module, OptLevel, Store};
 
 use super::hostcalls;
 use super::state::State;
@@ -31,7 +31,6 @@ pub fn instantiate(state: State) -> (Store<State>, Instance) {
     let module = module();
     let mut linker = Linker::new(module.engine());
     hostcalls::link_all(&mut linker).expect("no function is linked twice");
-    link_unused(&mut linker, module);
     let mut store = Store::new(module.engine(), state);
     store.set_fuel(FUEL).expect("fuel is on");
     let missing: Vec<String> = module
@@ -42,36 +41,6 @@ pub fn instantiate(state: State) -> (Store<State>, Instance) {
     assert!(missing.is_empty(), "the filter imports what the emulator does not offer: {missing:?}");
     let instance = linker.instantiate(&mut store, module).expect("the module links");
     (store, instance)
-}
-
-/// The SDK's default methods import these, though the filter has no use for them.
-const UNUSED: [&str; 13] = [
-    "proxy_dequeue_shared_queue",
-    "proxy_done",
-    "proxy_enqueue_shared_queue",
-    "proxy_get_shared_data",
-    "proxy_grpc_cancel",
-    "proxy_grpc_close",
-    "proxy_grpc_send",
-    "proxy_grpc_stream",
-    "proxy_register_shared_queue",
-    "proxy_resolve_shared_queue",
-    "proxy_set_shared_data",
-    "proxy_set_tick_period_milliseconds",
-    "proc_exit",
-];
-
-/// Imported they may be; a call traps.
-fn link_unused(linker: &mut Linker<State>, module: &Module) {
-    for import in module.imports().filter(|import| UNUSED.contains(&import.name())) {
-        let name = import.name().to_owned();
-        let function = import.ty().func().expect("only functions are imported").clone();
-        let call = move |_: Caller<'_, State>, _: &[Val], _: &mut [Val]| {
-            Err(wasmtime::format_err!("the emulator has no {name}"))
-        };
-        let linked = linker.func_new(import.module(), import.name(), function, call);
-        linked.expect("no function is linked twice");
-    }
 }
 
 /// What the filter imports, as `module.name`, sorted.
