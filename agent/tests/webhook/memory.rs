@@ -14,7 +14,8 @@ const LIMIT: usize = 128 << 20;
 /// Almost what a body may have.
 const LENGTH: usize = 4_100_000;
 
-const AT_ONCE: usize = 8;
+/// One more than there is room for.
+const AT_ONCE: usize = 5;
 
 fn list(item: &str) -> String {
     format!("[{}{item}]", format!("{item},").repeat(LENGTH / (item.len() + 1) - 1))
