@@ -21,7 +21,7 @@ pub struct CertsArgs {
     pub secret: String,
 
     /// The MutatingWebhookConfiguration that gets the caBundle
-    #[arg(long, value_name = "NAME", default_value = "app-health-webhook",
+    #[arg(long, value_name = "NAME", default_value = "rewrite.webhook.app-health",
           value_parser = subdomain)]
     pub configuration: String,
 

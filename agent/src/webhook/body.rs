@@ -7,9 +7,9 @@ use hyper::body::{Body, Incoming};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-/// An object in etcd has 1.5 MiB, a request to the API server 3 MiB at most, and a review holds
-/// one or two of them.
-pub const LARGEST: usize = 8 << 20;
+/// An object in etcd has 1.5 MiB, a request to the API server 3 MiB at most, and the review of a
+/// new pod holds it once.
+pub const LARGEST: usize = 4 << 20;
 
 /// The time for all of it.
 const SLOWEST: Duration = Duration::from_secs(10);

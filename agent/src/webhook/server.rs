@@ -33,8 +33,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// An API server has a few connections, and keeps an idle one for 90 s.
 const REVIEWS: Bounds = Bounds {
-    open: 512,
-    waiting: 256,
+    open: 256,
+    waiting: 128,
     first_request: Duration::from_secs(8),
     next_request: Duration::from_secs(120),
 };

@@ -29,8 +29,9 @@ const MOST_HEAD: usize = 16 << 10;
 /// Requests at once on one connection: an API server opens another one beyond that.
 const STREAMS: u32 = 64;
 
-/// What a connection may send ahead of our reading it.
-const WINDOW: u32 = 256 << 10;
+/// What a connection may send ahead of our reading it. All that may be open send as much, and wait for
+/// memory.
+const WINDOW: u32 = 64 << 10;
 
 type Answer = Result<Response<String>, Infallible>;
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`reviews`] | reviews in, patches out; what is no review |
 //! | [`hostile`] | no TLS, old TLS, silent clients, bodies too large and too slow |
+//! | [`memory`] | reviews that take much more memory than they have text |
 //! | [`start`] | flags, environment and files that are wrong: the exit code and one line |
 //! | [`status`] | health, readiness, metrics, log lines |
 //! | [`rotation`] | another certificate while requests go on |
@@ -15,6 +16,7 @@ mod authority;
 mod certs;
 mod client;
 mod hostile;
+mod memory;
 mod reviews;
 mod rotation;
 mod server;

@@ -70,7 +70,7 @@ async fn other_requests_get_what_fits() {
             ),
             ("POST", "/mutate", &config_map.to_string(), 200, "\"allowed\":true}}"),
             ("POST", "/mutate", &wrong_type.to_string(), 200, "/spec/containers/0/ports: expected"),
-            ("POST", "/mutate", &large, 413, "larger than 8 MiB"),
+            ("POST", "/mutate", &large, 413, "larger than 4 MiB"),
         ] {
             let answer = connection.send(method, path, body.to_owned()).await.unwrap();
             let shown = (&answer.body, method, path, http);

@@ -1,5 +1,6 @@
 //! The webhook as a child process.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -93,6 +94,14 @@ impl Server {
         let (_, text) = self.get("/metrics").unwrap();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+    }
+
+    /// The most memory that it has had, in bytes.
+    pub fn peak_memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+        let kibibytes = line.trim().strip_suffix(" kB").expect("in kB");
+        kibibytes.parse::<usize>().unwrap() << 10
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -31,10 +31,14 @@ async fn no_request_is_lost_under_load() {
     tokio::task::block_in_place(|| eventually("not ready", unready));
     // From here on a Service sends no new connections.
     ready.store(false, Ordering::Relaxed);
+    let mut late = 0;
     for client in clients {
         let (before, after) = client.await.unwrap();
-        assert!(before > 0 && after > 0, "{before} before, {after} after the signal");
+        assert!(before > 0);
+        late += after;
     }
+    // One whose connection was closed just then has none.
+    assert!(late > 0, "none was answered after the signal");
     let mut server = Arc::into_inner(server).unwrap();
     assert_eq!(server.wait(), Some(0));
 }

@@ -42,6 +42,17 @@ fn what_the_api_server_is_told() {
     }
 }
 
+#[test]
+fn it_is_called_after_the_injectors_of_istio() {
+    for variant in variants() {
+        let configuration = only(&variant.objects, "MutatingWebhookConfiguration");
+        let name = configuration["metadata"]["name"].as_str().expect("a name");
+        for injector in ["istio-sidecar-injector", "istio-revision-tag-default"] {
+            assert!(name > injector, "{name} comes before {injector}");
+        }
+    }
+}
+
 /// As the API server does, of `matchExpressions` alone.
 fn selects(selector: &Value, labels: &Value) -> bool {
     let names: Vec<_> = selector.as_object().expect("a selector").keys().collect();

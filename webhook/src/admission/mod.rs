@@ -3,11 +3,13 @@
 //! | module | what it decides |
 //! |---|---|
 //! | `request` | what is an AdmissionReview, and what of it concerns us |
+//! | `bounded` | how much memory a pod may take when it is read |
 //! | `response` | the answer's text |
 //! | `warnings` | warnings within the lengths that the API server takes |
 //!
 //! Nothing is ever refused: where a pod cannot be rewritten it comes in as it is, with a warning.
 
+mod bounded;
 mod request;
 mod response;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use serde_json::Value;
 use crate::manifest::owner;
 use crate::patch::Pointer;
 use crate::rewrite::{Cause, Malformed, Options, Report, Rewrite, Warning, rewrite};
+use bounded::Unread;
 use request::{Request, Review};
 
 /// The answer to a review, and what is to be logged and counted of it.
@@ -96,10 +99,10 @@ pub fn admit(body: &[u8], options: &Options) -> Result<Admission, NoReview> {
     let Some(object) = request.object else {
         return Ok(malformed(&request, "request.object: there is none"));
     };
-    Ok(match serde_json::from_str(object.get()) {
+    Ok(match bounded::read(object.get(), bounded::MOST) {
         Ok(pod) => admit_pod(&request, &pod, options),
-        // It is JSON, but too deep, or with a number or text that no value can be.
-        Err(error) => malformed(&request, &format!("request.object: {error}")),
+        Err(Unread::Invalid(error)) => malformed(&request, &format!("request.object: {error}")),
+        Err(Unread::TooLarge) => too_large(&request),
     })
 }
 
@@ -128,10 +131,20 @@ fn patched(request: &Request<'_>, rewrite: Rewrite) -> Admission {
 }
 
 fn malformed(request: &Request<'_>, problem: &str) -> Admission {
+    left_alone(request, Outcome::Malformed, Cause::Malformed, problem)
+}
+
+fn too_large(request: &Request<'_>) -> Admission {
+    let mebibytes = bounded::MOST >> 20;
+    let problem = format!("request.object: reading it would take more than {mebibytes} MiB");
+    left_alone(request, Outcome::Unchanged, Cause::TooLarge, &problem)
+}
+
+fn left_alone(request: &Request<'_>, outcome: Outcome, cause: Cause, problem: &str) -> Admission {
     let reason = format!("{problem}; its probes stay as they were");
-    let warnings = vec![Warning { probe: None, cause: Cause::Malformed, reason }];
+    let warnings = vec![Warning { probe: None, cause, reason }];
     let body = response::of_pod(&request.uid, &[], 0, &warnings);
-    Admission { warnings, ..Admission::new(request, body, Outcome::Malformed) }
+    Admission { warnings, ..Admission::new(request, body, outcome) }
 }
 
 impl Admission {

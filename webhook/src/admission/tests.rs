@@ -224,3 +224,27 @@ fn a_large_pod_is_patched_too() {
     let pod = patched(&review, &admitted(&review));
     assert_eq!(pod, by_the_library(&review["request"]["object"]));
 }
+
+#[test]
+fn a_pod_that_would_take_too_much_memory_comes_in_as_it_is() {
+    let mut review = review();
+    review["request"]["object"]["spec"]["hostAliases"] = json!(vec![json!({"ip": ""}); 100_000]);
+    let admission = admitted(&review);
+    assert_eq!(admission.outcome, Outcome::Unchanged);
+    assert_eq!(admission.warnings[0].cause, Cause::TooLarge);
+    let response = response(&admission);
+    assert_eq!(response.get("patch"), None);
+    let warning = "app-health: request.object: reading it would take more than 56 MiB; its probes stay as they were";
+    assert_eq!(response["warnings"], json!([warning]));
+}
+
+#[test]
+fn a_pod_full_of_short_variables_does_not() {
+    let mut review = review();
+    let variable = |i: usize| json!({"name": format!("V{i}"), "value": "x"});
+    let variables: Vec<_> = (0..52_000).map(variable).collect();
+    review["request"]["object"]["spec"]["containers"][0]["env"] = json!(variables);
+    let length = review["request"]["object"].to_string().len();
+    assert!(length > 1_500_000, "{length}");
+    assert_eq!(admitted(&review).outcome, Outcome::Patched);
+}

@@ -31,11 +31,13 @@ pub enum Cause {
     UnknownHandler,
     /// A field of the pod has a type that no pod can have.
     Malformed,
+    /// Reading the pod would take too much memory.
+    TooLarge,
 }
 
 impl Cause {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Cause; 14] = [
+    pub const ALL: [Cause; 15] = [
         Cause::Annotation,
         Cause::HostNetwork,
         Cause::NoSidecar,
@@ -50,6 +52,7 @@ impl Cause {
         Cause::TooLong,
         Cause::UnknownHandler,
         Cause::Malformed,
+        Cause::TooLarge,
     ];
 
     /// In snake case, as a metric's label.
@@ -69,6 +72,7 @@ impl Cause {
             Cause::TooLong => "too_long",
             Cause::UnknownHandler => "unknown_handler",
             Cause::Malformed => "malformed",
+            Cause::TooLarge => "too_large",
         }
     }
 }

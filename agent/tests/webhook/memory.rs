@@ -1,0 +1,66 @@
+//! However much a review unfolds to when it is read, and however many come at once: the webhook
+//! stays within the memory that its Deployment gives it.
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::authority::Authority;
+use crate::client::{Connection, Http, review};
+use crate::server::Server;
+
+/// The limit in envoy-config/webhook/base/deployment.yaml.
+const LIMIT: usize = 128 << 20;
+
+/// Almost what a body may have.
+const LENGTH: usize = 4_100_000;
+
+/// One more than there is room for.
+const AT_ONCE: usize = 5;
+
+fn list(item: &str) -> String {
+    format!("[{}{item}]", format!("{item},").repeat(LENGTH / (item.len() + 1) - 1))
+}
+
+/// A pod that is left with a warning a container, and can just be read.
+fn pod_of_warnings() -> String {
+    let container =
+        |i| format!(r#"{{"name":"c{i}","readinessProbe":{{"httpGet":{{"port":"x"}}}}}},"#);
+    let containers: String = (0..20_000).map(container).collect();
+    format!(r#"{{"spec":{{"containers":[{containers}{{"name":"istio-proxy"}}]}}}}"#)
+}
+
+fn review_of(object: &str) -> String {
+    let mut review: Value = serde_json::from_str(&review()).unwrap();
+    review["request"]["object"] = "@".into();
+    review.to_string().replace("\"@\"", object)
+}
+
+async fn post_at_once(server: &Server, authority: &Authority, body: &str) -> Vec<String> {
+    let mut posts = JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let mut connection = Connection::open(server, authority, Http::Two).await.unwrap();
+        let body = body.to_owned();
+        posts.spawn(async move { connection.post(body).await.unwrap() });
+    }
+    let answers = posts.join_all().await.into_iter();
+    answers.inspect(|answer| assert_eq!(answer.status, 200)).map(|answer| answer.body).collect()
+}
+
+#[tokio::test]
+async fn reviews_that_unfold_stay_within_the_limit() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    for (object, says) in [
+        (list(r#"{"a":1}"#), "would take more than"),
+        (list("[0]"), "would take more than"),
+        (list("{}"), "would take more than"),
+        (pod_of_warnings(), "more warnings are left out"),
+    ] {
+        let answers = post_at_once(&server, &authority, &review_of(&object)).await;
+        let peak = server.peak_memory();
+        assert!(peak < LIMIT, "{} MiB after {}", peak >> 20, &object[..20]);
+        for answer in answers {
+            assert!(answer.contains(says), "{answer}");
+        }
+    }
+}
