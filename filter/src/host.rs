@@ -46,6 +46,7 @@ pub enum StreamType {
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_log(level: LogLevel, message: *const u8, message_size: usize) -> u32;
+    fn proxy_get_log_level(level: *mut u32) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_get_buffer_bytes(
         kind: BufferType,
@@ -157,6 +158,14 @@ fn take(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
 pub fn log(level: LogLevel, message: &str) {
     // SAFETY: the host reads `message` during the call only.
     unsafe { proxy_log(level, message.as_ptr(), message.len()) };
+}
+
+/// The lowest level that Envoy logs; all, where it does not say.
+pub fn log_level() -> u32 {
+    let mut level = LogLevel::Trace as u32;
+    // SAFETY: the host writes one word to `level`.
+    unsafe { proxy_get_log_level(&mut level) };
+    level
 }
 
 /// Nanoseconds since the epoch, or 0 where the host has no clock.

@@ -8,10 +8,20 @@ use crate::host::{self, LogLevel};
 
 struct EnvoyLog;
 
-/// Sends every line to Envoy, which filters by its own level. May be called again.
+/// May be called again.
 pub fn init() {
     if log::set_logger(&EnvoyLog).is_ok() {
         log::set_max_level(LevelFilter::Debug);
+    }
+}
+
+fn of(level: Level) -> LogLevel {
+    match level {
+        Level::Error => LogLevel::Error,
+        Level::Warn => LogLevel::Warn,
+        Level::Info => LogLevel::Info,
+        Level::Debug => LogLevel::Debug,
+        Level::Trace => LogLevel::Trace,
     }
 }
 
@@ -21,19 +31,15 @@ fn one_line(text: &str) -> String {
 }
 
 impl Log for EnvoyLog {
-    fn enabled(&self, _: &Metadata) -> bool {
-        true
+    /// By Envoy's own level, which an operator may change at any time.
+    fn enabled(&self, metadata: &Metadata) -> bool {
+        of(metadata.level()) as u32 >= host::log_level()
     }
 
     fn log(&self, record: &Record) {
-        let level = match record.level() {
-            Level::Error => LogLevel::Error,
-            Level::Warn => LogLevel::Warn,
-            Level::Info => LogLevel::Info,
-            Level::Debug => LogLevel::Debug,
-            Level::Trace => LogLevel::Trace,
-        };
-        host::log(level, &one_line(&record.args().to_string()));
+        if self.enabled(record.metadata()) {
+            host::log(of(record.level()), &one_line(&record.args().to_string()));
+        }
     }
 
     fn flush(&self) {}

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use app_health_webhook::tcp_check::{self, Answer};
-use log::{debug, info, warn};
+use log::{Level, log, log_enabled};
 
 use crate::callbacks::Action;
 use crate::host::{BufferType, MapType, StreamType};
@@ -280,22 +280,28 @@ impl Run {
         Action::Pause
     }
 
-    /// Logs what it came to, and whether that is a change.
+    /// Logs what it came to: a change as such, all else for those who debug.
     #[inline(never)]
     pub fn log(&self) {
-        let outcome = self.outcome.clone().unwrap_or_else(outcome_of_envoy);
-        let passes = if self.is_hook() { outcome.reason.is_empty() } else { outcome.passes() };
-        let name = self.entry.name();
-        let Outcome { status, reason } = outcome;
-        let reason = if reason.is_empty() { "from the app" } else { &reason };
-        let said = [&u32::from(status).to_string(), " ", reason].concat();
-        debug!("{name}: {said}");
-        if passes == self.entry.failing.replace(!passes) {
-            if passes {
-                info!("{name}: passing: {said}");
-            } else {
-                warn!("{name}: failing: {said}");
+        let of_envoy;
+        let outcome = match &self.outcome {
+            Some(outcome) => outcome,
+            None => {
+                of_envoy = outcome_of_envoy();
+                &of_envoy
             }
+        };
+        let passes = if self.is_hook() { outcome.reason.is_empty() } else { outcome.passes() };
+        let changed = passes == self.entry.failing.replace(!passes);
+        let (level, verdict) = match (changed, passes) {
+            (false, _) => (Level::Debug, ""),
+            (true, true) => (Level::Info, "passing: "),
+            (true, false) => (Level::Warn, "failing: "),
+        };
+        if log_enabled!(level) {
+            let status = u32::from(outcome.status).to_string();
+            let reason = if outcome.reason.is_empty() { "from the app" } else { &*outcome.reason };
+            log!(level, "{}: {verdict}{status} {reason}", self.entry.name());
         }
     }
 }
