@@ -1,4 +1,4 @@
-//! The `log` crate's lines, into Envoy's log. The SDK's own logger panics where Envoy refuses one.
+//! The `log` crate's lines, into Envoy's log.
 
 use alloc::string::{String, ToString};
 

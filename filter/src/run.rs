@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use app_health_webhook::tcp_check::{self, Answer};
-use log::{Level, log, log_enabled};
+use log::{Level, debug, info, log_enabled, warn};
 
 use crate::callbacks::Action;
 use crate::host::{BufferType, MapType, StreamType};
@@ -280,7 +280,7 @@ impl Run {
         Action::Pause
     }
 
-    /// Logs what it came to: a change as such, all else for those who debug.
+    /// Logs what it came to, and whether that is a change.
     #[inline(never)]
     pub fn log(&self) {
         let of_envoy;
@@ -293,15 +293,17 @@ impl Run {
         };
         let passes = if self.is_hook() { outcome.reason.is_empty() } else { outcome.passes() };
         let changed = passes == self.entry.failing.replace(!passes);
-        let (level, verdict) = match (changed, passes) {
-            (false, _) => (Level::Debug, ""),
-            (true, true) => (Level::Info, "passing: "),
-            (true, false) => (Level::Warn, "failing: "),
-        };
-        if log_enabled!(level) {
-            let status = u32::from(outcome.status).to_string();
-            let reason = if outcome.reason.is_empty() { "from the app" } else { &*outcome.reason };
-            log!(level, "{}: {verdict}{status} {reason}", self.entry.name());
+        if !changed && !log_enabled!(Level::Debug) {
+            return;
+        }
+        let name = self.entry.name();
+        let status = u32::from(outcome.status).to_string();
+        let reason = if outcome.reason.is_empty() { "from the app" } else { &*outcome.reason };
+        debug!("{name}: {status} {reason}");
+        match (changed, passes) {
+            (false, _) => {}
+            (true, true) => info!("{name}: passing: {status} {reason}"),
+            (true, false) => warn!("{name}: failing: {status} {reason}"),
         }
     }
 }
