@@ -43,7 +43,7 @@ impl Pointer {
     /// What `inner`, a pointer into the value that this points to, points to in the whole.
     #[must_use]
     pub fn join(&self, inner: &Pointer) -> Self {
-        Self(format!("{}{}", self.0, inner.0))
+        Self([&*self.0, &*inner.0].concat())
     }
 
     /// As it stands in a patch.
@@ -98,12 +98,10 @@ impl Operation {
 
     /// The same operation on a document in which the one it was meant for stands at `outer`.
     #[must_use]
-    pub fn under(self, outer: &Pointer) -> Self {
-        match self {
-            Operation::Add(at, value) => Operation::Add(outer.join(&at), value),
-            Operation::Replace(at, value) => Operation::Replace(outer.join(&at), value),
-            Operation::Remove(at) => Operation::Remove(outer.join(&at)),
-        }
+    pub fn under(mut self, outer: &Pointer) -> Self {
+        let (Operation::Add(at, _) | Operation::Replace(at, _) | Operation::Remove(at)) = &mut self;
+        at.0.insert_str(0, &outer.0);
+        self
     }
 }
 

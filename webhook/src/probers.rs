@@ -13,7 +13,7 @@ mod decode;
 mod encode;
 
 pub use decode::decode;
-pub use encode::{encode, encode_entry};
+pub use encode::{encode, encode_entry, join};
 
 /// The environment variable of the sidecar that holds the config.
 pub const VARIABLE: &str = "ISTIO_KUBE_APP_PROBERS";

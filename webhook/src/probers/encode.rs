@@ -7,34 +7,42 @@ use crate::json::write_string;
 
 /// Writes a config. The entries must come in the bytewise order of their keys, as a map's do.
 pub fn encode<'a>(entries: impl IntoIterator<Item = (&'a str, &'a Prober)>) -> String {
+    let entries: Vec<String> =
+        entries.into_iter().map(|(key, prober)| encode_entry(key, prober)).collect();
+    join(entries.iter().map(String::as_str))
+}
+
+/// A config of these entries, as [`encode_entry`] writes them.
+pub fn join<'a>(entries: impl IntoIterator<Item = &'a str>) -> String {
     let mut out = String::from("{");
-    for (key, prober) in entries {
+    for entry in entries {
         if out.len() > 1 {
             out.push(',');
         }
-        encode_entry(&mut out, key, prober);
+        out.push_str(entry);
     }
     out.push('}');
     out
 }
 
 /// Writes one entry, `"key":{…}`.
-pub fn encode_entry(out: &mut String, key: &str, prober: &Prober) {
-    write_string(out, key);
+pub fn encode_entry(key: &str, prober: &Prober) -> String {
+    let mut out = String::new();
+    write_string(&mut out, key);
     out.push(':');
     match &prober.handler {
-        Handler::HttpGet(http) => encode_http_get(out, http),
+        Handler::HttpGet(http) => encode_http_get(&mut out, http),
         Handler::TcpSocket(tcp) => {
             out.push_str(r#"{"tcpSocket":{"port":"#);
             out.push_str(&tcp.port.to_string());
-            encode_string_field(out, ",\"host\":", &tcp.host);
+            encode_string_field(&mut out, ",\"host\":", &tcp.host);
         }
         Handler::Grpc(grpc) => {
             out.push_str(r#"{"grpc":{"port":"#);
             out.push_str(&grpc.port.to_string());
             out.push_str(",\"service\":");
             match &grpc.service {
-                Some(service) => write_string(out, service),
+                Some(service) => write_string(&mut out, service),
                 None => out.push_str("null"),
             }
         }
@@ -45,6 +53,7 @@ pub fn encode_entry(out: &mut String, key: &str, prober: &Prober) {
         out.push_str(&prober.timeout_seconds.to_string());
     }
     out.push('}');
+    out
 }
 
 fn encode_http_get(out: &mut String, http: &HttpGet) {

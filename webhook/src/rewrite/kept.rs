@@ -179,7 +179,8 @@ impl<'a> Kept<'a> {
     }
 
     fn text(&self) -> Value {
-        Value::String(Value::Object(self.entries.clone()).to_string())
+        // A map of text cannot fail.
+        Value::String(serde_json::to_string(&self.entries).unwrap_or_default())
     }
 }
 

@@ -108,7 +108,8 @@ fn remove_items(env: &Pointer, indices: &[usize], patch: &mut Vec<Operation>) {
 
 /// The entries of the variable.
 pub(super) struct Recorded {
-    entries: BTreeMap<String, Prober>,
+    /// Each with its text.
+    entries: BTreeMap<String, (Prober, String)>,
     /// Bytes of all entries as they are written, each with its comma.
     length: usize,
     /// Whether it says anything else than at first.
@@ -125,32 +126,34 @@ impl Recorded {
         let probers = probers::decode(text.as_bytes()).map_err(|error| error.to_string())?;
         for (key, prober) in probers {
             let prober = prober.map_err(|error| error.to_string())?;
-            recorded.length += written_length(&key, &prober);
-            recorded.entries.insert(key, prober);
+            let text = probers::encode_entry(&key, &prober);
+            recorded.length += text.len() + ",".len();
+            recorded.entries.insert(key, (prober, text));
         }
         Ok(recorded)
     }
 
     pub fn get(&self, key: &str) -> Option<&Prober> {
-        self.entries.get(key)
+        self.entries.get(key).map(|(prober, _)| prober)
     }
 
     /// Records an entry in place of the one under this key, unless the variable could then not be
     /// passed to a process any more. Whether it did.
     pub fn insert(&mut self, key: &str, prober: Prober) -> bool {
-        let old = self.get(key);
-        if old == Some(&prober) {
+        let old = self.entries.get(key);
+        if old.is_some_and(|(old, _)| *old == prober) {
             return true;
         }
-        let replaced = old.map_or(0, |old| written_length(key, old));
-        let length = self.length - replaced + written_length(key, &prober);
+        let text = probers::encode_entry(key, &prober);
+        let replaced = old.map_or(0, |(_, old)| old.len() + ",".len());
+        let length = self.length - replaced + text.len() + ",".len();
         // Two braces more, and no comma after the last entry.
         if length + "{}".len() - ",".len() > LONGEST_VALUE {
             return false;
         }
         self.length = length;
         self.changed = true;
-        self.entries.insert(key.to_owned(), prober);
+        self.entries.insert(key.to_owned(), (prober, text));
         true
     }
 
@@ -160,7 +163,7 @@ impl Recorded {
 
     /// Whether one of them is the agent's to make.
     pub fn has_tcp(&self) -> bool {
-        self.entries.values().any(|prober| matches!(prober.handler, Handler::TcpSocket(_)))
+        self.entries.values().any(|(prober, _)| matches!(prober.handler, Handler::TcpSocket(_)))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -168,12 +171,6 @@ impl Recorded {
     }
 
     pub fn encode(&self) -> String {
-        probers::encode(self.entries.iter().map(|(key, prober)| (key.as_str(), prober)))
+        probers::join(self.entries.values().map(|(_, text)| text.as_str()))
     }
-}
-
-fn written_length(key: &str, prober: &Prober) -> usize {
-    let mut text = String::new();
-    probers::encode_entry(&mut text, key, prober);
-    text.len() + ",".len()
 }
