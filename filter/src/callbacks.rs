@@ -4,12 +4,13 @@
 //! and of which every Envoy of a fleet would compile the half that a filter like this never uses:
 //! ARCHITECTURE.md has the figures. A call for a context that is not there does nothing.
 
-use alloc::vec;
-use core::cell::Cell;
-
+use alloc::alloc::alloc;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::alloc::Layout;
+use core::cell::Cell;
+use core::ptr;
 
 use crate::host;
 use crate::probe::Probe;
@@ -53,8 +54,12 @@ impl Contexts {
     #[inline(never)]
     fn put(&self, id: u32, context: Context) {
         let mut all = self.0.take();
-        let (Ok(at) | Err(at)) = all.binary_search_by_key(&id, |(id, _)| *id);
-        all.insert(at, (id, context));
+        let place = all.binary_search_by_key(&id, |(id, _)| *id);
+        match place.map(|at| all.get_mut(at)) {
+            Ok(Some(old)) => old.1 = context,
+            Ok(None) => {}
+            Err(at) => all.insert(at, (id, context)),
+        }
         self.0.set(all);
     }
 
@@ -94,14 +99,28 @@ impl Contexts {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
 
-/// Called before all others; nothing here has to be made first.
-#[unsafe(no_mangle)]
-extern "C" fn _initialize() {}
+unsafe extern "C" {
+    /// The linker's.
+    fn __wasm_call_ctors();
+}
 
-/// Memory for what the host returns: exactly so much, and it is the receiver's.
+/// Called before all others.
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: called once. Where nobody does, the linker takes this for a program that ends with
+    // each call, and puts its constructors and destructors around all of them.
+    unsafe { __wasm_call_ctors() };
+}
+
+/// Memory for what the host returns: exactly so much, and it is the receiver's. Null where there
+/// is not so much left: the host's call then fails.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    Box::into_raw(vec![0_u8; size].into_boxed_slice()).cast()
+    match Layout::array::<u8>(size) {
+        // SAFETY: the size is not 0.
+        Ok(layout) if size > 0 => unsafe { alloc(layout) },
+        _ => ptr::null_mut(),
+    }
 }
 
 #[unsafe(no_mangle)]

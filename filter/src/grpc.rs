@@ -15,12 +15,16 @@ pub fn health_request(service: &str) -> Vec<u8> {
     message
 }
 
-/// Envoy's `GrpcService { envoy_grpc = 1 { cluster_name = 1, authority = 2 } }`, which stands in
-/// the place of a cluster's name to set the authority.
+/// `UInt32Value { value = 1 }`: 4 MiB, more than which the kubelet's client does not take either.
+const LONGEST_ANSWER: &[u8] = b"\x08\x80\x80\x80\x02";
+
+/// Envoy's `GrpcService { envoy_grpc = 1 { cluster_name = 1, authority = 2,
+/// max_receive_message_length = 4 } }`, which stands in the place of a cluster's name.
 pub fn service(cluster: &str, authority: &str) -> Vec<u8> {
     let mut envoy_grpc = Vec::new();
     push_bytes(&mut envoy_grpc, 1, cluster.as_bytes());
     push_bytes(&mut envoy_grpc, 2, authority.as_bytes());
+    push_bytes(&mut envoy_grpc, 4, LONGEST_ANSWER);
     let mut message = Vec::new();
     push_bytes(&mut message, 1, &envoy_grpc);
     message
@@ -49,6 +53,9 @@ pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
         },
         4 => Outcome::timeout(),
         5 => Outcome::unreached(detail("grpc: service unknown")),
+        8 => {
+            Outcome::unreached(detail("grpc: resource exhausted, or an answer of more than 4 MiB"))
+        }
         12 => Outcome::unreached(detail("grpc: health service not implemented")),
         14 => unavailable(status_message)
             .unwrap_or_else(|| Outcome::unreached(detail("grpc: unavailable"))),
@@ -176,9 +183,10 @@ mod tests {
         assert_eq!(health_request(""), b"");
         assert_eq!(health_request("abc"), b"\x0a\x03abc");
         assert_eq!(health_request(&"x".repeat(300))[..3], [0x0a, 0xac, 0x02]);
-        assert_eq!(service("ab", "c:1"), b"\x0a\x09\x0a\x02ab\x12\x03c:1");
+        let message = b"\x0a\x10\x0a\x02ab\x12\x03c:1\x22\x05\x08\x80\x80\x80\x02";
+        assert_eq!(service("ab", "c:1"), message);
         let long = service(&"x".repeat(200), "c:1");
-        assert_eq!(long[..6], [0x0a, 0xd0, 0x01, 0x0a, 0xc8, 0x01]);
+        assert_eq!(long[..6], [0x0a, 0xd7, 0x01, 0x0a, 0xc8, 0x01]);
         assert_eq!(filter_state("a", "b"), b"\x0a\x01a\x12\x01b");
     }
 }

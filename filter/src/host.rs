@@ -1,4 +1,4 @@
-//! Every call to Envoy, and nothing else: the one place with `unsafe`.
+//! Every call to Envoy, and nothing else.
 //!
 //! What Envoy refuses is `None` or `false`: nothing here panics.
 
@@ -149,8 +149,8 @@ fn take(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
     if data.is_null() {
         return Some(Vec::new());
     }
-    // SAFETY: the host got `data` from `proxy_on_memory_allocate(size)`, which allocated a boxed
-    // slice of exactly `size` bytes with the global allocator and gave up its ownership.
+    // SAFETY: the host got `data` from `proxy_on_memory_allocate(size)`, which allocated exactly
+    // `size` bytes with the global allocator, and wrote all of them.
     Some(unsafe { Vec::from_raw_parts(data, size, size) })
 }
 
@@ -312,7 +312,7 @@ pub fn dispatch_http(cluster: &str, headers: &[(&[u8], &[u8])], timeout: Duratio
             0,
             trailers.as_ptr(),
             trailers.len(),
-            timeout.as_millis() as u32,
+            milliseconds(timeout),
             &mut token,
         )
     };
@@ -342,9 +342,14 @@ pub fn dispatch_grpc(
             metadata.len(),
             message.as_ptr(),
             message.len(),
-            timeout.as_millis() as u32,
+            milliseconds(timeout),
             &mut token,
         )
     };
     (status == OK).then_some(token)
+}
+
+/// As many as fit: Envoy reads a signed number.
+fn milliseconds(timeout: Duration) -> u32 {
+    timeout.as_millis().min(i32::MAX as u128) as u32
 }

@@ -90,7 +90,7 @@ impl Table {
         let mut notes = Vec::new();
         match probers::decode(variable) {
             Ok(probers) => {
-                for (key, prober) in probers {
+                for (key, prober) in probers.into_entries() {
                     if let Err(error) = &prober {
                         notes.push(format!("{}: {error}", probers::VARIABLE));
                     }

@@ -44,6 +44,19 @@ pub fn response(status: ServingStatus) -> Vec<u8> {
     }
 }
 
+/// The same for SERVING, with an unknown field of `size` bytes.
+pub fn long_response(size: usize) -> Vec<u8> {
+    let mut message = vec![0x08, ServingStatus::Serving as u8, 0x12];
+    let mut left = size;
+    while left >= 0x80 {
+        message.push(left as u8 | 0x80);
+        left >>= 7;
+    }
+    message.push(left as u8);
+    message.resize(message.len() + size, b'x');
+    framed(&message)
+}
+
 /// Whether a framed HealthCheckResponse says SERVING.
 pub fn is_serving(frame: &[u8]) -> bool {
     frame.get(5..) == Some(&[0x08, ServingStatus::Serving as u8])

@@ -27,6 +27,8 @@ pub enum Health {
     /// An error with this `grpc-status`: 5 for a service that it does not know,
     /// 12 where there is no health service.
     Error(u8),
+    /// SERVING, and a field of so many bytes that nobody knows.
+    Long(usize),
     /// Nothing, ever.
     Silent,
 }
@@ -101,21 +103,22 @@ async fn answer(
     asked.lock().expect("no app panics").push(service.unwrap_or("unreadable".into()));
     let says = *says.lock().expect("no app panics");
     match says {
-        Health::Says(status) if is_check => grpc(Some(status), 0),
-        Health::Says(_) => grpc(None, 12),
+        Health::Says(status) if is_check => grpc(Some(health::response(status)), 0),
+        Health::Long(size) if is_check => grpc(Some(health::long_response(size)), 0),
+        Health::Says(_) | Health::Long(_) => grpc(None, 12),
         Health::Error(code) => grpc(None, code),
         Health::Silent => pending().await,
     }
 }
 
 /// The message, where there is one, and `grpc-status` in the trailers; without one, in the head.
-fn grpc(status: Option<ServingStatus>, code: u8) -> Answer {
+fn grpc(frame: Option<Vec<u8>>, code: u8) -> Answer {
     let answer = Response::builder().header("content-type", "application/grpc");
     let code = HeaderValue::from(u16::from(code));
-    let answer = match status {
-        Some(status) => {
+    let answer = match frame {
+        Some(frame) => {
             let trailers = HeaderMap::from_iter([("grpc-status".parse().expect("a name"), code)]);
-            let body = Full::<Bytes>::from(health::response(status));
+            let body = Full::<Bytes>::from(frame);
             answer.body(body.with_trailers(async move { Some(Ok(trailers)) }).boxed())
         }
         None => answer.header("grpc-status", code).body(Full::default().boxed()),

@@ -109,6 +109,11 @@ fn a_call_that_cannot_be_sent() {
     let mut host = host(GRPC);
     host.state_mut().dispatch_fails = true;
     assert_failure("", &host.run(Request::get(READYZ), super::unasked), 500, "grpc");
+    // Envoy says so once more, of a call that nobody knows.
+    host.close_unknown_grpc(7);
+    host.state_mut().dispatch_fails = false;
+    let next = host.run(Request::get(READYZ), |_| App::Message(vec![8, 1]));
+    assert_status("the next", &next, 200);
 }
 
 #[test]

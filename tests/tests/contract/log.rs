@@ -44,6 +44,18 @@ fn a_line_when_a_probe_changes() {
 }
 
 #[test]
+fn only_changes_where_envoy_does_not_log_debug() {
+    let mut host = host(HTTP);
+    host.state_mut().log_level = Level::Info;
+    lines(&mut host);
+    for (status, changes) in [(200, 0), (500, 1), (500, 0), (200, 1)] {
+        host.run(Request::get(READYZ), |_| App::answers(status));
+        let (changed, probes) = lines(&mut host);
+        assert_eq!((changed.len(), probes.len()), (changes, 0), "{status}: {changed:?}");
+    }
+}
+
+#[test]
 fn each_probe_changes_by_itself() {
     let mut host = Host::with_probers(format!(
         r#"{{"/app-health/a/livez":{HTTP},"/app-health/a/readyz":{HTTP},"/app-health/b/readyz":{HTTP}}}"#

@@ -223,6 +223,16 @@ fn one_timeout_covers_all_hops() {
     assert_status("just in time", &just, 204);
 }
 
+#[test]
+fn the_longest_timeout() {
+    let entry = r#"{"httpGet":{"port":8080},"timeoutSeconds":2147483647}"#;
+    let probe = probe(entry, |ask| match ask.way {
+        Way::Routed => App::redirects(302, "/x"),
+        _ => App::answers(204),
+    });
+    assert_status("", &probe, 204);
+}
+
 /// Go reads up to 2 KiB of the redirect's own body before it follows.
 #[test]
 fn a_redirect_with_a_body() {

@@ -2,16 +2,51 @@
 
 use super::{HTTP, PRESTOPZ, READYZ, assert_failure, assert_status, probe, unasked, variable};
 use crate::host::app::App;
+use crate::host::headers::Headers;
 use crate::host::state::Level;
+use crate::host::stream::Outcome;
 use crate::host::{Host, Request, module};
 
-/// Of WASI the filter calls the environment, and nothing else.
+/// Of WASI the environment, of proxy-wasm what is needed: Envoy refuses what it does not know.
 #[test]
 fn imports() {
-    let imports = module::imports();
-    let wasi = imports.iter().filter_map(|name| name.strip_prefix("wasi_snapshot_preview1."));
-    let wasi: Vec<_> = wasi.collect();
-    assert_eq!(wasi, ["environ_get", "environ_sizes_get"]);
+    assert_eq!(
+        module::imports(),
+        [
+            "env.proxy_call_foreign_function",
+            "env.proxy_close_stream",
+            "env.proxy_get_buffer_bytes",
+            "env.proxy_get_current_time_nanoseconds",
+            "env.proxy_get_header_map_pairs",
+            "env.proxy_get_header_map_value",
+            "env.proxy_get_log_level",
+            "env.proxy_get_property",
+            "env.proxy_get_status",
+            "env.proxy_grpc_call",
+            "env.proxy_http_call",
+            "env.proxy_log",
+            "env.proxy_send_local_response",
+            "env.proxy_set_buffer_bytes",
+            "env.proxy_set_effective_context",
+            "env.proxy_set_header_map_pairs",
+            "env.proxy_set_property",
+            "wasi_snapshot_preview1.environ_get",
+            "wasi_snapshot_preview1.environ_sizes_get",
+        ]
+    );
+}
+
+/// As after an update of the plugin's configuration.
+#[test]
+fn a_probe_in_flight_keeps_its_configuration() {
+    let mut host = Host::with_probers(variable(HTTP));
+    let id = host.request(Request::get(READYZ));
+    host.state_mut().env.clear();
+    host.configure();
+    host.respond(id, Headers::of([(":status", "204")]), true);
+    let Some(Outcome::Answer(answer)) = host.stream(id).outcome() else { panic!("no answer") };
+    assert_eq!(answer.status(), 204);
+    assert_failure("the next", &host.run(Request::get(READYZ), unasked), 400, READYZ);
 }
 
 #[test]

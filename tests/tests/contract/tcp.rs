@@ -84,6 +84,13 @@ fn an_agent_that_cannot_be_asked() {
     assert_failure("", &probe, 500, "agent");
 }
 
+/// Envoy reads the milliseconds of a dispatched call as a signed number.
+#[test]
+fn the_longest_timeout() {
+    let entry = r#"{"tcpSocket":{"port":2940},"timeoutSeconds":2147483647}"#;
+    assert_status("", &probe(entry, |_| App::answers(200)), 200);
+}
+
 #[test]
 fn over_loopback() {
     let mut host = Host::builder()

@@ -28,6 +28,22 @@ fn only_serving_is_a_success() {
     assert_eq!(app.services(), vec!["some.Service"; 8]);
 }
 
+/// As of the kubelet's client. Envoy would take any, and the filter had to hold it.
+#[test]
+fn an_answer_has_at_most_4_mib() {
+    const LIMIT: usize = 4 << 20;
+    let app = Grpc::start(V4, Health::Silent);
+    let envoy = envoy(Entries::default().probe("c", grpc(app.addr(), None)));
+    for (size, want) in [
+        (LIMIT - 100, App(200)),
+        (LIMIT, Reason(500, "more than 4 MiB")),
+        (20 * LIMIT, Reason(500, "more than 4 MiB")),
+    ] {
+        app.set(Health::Long(size));
+        check([(size, envoy.get(probe("c")), want)]);
+    }
+}
+
 #[test]
 fn the_app_sees_a_call_as_the_kubelet_makes_it() {
     let app = Grpc::start(V4, Health::Says(Serving));

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use app_health_tests::app::{Alpn, Http, Https, Request, Script, V4, Versions, status};
 use app_health_tests::entries::{Entries, http, http_with, https, probe};
 use app_health_tests::kubelet::Verdict;
@@ -70,6 +72,19 @@ fn where_a_location_leads() {
     check(cases.map(|(name, _, want)| (name, envoy.get(probe(name)), want)));
     let back = format!("http://{}/chain/1", app.addr());
     check([("back", envoy.get(probe("back")).header("X-Back", back), App(204))]);
+}
+
+/// What the filter's memory held for one answer serves the next, which is larger.
+#[test]
+fn locations_that_grow() {
+    const STEP: usize = 64 << 10;
+    let size = AtomicUsize::new(0);
+    let app = Http::start(V4, move |_: &Request| {
+        let size = size.fetch_add(STEP, Ordering::Relaxed);
+        Script::redirect(302, &format!("http://127.0.0.2/{}", "x".repeat(size)))
+    });
+    let envoy = envoy(Entries::default().probe("c", http(app.addr(), "/")));
+    check((0..120).map(|n| (n, envoy.get(probe("c")), App(302))));
 }
 
 #[test]

@@ -59,25 +59,34 @@ pub struct CallAnswer {
     pub grpc_message: String,
 }
 
-/// Cluster and authority of a gRPC upstream: a serialized
-/// `GrpcService{envoy_grpc{cluster_name, authority}}`, or a cluster's bare name.
-pub fn grpc_upstream(upstream: &[u8]) -> Outcome<(String, String)> {
+/// Where a gRPC call goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upstream {
+    pub cluster: String,
+    pub authority: String,
+    /// `max_receive_message_length`, as a serialized `UInt32Value`.
+    pub longest_answer: Vec<u8>,
+}
+
+/// Reads a serialized `GrpcService{envoy_grpc{…}}`, or a cluster's bare name.
+pub fn grpc_upstream(upstream: &[u8]) -> Outcome<Upstream> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Status::ParseFailure);
-    let Ok(service) = protobuf_fields(upstream) else {
-        return Ok((text(upstream)?, text(upstream)?));
-    };
-    let (_, envoy_grpc) = service.iter().find(|(n, _)| *n == 1).ok_or(Status::ParseFailure)?;
-    let mut cluster = String::new();
-    let mut authority = String::new();
-    for (number, content) in protobuf_fields(envoy_grpc)? {
-        match number {
-            1 => cluster = text(&content)?,
-            2 => authority = text(&content)?,
-            _ => {}
+    let mut read = Upstream::default();
+    if let Ok(service) = protobuf_fields(upstream) {
+        let (_, envoy_grpc) = service.iter().find(|(n, _)| *n == 1).ok_or(Status::ParseFailure)?;
+        for (number, content) in protobuf_fields(envoy_grpc)? {
+            match number {
+                1 => read.cluster = text(&content)?,
+                2 => read.authority = text(&content)?,
+                4 => read.longest_answer = content,
+                _ => {}
+            }
         }
+    } else {
+        read.cluster = text(upstream)?;
     }
-    if authority.is_empty() {
-        authority = cluster.clone();
+    if read.authority.is_empty() {
+        read.authority = read.cluster.clone();
     }
-    Ok((cluster, authority))
+    Ok(read)
 }

@@ -50,13 +50,12 @@ impl Guest<'_> {
     }
 
     fn allocate(&mut self, length: u32) -> Outcome<u32> {
-        let export = ["proxy_on_memory_allocate", "malloc"]
-            .into_iter()
-            .find_map(|name| self.0.get_export(name)?.into_func())
-            .ok_or(Status::InvalidMemoryAccess)?;
+        let export = self.0.get_export("proxy_on_memory_allocate").and_then(Extern::into_func);
+        let export = export.ok_or(Status::InvalidMemoryAccess)?;
         let allocate: TypedFunc<u32, u32> =
             export.typed(&self.0).map_err(|_| Status::InvalidMemoryAccess)?;
-        allocate.call(&mut self.0, length).map_err(|_| Status::InvalidMemoryAccess)
+        let pointer = allocate.call(&mut self.0, length);
+        pointer.ok().filter(|pointer| *pointer != 0).ok_or(Status::InvalidMemoryAccess)
     }
 }
 

@@ -136,9 +136,7 @@ impl Builder {
         host.call::<_, ()>("proxy_on_context_create", (ROOT, 0_u32));
         let started: u32 = host.call("proxy_on_vm_start", (ROOT, 0_u32));
         assert_eq!(started, 1, "proxy_on_vm_start refused\n{}", host.log_text());
-        let size = host.store.data().plugin_config.len() as u32;
-        let configured: u32 = host.call("proxy_on_configure", (ROOT, size));
-        assert_eq!(configured, 1, "proxy_on_configure refused\n{}", host.log_text());
+        host.configure();
         host
     }
 }
@@ -157,6 +155,13 @@ impl Host {
     /// With this value of `ISTIO_KUBE_APP_PROBERS`.
     pub fn with_probers(json: impl AsRef<[u8]>) -> Host {
         Host::builder().env("ISTIO_KUBE_APP_PROBERS", json).build()
+    }
+
+    /// Has the filter read its configuration, for the first time or again.
+    pub fn configure(&mut self) {
+        let size = self.state().plugin_config.len() as u32;
+        let configured: u32 = self.call("proxy_on_configure", (ROOT, size));
+        assert_eq!(configured, 1, "proxy_on_configure refused\n{}", self.log_text());
     }
 
     pub fn state(&self) -> &State {

@@ -124,8 +124,6 @@ impl Host {
                     }
                     self.end(id, Outcome::Closed);
                 }
-                Deferred::Continue if self.stream(id).phase == Phase::Request => self.pass_on(id),
-                Deferred::Continue => self.let_go(id, false),
             }
         }
     }
@@ -165,6 +163,11 @@ impl Host {
             0 => host.call_for::<_, ()>(ROOT, "proxy_on_grpc_receive", (ROOT, token, size)),
             _ => host.call_for::<_, ()>(ROOT, "proxy_on_grpc_close", (ROOT, token, status)),
         });
+    }
+
+    /// The end of a gRPC call that failed when it was dispatched.
+    pub fn close_unknown_grpc(&mut self, token: u32) {
+        self.call_for::<_, ()>(ROOT, "proxy_on_grpc_close", (ROOT, token, 14_u32));
     }
 
     fn take_callout(&mut self, token: u32, is_kind: impl Fn(&Kind) -> bool) -> u32 {

@@ -24,13 +24,6 @@ pub enum Level {
     Critical,
 }
 
-/// A metric that the filter defined.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Metric {
-    pub name: String,
-    pub value: u64,
-}
-
 /// Everything outside the VM.
 pub struct State {
     pub env: Vec<(Vec<u8>, Vec<u8>)>,
@@ -39,8 +32,9 @@ pub struct State {
     /// Every dispatch fails at once.
     pub dispatch_fails: bool,
     pub now: Duration,
+    /// What is below it is not logged.
+    pub log_level: Level,
     pub log: Vec<LogLine>,
-    pub metrics: Vec<Metric>,
     pub streams: BTreeMap<u32, Stream>,
     /// Those that wait for an answer, by token.
     pub callouts: BTreeMap<u32, Callout>,
@@ -53,6 +47,7 @@ pub struct State {
     /// What the filter did that Envoy would object to, or that would break on the wire.
     pub violations: Vec<String>,
     last_id: u32,
+    last_token: u32,
 }
 
 impl State {
@@ -69,8 +64,8 @@ impl State {
             clusters: clusters.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect(),
             dispatch_fails: false,
             now: Duration::from_secs(1_700_000_000),
+            log_level: Level::Trace,
             log: Vec::new(),
-            metrics: Vec::new(),
             streams: BTreeMap::new(),
             callouts: BTreeMap::new(),
             current: 0,
@@ -78,13 +73,20 @@ impl State {
             logging: false,
             violations: Vec::new(),
             last_id: 0,
+            last_token: 0,
         }
     }
 
-    /// Contexts and callouts have ids that are used once.
+    /// Contexts have ids that are used once.
     pub fn next_id(&mut self) -> u32 {
         self.last_id += 1;
         self.last_id
+    }
+
+    /// So have callouts, with numbers of their own: those of contexts may be the same.
+    pub fn next_token(&mut self) -> u32 {
+        self.last_token += 1;
+        self.last_token
     }
 
     /// The stream whose callback runs.

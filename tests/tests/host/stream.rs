@@ -64,7 +64,6 @@ impl fmt::Debug for Answer {
 pub enum Deferred {
     LocalReply(Answer),
     Close,
-    Continue,
 }
 
 /// A stream, with what the filter did to it.

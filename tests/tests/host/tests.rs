@@ -2,7 +2,7 @@
 
 use super::Host;
 use super::abi::{Status, decode_pairs, encode_pairs, protobuf_fields};
-use super::callout::grpc_upstream;
+use super::callout::{Upstream, grpc_upstream};
 use super::headers::Headers;
 
 #[test]
@@ -62,11 +62,16 @@ fn protobuf_as_far_as_the_filter_writes_it() {
 
 #[test]
 fn grpc_upstreams() {
-    let upstream = |text: &str| grpc_upstream(text.as_bytes());
-    let named = |cluster: &str, authority: &str| Ok((cluster.to_owned(), authority.to_owned()));
-    assert_eq!(upstream("app_grpc"), named("app_grpc", "app_grpc"));
-    assert_eq!(upstream("\u{a}\u{9}\u{a}\u{2}ab\u{12}\u{3}c:1"), named("ab", "c:1"));
-    assert_eq!(upstream("\u{a}\u{4}\u{a}\u{2}ab"), named("ab", "ab"));
+    let limit = &b"\x08\x05"[..];
+    for (message, cluster, authority, longest_answer) in [
+        (&b"app_grpc"[..], "app_grpc", "app_grpc", &b""[..]),
+        (b"\x0a\x09\x0a\x02ab\x12\x03c:1", "ab", "c:1", b""),
+        (b"\x0a\x08\x0a\x02ab\x22\x02\x08\x05", "ab", "ab", limit),
+    ] {
+        let (cluster, authority) = (cluster.to_owned(), authority.to_owned());
+        let upstream = Upstream { cluster, authority, longest_answer: longest_answer.to_vec() };
+        assert_eq!(grpc_upstream(message), Ok(upstream));
+    }
 }
 
 #[test]

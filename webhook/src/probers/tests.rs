@@ -7,7 +7,7 @@ fn decoded(text: &str) -> Probers {
 }
 
 fn encoded(probers: &Probers) -> String {
-    encode(probers.0.iter().map(|(key, prober)| (key.as_str(), prober.as_ref().unwrap())))
+    encode(probers.0.iter().map(|entry| (entry.0.as_str(), entry.1.as_ref().unwrap())))
 }
 
 const GOLDEN: &str = concat!(

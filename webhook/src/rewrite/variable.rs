@@ -123,8 +123,11 @@ impl Recorded {
             return Err("comes from valueFrom".to_owned());
         };
         let mut recorded = Recorded { entries: BTreeMap::new(), length: 0, changed: false };
+        if text.len() > LONGEST_VALUE {
+            return Err("is longer than exec takes".to_owned());
+        }
         let probers = probers::decode(text.as_bytes()).map_err(|error| error.to_string())?;
-        for (key, prober) in probers {
+        for (key, prober) in probers.into_entries() {
             let prober = prober.map_err(|error| error.to_string())?;
             let text = probers::encode_entry(&key, &prober);
             recorded.length += text.len() + ",".len();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasmtime::Linker;
 
 use crate::host::abi::{Outcome, Status, decode_pairs};
-use crate::host::callout::{Callout, Cluster, Kind, grpc_upstream};
+use crate::host::callout::{Callout, Cluster, Kind, Upstream, grpc_upstream};
 use crate::host::guest::{Guest, link_functions};
 use crate::host::headers::Headers;
 use crate::host::state::State;
@@ -53,6 +53,8 @@ fn proxy_http_call(
         return Err(Status::BadArgument);
     }
     check_destination(state, kind, &headers)?;
+    // Envoy reads a signed number.
+    i32::try_from(timeout).map_err(|_| Status::BadArgument)?;
     dispatch(guest, cluster, timeout, Kind::Http { headers }, token_at)
 }
 
@@ -72,7 +74,8 @@ fn proxy_grpc_call(
     timeout: u32,
     token_at: u32,
 ) -> Outcome {
-    let (cluster, authority) = grpc_upstream(&guest.read(upstream_at, upstream_length)?)?;
+    let upstream = grpc_upstream(&guest.read(upstream_at, upstream_length)?)?;
+    let Upstream { cluster, authority, longest_answer } = upstream;
     let service = guest.text(service_at, service_length)?;
     let method = guest.text(method_at, method_length)?;
     let metadata = Headers::of(decode_pairs(&guest.read(metadata_at, metadata_size)?)?);
@@ -80,6 +83,9 @@ fn proxy_grpc_call(
     let state = guest.state();
     let kind = *state.clusters.get(&cluster).ok_or(Status::ParseFailure)?;
     check_destination(state, kind, &metadata)?;
+    if longest_answer != b"\x08\x80\x80\x80\x02" {
+        state.violation("a gRPC call whose answer is not limited to 4 MiB");
+    }
     let call = Kind::Grpc { authority, service, method, metadata, message };
     dispatch(guest, cluster, timeout, call, token_at)
 }
@@ -102,7 +108,7 @@ fn dispatch(
     token_at: u32,
 ) -> Outcome {
     let state = guest.state();
-    let token = state.next_id();
+    let token = state.next_token();
     let timeout = Duration::from_millis(timeout.into());
     let callout = Callout { token, stream: state.current, cluster, timeout, kind };
     state.callouts.insert(token, callout);

@@ -12,9 +12,6 @@ pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         proxy_get_header_map_pairs(map, pairs_at, size_at),
         proxy_set_header_map_pairs(map, pairs_at, size),
         proxy_get_header_map_value(map, name_at, name_length, value_at, size_at),
-        proxy_add_header_map_value(map, name_at, name_length, value_at, value_length),
-        proxy_replace_header_map_value(map, name_at, name_length, value_at, value_length),
-        proxy_remove_header_map_value(map, name_at, name_length),
         proxy_get_buffer_bytes(buffer, start, length, bytes_at, size_at),
         proxy_set_buffer_bytes(buffer, start, length, bytes_at, size),
         proxy_get_property(path_at, path_length, value_at, size_at),
@@ -70,49 +67,9 @@ fn proxy_get_header_map_value(
 
 fn proxy_set_header_map_pairs(guest: &mut Guest, number: u32, pairs_at: u32, size: u32) -> Outcome {
     let pairs = decode_pairs(&guest.read(pairs_at, size)?)?;
-    change(guest, number, |headers| *headers = Headers::of(pairs))
-}
-
-fn proxy_add_header_map_value(
-    guest: &mut Guest,
-    number: u32,
-    name_at: u32,
-    name_length: u32,
-    value_at: u32,
-    value_length: u32,
-) -> Outcome {
-    let name = guest.read(name_at, name_length)?;
-    let value = guest.read(value_at, value_length)?;
-    change(guest, number, |headers| headers.add(&name, &value))
-}
-
-fn proxy_replace_header_map_value(
-    guest: &mut Guest,
-    number: u32,
-    name_at: u32,
-    name_length: u32,
-    value_at: u32,
-    value_length: u32,
-) -> Outcome {
-    let name = guest.read(name_at, name_length)?;
-    let value = guest.read(value_at, value_length)?;
-    change(guest, number, |headers| headers.set(&name, &value))
-}
-
-fn proxy_remove_header_map_value(
-    guest: &mut Guest,
-    number: u32,
-    name_at: u32,
-    length: u32,
-) -> Outcome {
-    let name = guest.read(name_at, length)?;
-    change(guest, number, |headers| headers.remove(&name))
-}
-
-fn change(guest: &mut Guest, number: u32, change: impl FnOnce(&mut Headers)) -> Outcome {
     let state = guest.state();
     let headers = map(state, Map::of(number)?).ok_or(Status::BadArgument)?;
-    change(headers);
+    *headers = Headers::of(pairs);
     for line in headers.broken_lines() {
         state.violation(format!("a header that breaks the message: {line}"));
     }

@@ -16,7 +16,6 @@ pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             status, details_at, details_length, body_at, body_length, headers_at, headers_size, grpc
         ),
         proxy_close_stream(kind),
-        proxy_continue_stream(kind),
         proxy_call_foreign_function(name_at, name_length, at, length, result_at, result_size_at),
     );
     Ok(())
@@ -61,14 +60,6 @@ fn proxy_close_stream(guest: &mut Guest, kind: u32) -> Outcome {
         return Err(Status::BadArgument);
     }
     guest.state().stream().ok_or(Status::BadArgument)?.deferred.push(Deferred::Close);
-    Ok(())
-}
-
-fn proxy_continue_stream(guest: &mut Guest, kind: u32) -> Outcome {
-    if kind > 1 {
-        return Err(Status::BadArgument);
-    }
-    guest.state().stream().ok_or(Status::BadArgument)?.deferred.push(Deferred::Continue);
     Ok(())
 }
 
