@@ -1,6 +1,7 @@
 //! The shipped bootstrap without the filter, or with a direct route beside it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 const LISTENERS: &str = "  listeners:\n";
 const CLUSTERS: &str = "\n  clusters:\n";
@@ -23,17 +24,39 @@ pub fn without_filter(bootstrap: &str) -> String {
     with_between(bootstrap, FILTER, ROUTER, "").replace(FILTER, "")
 }
 
-/// The same with a second listener on this port. It is the shipped one but for the filter, and
-/// all that it is asked goes to the app, through a cluster that is the shipped one but for the
-/// address, which is fixed.
-pub fn with_direct_route(bootstrap: &str, status: u16, direct: u16, app: SocketAddr) -> String {
-    let listener = without_filter(between(bootstrap, LISTENERS, CLUSTERS));
-    let listener = with_between(&listener, ROUTES, HTTP_FILTERS, DIRECT_ROUTE);
-    let listener = once(&listener, "  - name: app_health\n    #", "  - name: direct\n    #");
-    let listener = once(&listener, &port(status), &port(direct));
+/// The ports of an Envoy with two listeners besides.
+pub struct DirectPorts {
+    /// Without a filter.
+    pub direct: u16,
+    /// With one that does nothing.
+    pub empty: u16,
+}
+
+/// The same with two listeners more. They are the shipped one but for the filter, and all that they
+/// are asked goes to the app, through a cluster that is the shipped one but for the address, which
+/// is fixed.
+pub fn with_direct_routes(
+    bootstrap: &str,
+    status: u16,
+    ports: &DirectPorts,
+    empty_filter: &Path,
+    app: SocketAddr,
+) -> String {
+    let shipped = between(bootstrap, LISTENERS, CLUSTERS);
+    let direct = directed(&without_filter(shipped), "direct", status, ports.direct);
+    let file = empty_filter.to_str().expect("a path in UTF-8");
+    let empty = with_between(shipped, "code: {local: {filename: ", "}}", file);
+    let empty = directed(&empty, "empty", status, ports.empty);
     let cluster = fixed(between(bootstrap, "  - name: app_http\n", "  - name: app_https\n"), app);
-    let bootstrap = once(bootstrap, LISTENERS, &format!("{LISTENERS}{listener}\n"));
+    let bootstrap = once(bootstrap, LISTENERS, &format!("{LISTENERS}{direct}\n{empty}\n"));
     format!("{bootstrap}{cluster}")
+}
+
+fn directed(listener: &str, name: &str, from: u16, to: u16) -> String {
+    let listener = with_between(listener, ROUTES, HTTP_FILTERS, DIRECT_ROUTE);
+    let name = format!("  - name: {name}\n    #");
+    let listener = once(&listener, "  - name: app_health\n    #", &name);
+    once(&listener, &port(from), &port(to))
 }
 
 /// The cluster with this destination, instead of the one in filter state.
@@ -100,17 +123,23 @@ mod tests {
     }
 
     #[test]
-    fn a_direct_route_stands_beside_the_filter() {
-        let both = with_direct_route(&bootstrap(), 1, 4, ([127, 0, 0, 1], 5).into());
-        let both: Vec<&str> = both.lines().map(str::trim).collect();
-        let count = |line: &str| both.iter().filter(|other| other.contains(line)).count();
+    fn direct_routes_stand_beside_the_filter() {
+        let ports = DirectPorts { direct: 4, empty: 6 };
+        let app = ([127, 0, 0, 1], 5).into();
+        let all = with_direct_routes(&bootstrap(), 1, &ports, "/empty.wasm".as_ref(), app);
+        let all: Vec<&str> = all.lines().map(str::trim).collect();
+        let count = |line: &str| all.iter().filter(|other| other.contains(line)).count();
         for (line, times) in [
-            ("filters.http.wasm", 1),
-            ("- name: envoy.filters.http.router", 2),
+            ("filters.http.wasm", 2),
+            ("filename: /filter.wasm", 1),
+            ("filename: /empty.wasm", 1),
+            ("- name: envoy.filters.http.router", 3),
             ("port_value: 1, ipv4_compat", 1),
             ("port_value: 4, ipv4_compat", 1),
-            ("name: direct", 3),
-            ("cluster: direct", 1),
+            ("port_value: 6, ipv4_compat", 1),
+            ("- name: direct", 2),
+            ("- name: empty", 1),
+            ("cluster: direct", 2),
             ("port_value: 5}", 1),
             ("filter_state: [{key: wasm.app_health,", 4),
         ] {

@@ -30,6 +30,7 @@ struct Sample {
 /// One round at one number of connections.
 struct Round {
     direct: Sample,
+    empty: Sample,
     http: Sample,
     tcp: Sample,
 }
@@ -44,7 +45,7 @@ pub fn figures() -> Vec<Figure> {
 
 fn costs(app: SocketAddr) -> Vec<Figure> {
     let entries = Entries::default().probe("web", http(app, PATH)).probe("cache", tcp(app));
-    let envoy = Sidecar::with_direct_route(app, entries);
+    let envoy = Sidecar::with_direct_routes(app, entries);
     let _agent = Agent::start_on(envoy.agent());
     // Once around to warm up.
     for connections in CONNECTIONS {
@@ -58,15 +59,16 @@ fn costs(app: SocketAddr) -> Vec<Figure> {
 
 /// In turn forwards and backwards, so that a drift of the machine falls on all alike.
 fn round(envoy: &Sidecar, connections: u32, number: usize) -> Round {
-    let urls = [envoy.direct_url(PATH), envoy.url(&probe("web")), envoy.url(&probe("cache"))];
-    let mut samples = [None; 3];
+    let [direct, empty] = envoy.direct_urls(PATH);
+    let urls = [direct, empty, envoy.url(&probe("web")), envoy.url(&probe("cache"))];
+    let mut samples = [None; 4];
     let backwards = !number.is_multiple_of(2);
-    for step in 0..3 {
-        let at = if backwards { 2 - step } else { step };
+    for step in 0..4 {
+        let at = if backwards { 3 - step } else { step };
         samples[at] = Some(sample(envoy, &urls[at], connections));
     }
-    let [direct, http, tcp] = samples.map(|sample| sample.expect("all were measured"));
-    Round { direct, http, tcp }
+    let [direct, empty, http, tcp] = samples.map(|sample| sample.expect("all were measured"));
+    Round { direct, empty, http, tcp }
 }
 
 fn sample(envoy: &Sidecar, url: &str, connections: u32) -> Sample {
@@ -92,6 +94,9 @@ fn ratios(connections: u32, rounds: &[&Round]) -> Vec<Figure> {
             r.http.time / r.direct.time
         })
         .mark(marks::PROBE_PROCESSOR_TIME),
+        ratio(&format!("an empty filter {direct}: Envoy's processor time"), |r| {
+            r.empty.time / r.direct.time
+        }),
         ratio("tcpSocket probe ÷ httpGet probe: throughput", |r| r.tcp.rate / r.http.rate)
             .mark(marks::TCP_THROUGHPUT),
         Figure::new(

@@ -14,7 +14,7 @@ use app_health_tests::process::{self, Process};
 use app_health_tests::{net, wasm};
 use tempfile::TempDir;
 
-use crate::bootstrap;
+use crate::bootstrap::{self, DirectPorts};
 
 /// What stands in the listener on the status port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Filter {
 pub struct Sidecar {
     process: Process,
     ports: Ports,
-    direct: Option<u16>,
+    direct: Option<DirectPorts>,
     _dir: TempDir,
 }
 
@@ -47,15 +47,17 @@ impl Sidecar {
         Self::run(ports, None, &bootstrap, entries)
     }
 
-    /// With the shipped configuration and, in the same process, a direct route to the app.
-    pub fn with_direct_route(app: SocketAddr, entries: Entries) -> Self {
-        let (ports, direct) = (ports(), net::free_port());
+    /// With the shipped configuration and, in the same process, direct routes to the app.
+    pub fn with_direct_routes(app: SocketAddr, entries: Entries) -> Self {
+        let ports = ports();
+        let direct = DirectPorts { direct: net::free_port(), empty: net::free_port() };
         let shipped = envoy::shipped(&ports, wasm::filter());
-        let bootstrap = bootstrap::with_direct_route(&shipped, ports.status, direct, app);
+        let (status, empty) = (ports.status, wasm::empty());
+        let bootstrap = bootstrap::with_direct_routes(&shipped, status, &direct, empty, app);
         Self::run(ports, Some(direct), &bootstrap, entries)
     }
 
-    fn run(ports: Ports, direct: Option<u16>, bootstrap: &str, entries: Entries) -> Self {
+    fn run(ports: Ports, direct: Option<DirectPorts>, bootstrap: &str, entries: Entries) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let file = dir.path().join("envoy.yaml");
         fs::write(&file, bootstrap).expect("the file is written");
@@ -91,13 +93,13 @@ impl Sidecar {
         format!("http://127.0.0.1:{}{path}", self.ports.status)
     }
 
-    /// A path of the app, past the filter.
+    /// A path of the app, past the filter: without any, and through one that does nothing.
     ///
     /// # Panics
     /// Where there is no direct route.
-    pub fn direct_url(&self, path: &str) -> String {
-        let port = self.direct.expect("an Envoy with a direct route");
-        format!("http://127.0.0.1:{port}{path}")
+    pub fn direct_urls(&self, path: &str) -> [String; 2] {
+        let ports = self.direct.as_ref().expect("an Envoy with direct routes");
+        [ports.direct, ports.empty].map(|port| format!("http://127.0.0.1:{port}{path}"))
     }
 }
 
