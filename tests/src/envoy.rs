@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::app::V4;
 use crate::kubelet::{Answer, Get};
 use crate::process::{self, Process};
+use crate::usage::memory;
 use crate::{net, program, wasm};
 
 /// How an Envoy is to be started.
@@ -150,6 +151,11 @@ impl Envoy {
         let answer = self.ask_admin(&format!("/stats?filter=^{name}$")).expect("the admin answers");
         let text = answer.text();
         text.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or(0)
+    }
+
+    /// Its memory now, VmRSS, in MiB.
+    pub fn memory(&self) -> f64 {
+        memory(self.process.id())
     }
 
     /// All that Envoy has logged so far.

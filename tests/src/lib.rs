@@ -11,6 +11,7 @@
 //! | [`mesh`] | a pod whose traffic is intercepted, and the node beside it, in namespaces |
 //! | [`net`] | ports and descriptors |
 //! | [`process`] | programs that never outlive the test |
+//! | [`usage`] | what a running program has used |
 //! | [`program`], [`wasm`] | the project's own binaries, built once a process |
 
 pub mod app;
@@ -24,6 +25,7 @@ pub mod mesh;
 pub mod net;
 pub mod process;
 pub mod program;
+pub mod usage;
 pub mod wasm;
 
 use std::sync::OnceLock;

@@ -13,8 +13,8 @@ use crate::figure::{Figure, Unit};
 use crate::marks;
 use crate::nginx::Nginx;
 use crate::stats::Spread;
-use crate::usage::memory;
 use crate::wrk::Wrk;
+use app_health_tests::usage::memory;
 
 const CHECKS: f64 = 100_000.0;
 

@@ -18,7 +18,6 @@ mod rewrite;
 mod sidecar;
 mod start;
 mod stats;
-mod usage;
 mod webhook;
 mod wrk;
 

@@ -10,8 +10,8 @@ use crate::marks;
 use crate::nginx::Nginx;
 use crate::sidecar::{Filter, Sidecar};
 use crate::stats::Spread;
-use crate::usage::processor_time;
 use crate::wrk::Wrk;
+use app_health_tests::usage::processor_time;
 
 const ROUNDS: usize = 15;
 const CONNECTIONS: [u32; 2] = [1, 16];

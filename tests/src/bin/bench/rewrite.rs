@@ -15,7 +15,7 @@ use crate::figure::{Figure, Unit};
 use crate::marks;
 use crate::pods;
 use crate::stats::Spread;
-use crate::usage::{peak_memory, processor_time};
+use app_health_tests::usage::{peak_memory, processor_time};
 
 const ROUNDS: usize = 9;
 const STREAM: usize = 10_000;

@@ -12,7 +12,7 @@ use crate::figure::{Figure, Unit};
 use crate::marks;
 use crate::sidecar::{Filter, Sidecar};
 use crate::stats::Spread;
-use crate::usage::{memory, processor_time};
+use app_health_tests::usage::{memory, processor_time};
 
 const ROUNDS: usize = 9;
 const FILTERS: [Filter; 3] = [Filter::None, Filter::Empty, Filter::Ours];

@@ -16,7 +16,7 @@ use crate::load::{Answers, Client, Pace};
 use crate::marks;
 use crate::pods::large_review;
 use crate::stats::{Spread, quantile};
-use crate::usage::{memory, processor_time};
+use app_health_tests::usage::{memory, processor_time};
 
 const ROUNDS: usize = 9;
 const ADMISSIONS: usize = 100_000;
