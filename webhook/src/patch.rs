@@ -100,7 +100,9 @@ impl Operation {
     #[must_use]
     pub fn under(mut self, outer: &Pointer) -> Self {
         let (Operation::Add(at, _) | Operation::Replace(at, _) | Operation::Remove(at)) = &mut self;
-        at.0.insert_str(0, &outer.0);
+        if !outer.0.is_empty() {
+            at.0.insert_str(0, &outer.0);
+        }
         self
     }
 }

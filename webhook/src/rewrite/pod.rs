@@ -147,15 +147,22 @@ impl<'a> Container<'a> {
     }
 
     pub fn pointer(&self) -> Pointer {
-        Pointer::root().keys(&["spec", self.list.field()]).index(self.index)
+        self.place(&[])
     }
 
     pub fn probe_pointer(&self, kind: Kind) -> Pointer {
         if kind.is_hook() {
-            self.pointer().keys(&["lifecycle", kind.field()])
+            self.place(&["lifecycle", kind.field()])
         } else {
-            self.pointer().key(kind.field())
+            self.place(&[kind.field()])
         }
+    }
+
+    /// The pointer to what is in the container under these keys, in one piece: it is asked for once
+    /// a probe.
+    fn place(&self, keys: &[&str]) -> Pointer {
+        let index = self.index.to_string();
+        Pointer::root().keys(&[&["spec", self.list.field(), &index], keys].concat())
     }
 
     /// Whether the probe has been rewritten: it asks for its own path on a status port.
