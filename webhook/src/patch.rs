@@ -58,16 +58,13 @@ impl Pointer {
 }
 
 fn push_escaped(pointer: &mut String, key: &str) {
-    if !key.contains(['~', '/']) {
-        return pointer.push_str(key);
+    let mut rest = key;
+    while let Some(at) = rest.find(['~', '/']) {
+        pointer.push_str(&rest[..at]);
+        pointer.push_str(if rest[at..].starts_with('~') { "~0" } else { "~1" });
+        rest = &rest[at + 1..];
     }
-    for c in key.chars() {
-        match c {
-            '~' => pointer.push_str("~0"),
-            '/' => pointer.push_str("~1"),
-            c => pointer.push(c),
-        }
-    }
+    pointer.push_str(rest);
 }
 
 impl fmt::Display for Pointer {

@@ -147,22 +147,17 @@ impl<'a> Container<'a> {
     }
 
     pub fn pointer(&self) -> Pointer {
-        self.place(&[])
+        let index = self.index.to_string();
+        Pointer::root().keys(&["spec", self.list.field(), &index])
     }
 
     pub fn probe_pointer(&self, kind: Kind) -> Pointer {
+        let (list, index) = (self.list.field(), self.index.to_string());
         if kind.is_hook() {
-            self.place(&["lifecycle", kind.field()])
+            Pointer::root().keys(&["spec", list, &index, "lifecycle", kind.field()])
         } else {
-            self.place(&[kind.field()])
+            Pointer::root().keys(&["spec", list, &index, kind.field()])
         }
-    }
-
-    /// The pointer to what is in the container under these keys, in one piece: it is asked for once
-    /// a probe.
-    fn place(&self, keys: &[&str]) -> Pointer {
-        let index = self.index.to_string();
-        Pointer::root().keys(&[&["spec", self.list.field(), &index], keys].concat())
     }
 
     /// Whether the probe has been rewritten: it asks for its own path on a status port.
