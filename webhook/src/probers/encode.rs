@@ -1,6 +1,7 @@
 //! Writing the config, byte for byte as Istio does.
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::{Handler, HttpGet, Prober};
 use crate::json::write_string;
