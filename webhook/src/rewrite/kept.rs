@@ -216,7 +216,7 @@ const ENTRY_OVERHEAD: usize = 4;
 
 fn written_length(key: &str, value: &Value) -> usize {
     let mut text = Length(0);
-    // A map of text cannot fail.
+    // A value can always be written.
     let _ = serde_json::to_writer(&mut text, value);
     key.len() + ENTRY_OVERHEAD + text.0
 }

@@ -77,8 +77,8 @@ pub struct Rewrite {
     pub patch: Vec<Operation>,
     /// What a user should know.
     pub warnings: Vec<Warning>,
-    /// Every probe and hook of the pod but the sidecar's, in the pod's order; none where
-    /// [`Options::reports`] says so.
+    /// Every probe and hook of the pod but the sidecar's, in the pod's order; none without
+    /// [`Options::reports`].
     pub probes: Vec<Report>,
 }
 
