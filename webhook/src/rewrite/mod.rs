@@ -204,3 +204,26 @@ impl Report {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn without_reports_all_else_is_the_same() {
+        let probe = |host: &str| json!({"httpGet": {"port": 80, "host": host}});
+        let pod = json!({"spec": {"containers": [
+            {"name": "app", "readinessProbe": probe(""), "livenessProbe": probe("elsewhere")},
+            {"name": "istio-proxy"},
+        ]}});
+        for sidecar in ["istio-proxy", "missing"] {
+            let with = Options { sidecars: vec![sidecar.to_owned()], ..Options::default() };
+            let without = Options { reports: false, ..with.clone() };
+            let (with, without) = (rewrite(&pod, &with).unwrap(), rewrite(&pod, &without).unwrap());
+            assert_eq!((with.probes.len(), with.warnings.len()), (2, 1), "{sidecar}");
+            assert_eq!(without, Rewrite { probes: Vec::new(), ..with }, "{sidecar}");
+        }
+    }
+}
