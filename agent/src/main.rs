@@ -6,6 +6,7 @@
 //! | [`cli`] | the arguments |
 //! | [`exit`] | how a command fails |
 //! | [`logger`] | lines on stderr |
+//! | `allocator` | where the static program's memory comes from |
 //! | [`net`] | what both servers need |
 //! | [`serve`] | the TCP checks beside the filter |
 //! | [`webhook`] | the admission webhook |
@@ -13,6 +14,8 @@
 //! | [`offline`] | the commands `rewrite` and `restore` |
 //! | [`document`] | manifests as text, read and written as kubectl understands them |
 
+#[cfg(target_env = "musl")]
+mod allocator;
 mod certs;
 mod cli;
 mod document;
@@ -29,11 +32,9 @@ use std::process::ExitCode;
 use cli::Command;
 use exit::Failure;
 
-/// musl's own maps and unmaps memory for every piece of some kilobytes, which costs the webhook as
-/// much time as all else, and it takes more of it for many connections.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator::new();
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()).and_then(|cli| run(cli.command)) {

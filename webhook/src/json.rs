@@ -307,8 +307,13 @@ impl<'a> Reader<'a> {
 /// when it puts the variable together is written `\u0024`: every JSON reader gets it back.
 pub fn write_string(out: &mut String, text: &str) {
     out.push('"');
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
+    let mut rest = text;
+    while let Some(at) = rest.find(is_special) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        let mut chars = special.chars();
+        let c = chars.next().unwrap_or_default();
+        rest = chars.as_str();
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
@@ -317,12 +322,17 @@ pub fn write_string(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            '$' if matches!(chars.peek(), Some('$' | '(')) => escape(out, c),
-            '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => escape(out, c),
-            _ => out.push(c),
+            '$' if !rest.starts_with(['$', '(']) => out.push(c),
+            _ => escape(out, c),
         }
     }
+    out.push_str(rest);
     out.push('"');
+}
+
+/// Whether it may have to be escaped.
+fn is_special(c: char) -> bool {
+    matches!(c, '\0'..='\u{1f}' | '"' | '\\' | '$' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}')
 }
 
 fn escape(out: &mut String, c: char) {

@@ -58,16 +58,13 @@ impl Pointer {
 }
 
 fn push_escaped(pointer: &mut String, key: &str) {
-    if !key.contains(['~', '/']) {
-        return pointer.push_str(key);
+    let mut rest = key;
+    while let Some(at) = rest.find(['~', '/']) {
+        pointer.push_str(&rest[..at]);
+        pointer.push_str(if rest[at..].starts_with('~') { "~0" } else { "~1" });
+        rest = &rest[at + 1..];
     }
-    for c in key.chars() {
-        match c {
-            '~' => pointer.push_str("~0"),
-            '/' => pointer.push_str("~1"),
-            c => pointer.push(c),
-        }
-    }
+    pointer.push_str(rest);
 }
 
 impl fmt::Display for Pointer {
@@ -100,7 +97,9 @@ impl Operation {
     #[must_use]
     pub fn under(mut self, outer: &Pointer) -> Self {
         let (Operation::Add(at, _) | Operation::Replace(at, _) | Operation::Remove(at)) = &mut self;
-        at.0.insert_str(0, &outer.0);
+        if !outer.0.is_empty() {
+            at.0.insert_str(0, &outer.0);
+        }
         self
     }
 }

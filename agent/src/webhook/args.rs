@@ -81,6 +81,7 @@ impl WebhookArgs {
             status_port: self.status_port,
             sidecars: self.sidecar.clone(),
             agent_image: self.agent_image.clone(),
+            reports: true,
         }
     }
 }

@@ -26,9 +26,12 @@ pub fn join<'a>(entries: impl IntoIterator<Item = &'a str>) -> String {
     out
 }
 
+/// Room for most entries, in bytes.
+const USUAL_ENTRY: usize = 128;
+
 /// Writes one entry, `"key":{…}`.
 pub fn encode_entry(key: &str, prober: &Prober) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(USUAL_ENTRY);
     write_string(&mut out, key);
     out.push(':');
     match &prober.handler {

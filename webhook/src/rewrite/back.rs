@@ -12,7 +12,7 @@ use crate::probers::VARIABLE;
 
 pub(super) fn restore(pod: &Pod<'_>, options: &Options) -> Rewrite {
     let alone = |cause: Cause, reason: String| {
-        let mut rewrite = Rewrite::left_alone(pod, &reason);
+        let mut rewrite = Rewrite::left_alone(pod, &reason, options);
         if pod.probes().any(|(container, probe)| rewritten(container, probe).is_some()) {
             rewrite.warn(cause, format!("{reason}; its probes stay as they are"));
         }
@@ -32,7 +32,7 @@ pub(super) fn restore(pod: &Pod<'_>, options: &Options) -> Rewrite {
     let mut rewrite = Rewrite::default();
     for (container, probe) in pod.probes() {
         let outcome = restorer.probe(container, probe);
-        rewrite.report(container, probe, outcome);
+        rewrite.report(container, probe, outcome, options);
     }
     let Restorer { recorded, mut kept, mut patch } = restorer;
     let idle_agent = !recorded.has_tcp() && kept.take_agent();
@@ -64,7 +64,11 @@ struct Restorer<'a> {
 
 impl Restorer<'_> {
     /// Puts one probe back. What it asks now, or why it stays.
-    fn probe(&mut self, container: &Container<'_>, probe: &Probe<'_>) -> Result<String, Stay> {
+    fn probe(
+        &mut self,
+        container: &Container<'_>,
+        probe: &Probe<'_>,
+    ) -> Result<&'static str, Stay> {
         let (target, path) = rewritten(container, probe)
             .ok_or_else(|| Stay::Rightly("it is not rewritten".to_owned()))?;
         let key = path.to_string();
@@ -78,7 +82,7 @@ impl Restorer<'_> {
         members::put_back(&at, target.fields, members, &mut self.patch);
         self.recorded.remove(&key);
         self.kept.remove(&key);
-        Ok("as it was".to_owned())
+        Ok("as it was")
     }
 }
 

@@ -1,5 +1,7 @@
 //! Rewriting: which probes are sent to the status port, and why others stay.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::kept::Kept;
@@ -19,7 +21,7 @@ pub(super) fn rewrite(pod: &Pod<'_>, options: &Options) -> Rewrite {
     match Rewriter::open(pod, &settings, options) {
         Ok(rewriter) => rewriter.rewrite(pod, settings, options),
         Err(alone) => {
-            let mut rewrite = Rewrite::left_alone(pod, &alone.reason);
+            let mut rewrite = Rewrite::left_alone(pod, &alone.reason, options);
             let concerned = pod.probes().any(|(_, p)| !matches!(p.handler, Handler::Local(_)));
             if let Some(warning) = alone.warning.filter(|_| concerned) {
                 rewrite.warn(alone.cause, warning);
@@ -103,7 +105,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         let mut rewrite = Rewrite::default();
         for (container, probe) in pod.probes() {
             let outcome = self.probe(container, probe);
-            rewrite.report(container, probe, outcome);
+            rewrite.report(container, probe, outcome, options);
         }
         let agent = agent::addition(pod, self.sidecar, &self.recorded, options);
         let mut of_pod = Vec::new();
@@ -136,8 +138,8 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         self.patch
     }
 
-    /// Rewrites one probe. Its port and path now, or why it stays.
-    fn probe(&mut self, container: &Container<'_>, probe: &Probe<'_>) -> Result<String, Stay> {
+    /// Rewrites one probe. What it asks now, or why it stays.
+    fn probe(&mut self, container: &Container<'_>, probe: &Probe<'_>) -> Result<Destination, Stay> {
         let target = probe.handler.target()?;
         let path = ProbePath::new(container.name, probe.kind).ok_or_else(|| {
             stays(Cause::ContainerName, "the container's name cannot stand in a path")
@@ -161,7 +163,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             }
             (false, false) => self.redirect(container, probe, target, &key)?,
         }
-        Ok(format!(":{}{key}", self.status_port))
+        Ok(Destination { port: self.status_port, path: key })
     }
 
     /// The status port is another one now.
@@ -227,6 +229,18 @@ impl<'p, 'a> Rewriter<'p, 'a> {
     }
 }
 
+/// What a rewritten probe asks.
+struct Destination {
+    port: u16,
+    path: String,
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ":{}{}", self.port, self.path)
+    }
+}
+
 fn scheme(target: &Target<'_>) -> Result<Option<Scheme>, Stay> {
     match target.protocol {
         Protocol::Http { scheme, .. } if !scheme.is_empty() => match Scheme::parse(scheme) {
@@ -240,6 +254,6 @@ fn scheme(target: &Target<'_>) -> Result<Option<Scheme>, Stay> {
     }
 }
 
-fn stays(cause: Cause, reason: impl std::fmt::Display) -> Stay {
+fn stays(cause: Cause, reason: impl fmt::Display) -> Stay {
     Stay::Sadly(cause, format!("{reason}; it stays as it was"))
 }

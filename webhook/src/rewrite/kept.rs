@@ -5,6 +5,8 @@
 //! own were where they were empty or null, rather than absent. Under `agent`: that the agent's
 //! container was put in, and is not the user's own.
 
+use std::io;
+
 use serde_json::Value;
 
 use super::members;
@@ -148,7 +150,7 @@ impl<'a> Kept<'a> {
             if annotations.is_empty() {
                 self.put(ANNOTATIONS, Value::Object(Object::new()));
             }
-            return Operation::Add(annotations_at().key(RESTORE_ANNOTATION), self.text());
+            return Operation::Add(restore_at(), self.text());
         }
         if let Some(null) = metadata.and_then(|metadata| metadata.get(ANNOTATIONS)) {
             self.put(ANNOTATIONS, null.clone());
@@ -164,7 +166,7 @@ impl<'a> Kept<'a> {
 
     fn removal(&mut self) -> Operation {
         if self.annotations.is_some_and(|annotations| annotations.len() > 1) {
-            return Operation::Remove(annotations_at().key(RESTORE_ANNOTATION));
+            return Operation::Remove(restore_at());
         }
         let metadata = self.metadata.and_then(Value::as_object);
         let alone = metadata.is_some_and(|metadata| metadata.len() == 1);
@@ -189,7 +191,11 @@ fn metadata_at() -> Pointer {
 }
 
 fn annotations_at() -> Pointer {
-    metadata_at().key(ANNOTATIONS)
+    Pointer::root().keys(&[METADATA, ANNOTATIONS])
+}
+
+fn restore_at() -> Pointer {
+    Pointer::root().keys(&[METADATA, ANNOTATIONS, RESTORE_ANNOTATION])
 }
 
 fn one(key: &str, value: Value) -> Value {
@@ -209,5 +215,22 @@ fn is_empty(value: &Value) -> bool {
 const ENTRY_OVERHEAD: usize = 4;
 
 fn written_length(key: &str, value: &Value) -> usize {
-    key.len() + ENTRY_OVERHEAD + value.to_string().len()
+    let mut text = Length(0);
+    // A value can always be written.
+    let _ = serde_json::to_writer(&mut text, value);
+    key.len() + ENTRY_OVERHEAD + text.0
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -4,7 +4,7 @@
 //! was HTTPS) scheme, since the rest stays in the probe; a `tcpSocket` or `grpc` whole, and an
 //! `httpGet: null` that stood beside it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::node::{Object, present};
 use super::probe::{Port, Probe, Protocol, Target};
@@ -120,9 +120,8 @@ pub(super) fn redirect(
         Protocol::Tcp => "tcpSocket",
         Protocol::Grpc { .. } => "grpc",
     };
-    let http = [("path".to_owned(), path.into()), ("port".to_owned(), port.into())];
     patch.push(Operation::Remove(probe_at.key(handler)));
-    patch.push(Operation::Add(at, Value::Object(Object::from_iter(http))));
+    patch.push(Operation::Add(at, json!({"path": path, "port": port})));
 }
 
 /// Puts `members` back into the probe at `probe_at`, whose `httpGet` is now `http`.

@@ -147,14 +147,16 @@ impl<'a> Container<'a> {
     }
 
     pub fn pointer(&self) -> Pointer {
-        Pointer::root().keys(&["spec", self.list.field()]).index(self.index)
+        let index = self.index.to_string();
+        Pointer::root().keys(&["spec", self.list.field(), &index])
     }
 
     pub fn probe_pointer(&self, kind: Kind) -> Pointer {
+        let (list, index) = (self.list.field(), self.index.to_string());
         if kind.is_hook() {
-            self.pointer().keys(&["lifecycle", kind.field()])
+            Pointer::root().keys(&["spec", list, &index, "lifecycle", kind.field()])
         } else {
-            self.pointer().key(kind.field())
+            Pointer::root().keys(&["spec", list, &index, kind.field()])
         }
     }
 

@@ -1,6 +1,9 @@
 //! What app-health costs, measured: `scripts/bench` starts it.
 
 mod agent;
+#[cfg(target_env = "musl")]
+#[path = "../../../../agent/src/allocator.rs"]
+mod allocator;
 mod args;
 mod bootstrap;
 mod certificate;
@@ -37,7 +40,7 @@ use start::Starts;
 /// As the agent's.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator::new();
 
 const USAGE: u8 = 64;
 const OUT_OF_TIME: i32 = 75;
