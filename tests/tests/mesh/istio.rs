@@ -2,15 +2,16 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use app_health_tests::app::{Http, Script};
+use app_health_tests::app::{Http, Script, V4};
+use app_health_tests::envoy::{self, Ports};
 use app_health_tests::manifest::text_to_json;
 use app_health_tests::mesh::{
-    Deployment, EnvoyFilter, NODE_V4, Nginx, POD_V4, PodComponent, Setup, World,
+    Deployment, EnvoyFilter, NODE_V4, Nginx, POD_V4, PodComponent, Setup, World, without_ipv6,
 };
-use app_health_tests::{kustomize, program, wasm};
+use app_health_tests::{kustomize, process, program, wasm};
 use serde_json::{Value, json};
 
-use super::{FAMILIES, HTTP, TCP, eventually, status};
+use super::{FAMILIES, HTTP, TCP, eventually, ports, status};
 
 const HTTP_MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
 
@@ -127,6 +128,29 @@ fn variant(name: &str) -> EnvoyFilter {
     EnvoyFilter(filter)
 }
 
+/// What Envoy says where it refuses this configuration, on a kernel without IPv6.
+fn validate_without_ipv6(config: &str) -> Result<(), String> {
+    let mut envoy = process::command(envoy::find());
+    envoy.args(["--mode", "validate", "--log-level", "error", "--config-yaml", config]);
+    without_ipv6(&mut envoy);
+    let output = envoy.output().expect("envoy runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(said.into_owned()) }
+}
+
+#[test]
+fn the_bootstrap_says_what_to_change_without_ipv6() {
+    let ports = Ports { status: 15020, admin: 15000, agent: 15023 };
+    let shipped = envoy::shipped(&ports, wasm::filter());
+    let error = validate_without_ipv6(&shipped).expect_err("IPv6 addresses");
+    assert!(error.contains("malformed IP address"), "{error}");
+    let listener = shipped.replace(r#"address: "::", "#, "address: 0.0.0.0, ");
+    let listener = listener.replace(", ipv4_compat: true", "");
+    let is_kept = |line: &&str| !line.trim_start().starts_with("extra_source_addresses:");
+    let changed = listener.lines().filter(is_kept).collect::<Vec<_>>().join("\n");
+    assert_eq!(validate_without_ipv6(&changed), Ok(()));
+}
+
 #[test]
 fn ipv4_only() {
     let world = World::ipv4_only();
@@ -136,6 +160,10 @@ fn ipv4_only() {
         let setup = Setup::strict().variable(deployment.variable());
         let _sidecar = setup.filter(variant("ipv4-only")).start(&world);
         assert_eq!(status(&world, &deployment, POD_V4), Ok(expected), "{file}");
+        for (from, ip, expected) in [(&world.node, POD_V4, 403), (&world.pod, V4, 200)] {
+            let drain = ports::request("POST", "/drain", "");
+            assert_eq!(ports::status(from, (ip, 15020).into(), &drain), Ok(expected), "at {ip}");
+        }
     }
 }
 
