@@ -1,8 +1,9 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use app_health_tests::app::{Http, Script, V4};
+use app_health_tests::app::{Http, Request, Script, V4};
 use app_health_tests::envoy::{self, Ports};
 use app_health_tests::manifest::text_to_json;
 use app_health_tests::mesh::{
@@ -11,7 +12,7 @@ use app_health_tests::mesh::{
 use app_health_tests::{kustomize, process, program, wasm};
 use serde_json::{Value, json};
 
-use super::{FAMILIES, HTTP, TCP, eventually, ports, status};
+use super::{FAMILIES, HTTP, TCP, ports, status};
 
 const HTTP_MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
 
@@ -167,8 +168,17 @@ fn ipv4_only() {
     }
 }
 
+/// An answer of the server that has the `.wasm`.
+fn file_of(content: &[u8]) -> Script {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", content.len());
+    Script::raw([head.as_bytes(), content].concat())
+}
+
+/// However long the server is away, or has another file: a sidecar that had given up would be ready
+/// without the filter.
 #[test]
 fn the_wasm_from_a_server() {
+    const FAILURES: usize = 100;
     let file = wasm::filter();
     let code = fs::read(file).expect("the filter");
     let sum = Command::new("sha256sum").arg(file).output().expect("sha256sum runs").stdout;
@@ -177,19 +187,27 @@ fn the_wasm_from_a_server() {
     let host = "app-health-filter.app-health.svc.cluster.local";
     assert!(shipped.contains(host) && shipped.contains(&"0".repeat(64)));
     let filled = shipped.replace(host, &NODE_V4.to_string()).replace(&"0".repeat(64), &sum);
+    // For the test not to take minutes.
+    let pause = r#""retry_back_off":{"base_interval":"1s","max_interval":"10s"}"#;
+    assert!(filled.contains(pause));
+    let filled = filled.replace(pause, r#""retry_back_off":{"base_interval":"0.001s"}"#);
 
     let world = World::dual_stack();
     let _nginx = Nginx::start(&world);
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", code.len());
-    let answer = Script::raw([head.into_bytes(), code].concat());
-    let at = SocketAddr::new(NODE_V4, 80);
-    let server = world.node.run(|| Http::start_at(at, move |_| answer.clone()));
+    let asked = AtomicUsize::new(0);
+    let answer = move |_: &Request| match asked.fetch_add(1, Ordering::Relaxed) {
+        n @ ..FAILURES if n % 2 == 0 => Script::status(503),
+        ..FAILURES => file_of(b"another file"),
+        _ => file_of(&code),
+    };
+    let server = world.node.run(|| Http::start_at(SocketAddr::new(NODE_V4, 80), answer));
     let deployment = Deployment::example(HTTP, &[]);
     let filter = EnvoyFilter(serde_json::from_str(&filled).expect("JSON"));
     let setup = Setup::strict().variable(deployment.variable());
+    // Ready only now.
     let _sidecar = setup.filter(filter).start(&world);
     for ip in FAMILIES {
-        eventually("the filter answers", || status(&world, &deployment, ip) == Ok(200));
+        assert_eq!(status(&world, &deployment, ip), Ok(200), "{ip}");
     }
-    assert_eq!(server.seen().len(), server.seen_at("/app_health_filter.wasm").len());
+    assert_eq!(server.seen_at("/app_health_filter.wasm").len(), FAILURES + 1);
 }
