@@ -71,17 +71,17 @@ fn the_listener_is_that_of_the_bootstrap_but_for_what_is_named() {
     let route = |route: &Value| {
         let method = &route["match"]["headers"][0]["string_match"]["exact"];
         let guarded = route.get("typed_per_filter_config").is_some();
-        assert_eq!(route["route"], json!({"cluster": "app_health_pilot_agent"}));
-        json!([method, route["match"]["path"], guarded])
+        assert_eq!(route["route"]["cluster"], "app_health_pilot_agent");
+        json!([method, route["match"]["path"], route["route"]["timeout"], guarded])
     };
     assert_eq!(
         routes.iter().map(route).collect::<Value>(),
         json!([
-            ["GET", "/healthz/ready", false],
-            ["GET", "/metrics", false],
-            ["GET", "/stats/prometheus", false],
-            ["POST", "/quitquitquit", true],
-            ["POST", "/drain", true],
+            ["GET", "/healthz/ready", "0s", false],
+            ["GET", "/metrics", "0s", false],
+            ["GET", "/stats/prometheus", "0s", false],
+            ["POST", "/quitquitquit", null, true],
+            ["POST", "/drain", null, true],
         ])
     );
 }
