@@ -1,6 +1,6 @@
 //! `func-e run`, step by step as `envoy-config/README.md` has it: the shipped file, unchanged.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::process::Command;
@@ -36,16 +36,20 @@ fn variables(readme: &str) -> Vec<(&str, &str)> {
 /// The project's folder as a build leaves it, where the steps begin. All that is written besides
 /// goes to /run, too.
 fn project() -> io::Result<()> {
+    // They may be in /run.
+    let programs = [envoy(), program::tool("FUNC_E", "func-e"), program::agent().to_owned()];
+    let [envoy, func_e, agent] = programs.map(|program| File::open(program).expect("it"));
+    let config = "envoy-config/envoy.yaml";
+    let (wasm, yaml) = (fs::read(wasm::filter())?, fs::read(program::root().join(config))?);
     empty("/run")?;
     let release = format!("{PROJECT}/target/wasm32-wasip1/release");
     fs::create_dir_all(&release)?;
     fs::create_dir(format!("{PROJECT}/envoy-config"))?;
-    fs::copy(wasm::filter(), format!("{release}/app_health_filter.wasm"))?;
-    let file = "envoy-config/envoy.yaml";
-    fs::copy(program::root().join(file), format!("{PROJECT}/{file}"))?;
-    bind(&envoy(), "/run/envoy")?;
-    bind(&program::tool("FUNC_E", "func-e"), "/run/func-e")?;
-    bind(program::agent(), "/run/app-health-agent")
+    fs::write(format!("{release}/app_health_filter.wasm"), wasm)?;
+    fs::write(format!("{PROJECT}/{config}"), yaml)?;
+    bind(&envoy, "/run/envoy")?;
+    bind(&func_e, "/run/func-e")?;
+    bind(&agent, "/run/app-health-agent")
 }
 
 fn command(machine: &Namespace, file: &str) -> Command {

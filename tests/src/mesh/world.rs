@@ -1,7 +1,7 @@
 //! The node, the pod, and the wire between them.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -101,13 +101,16 @@ fn check_programs() {
 
 /// What the pod mounts: its programs, and the `.wasm` where the component's annotations put it.
 fn volumes(envoy: &Path, agent: &Path, filter: &Path) -> io::Result<()> {
+    // They may be where the pod has something of its own.
+    let (envoy, agent) = (File::open(envoy)?, File::open(agent)?);
+    let filter = fs::read(filter)?;
     empty("/run")?;
-    bind(envoy, ENVOY)?;
-    bind(agent, AGENT)?;
+    bind(&envoy, ENVOY)?;
+    bind(&agent, AGENT)?;
     nginx::volumes()?;
     empty("/var/lib")?;
     fs::create_dir("/var/lib/app-health")?;
-    fs::copy(filter, "/var/lib/app-health/app_health_filter.wasm").map(drop)
+    fs::write("/var/lib/app-health/app_health_filter.wasm", filter)
 }
 
 impl Namespace {
