@@ -1,12 +1,16 @@
 //! Manifests as the real Kustomize builds them.
 
+use std::env;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use crate::manifest::documents;
+use crate::process;
 use crate::program::{root, tool};
 
 /// Where the project is, in a kustomization that its READMEs show.
@@ -36,18 +40,32 @@ pub fn compose(resources: &[&str], components: &[&str]) -> Vec<Value> {
 /// # Panics
 /// As [`build`].
 pub fn build_text(kustomization: &str) -> Vec<Value> {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().canonicalize().expect("its path");
-    // Kustomize takes no absolute ones.
-    let up = "../".repeat(path.components().count() - 1);
+    let folder = folder_of(kustomization);
+    // Kustomize takes no absolute paths.
+    let up = "../".repeat(folder.components().count() - 1);
     let root = format!("{up}{}", root().display().to_string().trim_start_matches('/'));
     let file = kustomization.replace(PATH, &root);
-    fs::write(path.join("kustomization.yaml"), file).expect("it can be written");
-    run(&path)
+    let mut whole = NamedTempFile::new_in(&folder).expect("a file beside it");
+    whole.write_all(file.as_bytes()).expect("it can be written");
+    // At once, as others may be reading the same.
+    whole.persist(folder.join("kustomization.yaml")).expect("it can be renamed");
+    run(&folder)
+}
+
+/// Where the kustomization of this text belongs, time and again, below `target/`: a test that is
+/// interrupted leaves nothing in /tmp.
+fn folder_of(kustomization: &str) -> PathBuf {
+    let mut hash = DefaultHasher::new();
+    kustomization.hash(&mut hash);
+    let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| root().join("target"));
+    let folder = target.join(format!("kustomizations/{:016x}", hash.finish()));
+    fs::create_dir_all(&folder).expect("a folder in target");
+    folder.canonicalize().expect("its path")
 }
 
 fn run(folder: &Path) -> Vec<Value> {
-    let mut command = Command::new(tool("KUSTOMIZE", "kustomize"));
+    let mut command = process::command(tool("KUSTOMIZE", "kustomize"));
     let output = command.arg("build").arg(folder).output().expect("kustomize runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");

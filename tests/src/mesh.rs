@@ -7,6 +7,7 @@
 mod bootstrap;
 mod deployment;
 mod istio;
+mod kernel;
 mod namespace;
 mod nginx;
 mod rules;
@@ -16,6 +17,7 @@ mod world;
 
 pub use deployment::Deployment;
 pub use istio::{EnvoyFilter, PodComponent};
+pub use kernel::without_ipv6;
 pub use namespace::{Namespace, bind, empty};
 pub use nginx::{Line, Nginx};
 pub use sidecar::{Setup, Sidecar};

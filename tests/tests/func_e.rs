@@ -1,6 +1,6 @@
 //! `func-e run`, step by step as `envoy-config/README.md` has it: the shipped file, unchanged.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::process::Command;
@@ -20,25 +20,36 @@ const STEPS: [&str; 3] = [
     "func-e run -c envoy-config/envoy.yaml",
 ];
 
-/// The value of the variable in the README.
-fn variable(readme: &str) -> &str {
-    let (_, rest) = readme.split_once("export ISTIO_KUBE_APP_PROBERS='").expect("the variable");
-    rest.split('\'').next().expect("its end")
+/// What follows this in each line of the README that begins so.
+fn after<'a>(readme: &'a str, start: &str) -> Vec<&'a str> {
+    readme.lines().filter_map(|line| line.trim_start().strip_prefix(start)).collect()
+}
+
+/// The variables that the README sets for Envoy, with their values.
+fn variables(readme: &str) -> Vec<(&str, &str)> {
+    let all = after(readme, "export ").into_iter().filter(|line| !line.starts_with("PATH="));
+    all.map(|line| line.split_once('=').expect("a value"))
+        .map(|(name, value)| (name, value.trim_matches('\'')))
+        .collect()
 }
 
 /// The project's folder as a build leaves it, where the steps begin. All that is written besides
 /// goes to /run, too.
 fn project() -> io::Result<()> {
+    // They may be in /run.
+    let programs = [envoy(), program::tool("FUNC_E", "func-e"), program::agent().to_owned()];
+    let [envoy, func_e, agent] = programs.map(|program| File::open(program).expect("it"));
+    let config = "envoy-config/envoy.yaml";
+    let (wasm, yaml) = (fs::read(wasm::filter())?, fs::read(program::root().join(config))?);
     empty("/run")?;
     let release = format!("{PROJECT}/target/wasm32-wasip1/release");
     fs::create_dir_all(&release)?;
     fs::create_dir(format!("{PROJECT}/envoy-config"))?;
-    fs::copy(wasm::filter(), format!("{release}/app_health_filter.wasm"))?;
-    let file = "envoy-config/envoy.yaml";
-    fs::copy(program::root().join(file), format!("{PROJECT}/{file}"))?;
-    bind(&envoy(), "/run/envoy")?;
-    bind(&program::tool("FUNC_E", "func-e"), "/run/func-e")?;
-    bind(program::agent(), "/run/app-health-agent")
+    fs::write(format!("{release}/app_health_filter.wasm"), wasm)?;
+    fs::write(format!("{PROJECT}/{config}"), yaml)?;
+    bind(&envoy, "/run/envoy")?;
+    bind(&func_e, "/run/func-e")?;
+    bind(&agent, "/run/app-health-agent")
 }
 
 fn command(machine: &Namespace, file: &str) -> Command {
@@ -53,6 +64,9 @@ fn the_steps_of_the_readme() {
     for step in STEPS {
         assert!(readme.contains(step), "{step}");
     }
+    let script = fs::read_to_string(program::root().join("scripts/func-e")).expect("it");
+    let [module] = after(&readme, "go install ")[..] else { panic!("one module") };
+    assert!(script.contains(&format!(" {module}\n")), "scripts/func-e installs another: {module}");
     let machine = Namespace::new(project);
     machine.configure("ip", &["link", "set", "lo", "up"], "");
     let app = SocketAddr::new(V4, 8080);
@@ -61,10 +75,11 @@ fn the_steps_of_the_readme() {
     let _agent = Process::start("agent", agent.arg("serve"));
     let mut run = command(&machine, "/run/func-e");
     run.args(STEPS[2].split(' ').skip(1)).env("ENVOY_PATH", "/run/envoy");
-    run.env("ISTIO_KUBE_APP_PROBERS", variable(&readme)).env("POD_IP", "127.0.0.1");
+    run.envs(variables(&readme));
     let func_e = Process::start("func-e", &mut run);
 
-    let probes = ["/app-health/web/readyz", "/app-health/web/livez"];
+    let probes = after(&readme, "curl -i http://127.0.0.1:15020");
+    let probes: [&str; 2] = probes.try_into().expect("two");
     let status = |path: &str| {
         let get = Get::probe((V4, 15020).into(), path);
         machine.run(|| get.status())

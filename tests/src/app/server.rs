@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
+use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -28,6 +30,7 @@ impl Log {
 /// A listener and its connections; all of them end when it is dropped.
 pub(super) struct Server {
     pub(super) addr: SocketAddr,
+    listener: OwnedFd,
     task: JoinHandle<()>,
 }
 
@@ -50,14 +53,18 @@ impl Server {
         let listener = runtime().block_on(TcpListener::bind(addr));
         let listener = listener.unwrap_or_else(|error| panic!("listen on {addr}: {error}"));
         let addr = listener.local_addr().expect("a bound listener has an address");
-        Self { addr, task: runtime().spawn(accept(listener, serve)) }
+        let handle =
+            listener.as_fd().try_clone_to_owned().expect("a second handle of the listener");
+        Self { addr, listener: handle, task: runtime().spawn(accept(listener, serve)) }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Closing alone would not do: what another test is just starting holds a copy, until it has
+        // become another program, and the port would still accept.
+        shutdown(self.listener.as_raw_fd(), Shutdown::Read).expect("it listens");
         self.task.abort();
-        // The listener is closed once the task has gone; until then the port would still accept.
         while !self.task.is_finished() {
             std::thread::yield_now();
         }

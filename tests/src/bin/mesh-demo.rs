@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use app_health_tests::app::Open;
 use app_health_tests::kubelet::Verdict::{self, Failure, Success};
 use app_health_tests::mesh::{Deployment, Nginx, POD_V4, POD_V6, Setup, World};
+use app_health_tests::{program, wasm};
 
 const HTTP: &str = "http-readiness.yaml";
 const TCP: &str = "tcp-readiness.yaml";
@@ -95,6 +96,8 @@ fn tcp(story: &mut Story) {
 }
 
 fn main() -> ExitCode {
+    // Built before the story begins.
+    let _built = (program::agent(), wasm::filter());
     println!("What the kubelet concludes of a pod in a mesh, from another network namespace:");
     let mut story = Story { right: true };
     http(&mut story);

@@ -20,10 +20,12 @@ pub(super) fn bootstrap(
     authority: &Authority,
     filter: &EnvoyFilter,
     pod: &PodComponent,
+    has_ipv6: bool,
 ) -> String {
-    let mut listeners = vec![inbound_listener(inbound, authority), outbound_listener()];
+    let mut listeners =
+        vec![inbound_listener(inbound, authority, has_ipv6), outbound_listener(has_ipv6)];
     listeners.extend(filter.values("LISTENER"));
-    let mut clusters = vec![to_the_app(), to_anywhere()];
+    let mut clusters = vec![to_the_app(has_ipv6), to_anywhere()];
     clusters.extend(filter.values("CLUSTER"));
     json!({
         "admin": {"address": address("127.0.0.1", 15000)},
@@ -36,7 +38,7 @@ pub(super) fn bootstrap(
     .to_string()
 }
 
-fn inbound_listener(inbound: Inbound, authority: &Authority) -> Value {
+fn inbound_listener(inbound: Inbound, authority: &Authority, has_ipv6: bool) -> Value {
     let to_the_app = tcp_proxy("inbound");
     let tls = authority.downstream();
     let chains = match inbound {
@@ -50,7 +52,7 @@ fn inbound_listener(inbound: Inbound, authority: &Authority) -> Value {
             {"filter_chain_match": {"transport_protocol": "raw_buffer"}, "filters": [to_the_app]},
         ]),
     };
-    let mut listener = intercepting("inbound", 15006);
+    let mut listener = intercepting("inbound", 15006, has_ipv6);
     listener["traffic_direction"] = json!("INBOUND");
     listener["filter_chains"] = chains;
     if inbound == Inbound::Permissive {
@@ -60,8 +62,8 @@ fn inbound_listener(inbound: Inbound, authority: &Authority) -> Value {
     listener
 }
 
-fn outbound_listener() -> Value {
-    let mut listener = intercepting("outbound", 15001);
+fn outbound_listener(has_ipv6: bool) -> Value {
+    let mut listener = intercepting("outbound", 15001, has_ipv6);
     listener["traffic_direction"] = json!("OUTBOUND");
     listener["filter_chains"] = json!([{"filters": [tcp_proxy("outbound")]}]);
     listener
@@ -69,12 +71,13 @@ fn outbound_listener() -> Value {
 
 /// A listener for redirected connections. A socket for each family: the original destination of
 /// an IPv4 connection cannot be asked of an IPv6 socket.
-fn intercepting(name: &str, port: u16) -> Value {
+fn intercepting(name: &str, port: u16, has_ipv6: bool) -> Value {
+    let v6 = has_ipv6.then(|| json!({"address": address("::", port)}));
     json!({
         "name": name,
         "stat_prefix": name,
         "address": address("0.0.0.0", port),
-        "additional_addresses": [{"address": address("::", port)}],
+        "additional_addresses": v6.as_slice(),
         "listener_filters": [listener_filter("original_dst", "original_dst.v3.OriginalDst")],
     })
 }
@@ -98,11 +101,12 @@ fn tcp_proxy(cluster: &str) -> Value {
 }
 
 /// From 127.0.0.6 or ::6, so that it passes the interception.
-fn to_the_app() -> Value {
+fn to_the_app(has_ipv6: bool) -> Value {
+    let v6 = has_ipv6.then(|| json!({"address": {"address": "::6", "port_value": 0}}));
     let mut cluster = original_dst("inbound");
     cluster["upstream_bind_config"] = json!({
         "source_address": {"address": "127.0.0.6", "port_value": 0},
-        "extra_source_addresses": [{"address": {"address": "::6", "port_value": 0}}],
+        "extra_source_addresses": v6.as_slice(),
     });
     cluster
 }

@@ -123,8 +123,10 @@ pub fn empty(at: &str) -> io::Result<()> {
     Ok(mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?)
 }
 
-/// Mounts a file at a second place, where every user can reach it.
-pub fn bind(file: &std::path::Path, at: &str) -> io::Result<()> {
+/// Mounts a file at a second place, where every user can reach it. Opened within the namespace, and
+/// before something is mounted over where it is.
+pub fn bind(file: &File, at: &str) -> io::Result<()> {
     File::create(at)?;
-    Ok(mount(Some(file), at, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
+    let file = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(mount(Some(&file[..]), at, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
 }

@@ -54,7 +54,7 @@ impl<'a> Setup<'a> {
         let pilot_agent = pilot_agent(world);
         let agent = start_agent(world, &pod);
         let authority = Authority::default();
-        let config = bootstrap(self.inbound, &authority, &self.filter, &pod);
+        let config = bootstrap(self.inbound, &authority, &self.filter, &pod, world.has_ipv6);
         let envoy = start_envoy(world, &config, self.variable);
         let sidecar = Sidecar { world, authority, pilot_agent, envoy, agent };
         sidecar.envoy.wait_until(|| sidecar.live());
@@ -63,7 +63,7 @@ impl<'a> Setup<'a> {
 }
 
 fn start_envoy(world: &World, config: &str, variable: Option<&str>) -> Process {
-    let mut command = world.pod.command(ENVOY, rules::SIDECAR);
+    let mut command = world.command(ENVOY, rules::SIDECAR);
     command.args(["--config-yaml", config]);
     // No shared memory and no domain sockets that could outlive it.
     command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]);
@@ -78,7 +78,7 @@ fn start_envoy(world: &World, config: &str, variable: Option<&str>) -> Process {
 }
 
 fn start_agent(world: &World, pod: &PodComponent) -> Process {
-    let mut command = world.pod.command(AGENT, pod.agent_user());
+    let mut command = world.command(AGENT, pod.agent_user());
     command.args(pod.agent_arguments());
     let agent = Process::start("agent", &mut command);
     // Any answer will do.
@@ -90,7 +90,8 @@ fn start_agent(world: &World, pod: &PodComponent) -> Process {
 /// Pilot-agent on its new port, on every address, as far as this project needs it: it lets callers
 /// on loopback end or drain the sidecar, and judges by the address that it sees.
 fn pilot_agent(world: &World) -> Http {
-    let addresses = [IpAddr::from(Ipv6Addr::UNSPECIFIED), Ipv4Addr::UNSPECIFIED.into()];
+    let ip: IpAddr =
+        if world.has_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
     let answer = |request: &Request| match request.target.split('?').next().unwrap_or_default() {
         "/healthz/ready" | "/metrics" | "/stats/prometheus" => Script::status(200),
         "/quitquitquit" | "/drain" if !request.peer.ip().to_canonical().is_loopback() => {
@@ -99,11 +100,7 @@ fn pilot_agent(world: &World) -> Http {
         "/quitquitquit" | "/drain" if request.method == "POST" => Script::status(200),
         _ => Script::status(404),
     };
-    world.pod.run(|| {
-        let has_v6 = std::net::TcpListener::bind((addresses[0], 0)).is_ok();
-        let ip = if has_v6 { addresses[0] } else { addresses[1] };
-        Http::start_at(SocketAddr::new(ip, PILOT_AGENT), answer)
-    })
+    world.pod.run(|| Http::start_at(SocketAddr::new(ip, PILOT_AGENT), answer))
 }
 
 /// A sidecar that is ready. Ends when it is dropped; the interception stays.

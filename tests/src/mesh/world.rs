@@ -1,13 +1,14 @@
 //! The node, the pod, and the wire between them.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::process::Command;
 
 use super::namespace::{Namespace, bind, empty};
-use super::nginx;
+use super::{nginx, without_ipv6};
 use crate::{envoy, program, wasm};
 
 /// Where the kubelet's probes come from.
@@ -29,6 +30,7 @@ pub struct World {
     pub node: Namespace,
     /// Where the app and the sidecar are.
     pub pod: Namespace,
+    pub(super) has_ipv6: bool,
 }
 
 impl World {
@@ -37,7 +39,7 @@ impl World {
     /// # Panics
     /// Without root, or without Debian's iproute2, iptables and nginx.
     pub fn dual_stack() -> Self {
-        let world = Self::ipv4();
+        let world = Self { has_ipv6: true, ..Self::ipv4() };
         // nodad: else an address cannot be used for its first second.
         world.pod.ip(&format!("addr add {POD_V6}/64 dev eth0 nodad"));
         world.node.ip(&format!("addr add {NODE_V6}/64 dev pod0 nodad"));
@@ -46,7 +48,10 @@ impl World {
         world
     }
 
-    /// The same on a node whose IPv6 is switched off.
+    /// The same on a node whose kernel has no IPv6: the sidecar can open no socket of that family.
+    ///
+    /// # Panics
+    /// As [`World::dual_stack`].
     pub fn ipv4_only() -> Self {
         let world = Self::ipv4();
         for namespace in [&world.node, &world.pod] {
@@ -54,6 +59,15 @@ impl World {
             namespace.run(off).expect("IPv6 can be switched off");
         }
         world
+    }
+
+    /// A command of the pod's, run as this user.
+    pub(super) fn command(&self, program: &str, id: u32) -> Command {
+        let mut command = self.pod.command(program, id);
+        if !self.has_ipv6 {
+            without_ipv6(&mut command);
+        }
+        command
     }
 
     fn ipv4() -> Self {
@@ -70,7 +84,7 @@ impl World {
             node.path()
         ));
         node.ip(&format!("link set lo up\naddr add {NODE_V4}/24 dev pod0\nlink set pod0 up"));
-        Self { node, pod }
+        Self { node, pod, has_ipv6: false }
     }
 }
 
@@ -87,13 +101,16 @@ fn check_programs() {
 
 /// What the pod mounts: its programs, and the `.wasm` where the component's annotations put it.
 fn volumes(envoy: &Path, agent: &Path, filter: &Path) -> io::Result<()> {
+    // They may be where the pod has something of its own.
+    let (envoy, agent) = (File::open(envoy)?, File::open(agent)?);
+    let filter = fs::read(filter)?;
     empty("/run")?;
-    bind(envoy, ENVOY)?;
-    bind(agent, AGENT)?;
+    bind(&envoy, ENVOY)?;
+    bind(&agent, AGENT)?;
     nginx::volumes()?;
     empty("/var/lib")?;
     fs::create_dir("/var/lib/app-health")?;
-    fs::copy(filter, "/var/lib/app-health/app_health_filter.wasm").map(drop)
+    fs::write("/var/lib/app-health/app_health_filter.wasm", filter)
 }
 
 impl Namespace {

@@ -25,7 +25,9 @@ fn examples() -> [Example; 2] {
 
 #[test]
 fn kustomize_adds_the_component_and_changes_nothing_else() {
-    let component = PodComponent::shipped().template;
+    let mut component = PodComponent::shipped().template;
+    // With the image that its kustomization names.
+    component["spec"]["initContainers"][0]["image"] = json!("REGISTRY/app-health-agent:0.1.0");
     for Example { plain, with_component } in examples() {
         let mut expected = plain;
         json_patch::merge(&mut expected["spec"]["template"], &component);

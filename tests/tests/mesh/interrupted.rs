@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use app_health_tests::process;
+use app_health_tests::{process, program};
 use nix::sys::signal::Signal::{self, SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -28,10 +28,12 @@ struct Run {
 impl Run {
     /// In a process group of its own, and with a folder of its own for temporary files.
     fn start(program: impl AsRef<Path>, arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let kustomize = program::root().join("tests/tests/mesh/slow-kustomize");
+        // Not in /tmp: this test may be interrupted, too.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
         let mut command: Command = process::command(program.as_ref());
         command.args(arguments).process_group(0).stdout(Stdio::piped()).stderr(Stdio::null());
-        command.env("TMPDIR", folder.path()).env(MARK, folder.path());
+        command.env("TMPDIR", folder.path()).env(MARK, folder.path()).env("KUSTOMIZE", kustomize);
         Self { child: command.spawn().expect("it starts"), folder }
     }
 
@@ -122,9 +124,15 @@ fn the_demo_leaves_nothing_behind() {
 
 #[test]
 fn a_test_leaves_nothing_behind() {
-    let test = "mesh::story::a_rewritten_tcp_probe_says_whether_the_port_is_open";
+    let tcp = "mesh::story::s4_a_rewritten_tcp_probe_says_whether_the_port_is_open";
+    let ipv4 = "mesh::istio::ipv4_only";
     let suite = env::current_exe().expect("this program");
-    for (started, signal) in [("nginx", SIGKILL), ("envoy", SIGINT), ("envoy", SIGTERM)] {
+    for (test, started, signal) in [
+        (tcp, "nginx", SIGKILL),
+        (tcp, "envoy", SIGINT),
+        (tcp, "envoy", SIGTERM),
+        (ipv4, "sleep", SIGKILL),
+    ] {
         let run = Run::start(&suite, &[test, "--exact", "--nocapture"]);
         let is_there = |process: &String| process.ends_with(&format!(" {started}"));
         // It may have to wait until another test's cargo has built something.

@@ -1,16 +1,18 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use app_health_tests::app::{Http, Script};
+use app_health_tests::app::{Http, Request, Script, V4};
+use app_health_tests::envoy::{self, Ports};
 use app_health_tests::manifest::text_to_json;
 use app_health_tests::mesh::{
-    Deployment, EnvoyFilter, NODE_V4, Nginx, POD_V4, PodComponent, Setup, World,
+    Deployment, EnvoyFilter, NODE_V4, Nginx, POD_V4, PodComponent, Setup, World, without_ipv6,
 };
-use app_health_tests::{kustomize, program, wasm};
+use app_health_tests::{kustomize, process, program, wasm};
 use serde_json::{Value, json};
 
-use super::{FAMILIES, HTTP, TCP, eventually, status};
+use super::{FAMILIES, HTTP, TCP, ports, status};
 
 const HTTP_MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
 
@@ -69,17 +71,17 @@ fn the_listener_is_that_of_the_bootstrap_but_for_what_is_named() {
     let route = |route: &Value| {
         let method = &route["match"]["headers"][0]["string_match"]["exact"];
         let guarded = route.get("typed_per_filter_config").is_some();
-        assert_eq!(route["route"], json!({"cluster": "app_health_pilot_agent"}));
-        json!([method, route["match"]["path"], guarded])
+        assert_eq!(route["route"]["cluster"], "app_health_pilot_agent");
+        json!([method, route["match"]["path"], route["route"]["timeout"], guarded])
     };
     assert_eq!(
         routes.iter().map(route).collect::<Value>(),
         json!([
-            ["GET", "/healthz/ready", false],
-            ["GET", "/metrics", false],
-            ["GET", "/stats/prometheus", false],
-            ["POST", "/quitquitquit", true],
-            ["POST", "/drain", true],
+            ["GET", "/healthz/ready", "0s", false],
+            ["GET", "/metrics", "0s", false],
+            ["GET", "/stats/prometheus", "0s", false],
+            ["POST", "/quitquitquit", null, true],
+            ["POST", "/drain", null, true],
         ])
     );
 }
@@ -127,6 +129,29 @@ fn variant(name: &str) -> EnvoyFilter {
     EnvoyFilter(filter)
 }
 
+/// What Envoy says where it refuses this configuration, on a kernel without IPv6.
+fn validate_without_ipv6(config: &str) -> Result<(), String> {
+    let mut envoy = process::command(envoy::find());
+    envoy.args(["--mode", "validate", "--log-level", "error", "--config-yaml", config]);
+    without_ipv6(&mut envoy);
+    let output = envoy.output().expect("envoy runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(said.into_owned()) }
+}
+
+#[test]
+fn the_bootstrap_says_what_to_change_without_ipv6() {
+    let ports = Ports { status: 15020, admin: 15000, agent: 15023 };
+    let shipped = envoy::shipped(&ports, wasm::filter());
+    let error = validate_without_ipv6(&shipped).expect_err("IPv6 addresses");
+    assert!(error.contains("malformed IP address"), "{error}");
+    let listener = shipped.replace(r#"address: "::", "#, "address: 0.0.0.0, ");
+    let listener = listener.replace(", ipv4_compat: true", "");
+    let is_kept = |line: &&str| !line.trim_start().starts_with("extra_source_addresses:");
+    let changed = listener.lines().filter(is_kept).collect::<Vec<_>>().join("\n");
+    assert_eq!(validate_without_ipv6(&changed), Ok(()));
+}
+
 #[test]
 fn ipv4_only() {
     let world = World::ipv4_only();
@@ -136,11 +161,24 @@ fn ipv4_only() {
         let setup = Setup::strict().variable(deployment.variable());
         let _sidecar = setup.filter(variant("ipv4-only")).start(&world);
         assert_eq!(status(&world, &deployment, POD_V4), Ok(expected), "{file}");
+        for (from, ip, expected) in [(&world.node, POD_V4, 403), (&world.pod, V4, 200)] {
+            let drain = ports::request("POST", "/drain", "");
+            assert_eq!(ports::status(from, (ip, 15020).into(), &drain), Ok(expected), "at {ip}");
+        }
     }
 }
 
+/// An answer of the server that has the `.wasm`.
+fn file_of(content: &[u8]) -> Script {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", content.len());
+    Script::raw([head.as_bytes(), content].concat())
+}
+
+/// However long the server is away, or has another file: a sidecar that had given up would be ready
+/// without the filter.
 #[test]
 fn the_wasm_from_a_server() {
+    const FAILURES: usize = 100;
     let file = wasm::filter();
     let code = fs::read(file).expect("the filter");
     let sum = Command::new("sha256sum").arg(file).output().expect("sha256sum runs").stdout;
@@ -149,19 +187,27 @@ fn the_wasm_from_a_server() {
     let host = "app-health-filter.app-health.svc.cluster.local";
     assert!(shipped.contains(host) && shipped.contains(&"0".repeat(64)));
     let filled = shipped.replace(host, &NODE_V4.to_string()).replace(&"0".repeat(64), &sum);
+    // For the test not to take minutes.
+    let pause = r#""retry_back_off":{"base_interval":"1s","max_interval":"10s"}"#;
+    assert!(filled.contains(pause));
+    let filled = filled.replace(pause, r#""retry_back_off":{"base_interval":"0.001s"}"#);
 
     let world = World::dual_stack();
     let _nginx = Nginx::start(&world);
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", code.len());
-    let answer = Script::raw([head.into_bytes(), code].concat());
-    let at = SocketAddr::new(NODE_V4, 80);
-    let server = world.node.run(|| Http::start_at(at, move |_| answer.clone()));
+    let asked = AtomicUsize::new(0);
+    let answer = move |_: &Request| match asked.fetch_add(1, Ordering::Relaxed) {
+        n @ ..FAILURES if n % 2 == 0 => Script::status(503),
+        ..FAILURES => file_of(b"another file"),
+        _ => file_of(&code),
+    };
+    let server = world.node.run(|| Http::start_at(SocketAddr::new(NODE_V4, 80), answer));
     let deployment = Deployment::example(HTTP, &[]);
     let filter = EnvoyFilter(serde_json::from_str(&filled).expect("JSON"));
     let setup = Setup::strict().variable(deployment.variable());
+    // Ready only now.
     let _sidecar = setup.filter(filter).start(&world);
     for ip in FAMILIES {
-        eventually("the filter answers", || status(&world, &deployment, ip) == Ok(200));
+        assert_eq!(status(&world, &deployment, ip), Ok(200), "{ip}");
     }
-    assert_eq!(server.seen().len(), server.seen_at("/app_health_filter.wasm").len());
+    assert_eq!(server.seen_at("/app_health_filter.wasm").len(), FAILURES + 1);
 }

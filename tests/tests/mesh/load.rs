@@ -17,8 +17,8 @@ type Wrong = BTreeMap<String, usize>;
 
 const AT_ONCE: usize = 16;
 const PROBES: usize = 1000;
-/// KiB that may come and go. A byte leaked a probe would not show; a connection's buffers would.
-const MEMORY: u64 = 4 << 10;
+/// KiB that may come and go: a quarter of a KiB for each probe of a round.
+const MEMORY: u64 = 512;
 
 /// An example that gives a busy machine time.
 fn patient(file: &str) -> Deployment {
@@ -63,7 +63,7 @@ fn check(world: &World, sidecar: &Sidecar, probe: &Probe, right: u16) {
         pids.map(|pid| (Held::by(pid), memory(pid)))
     };
     // What a first crowd needs, stays.
-    let before = send(PROBES / 5);
+    let before = send(PROBES);
     let after = send(PROBES);
     for ((held, resident), (held_now, now)) in before.into_iter().zip(after) {
         assert_eq!(held.others, held_now.others, "descriptors");

@@ -1,5 +1,16 @@
 //! Both scenarios of the documents with real interception: shown, then gone. Each test has a pod
 //! and a node of its own, and does all for IPv4 and IPv6. Needs root.
+//!
+//! | what is seen | where |
+//! |---|---|
+//! | 1 no sidecar: the probes say how the app is | `story::s1_…` |
+//! | 2 strict mTLS: HTTP fails, TCP succeeds though nobody listens | `story::s2_…` |
+//! | 3 a permissive listener: HTTP succeeds, TCP is as wrong | `story::s3_…` |
+//! | 4 rewritten: the probes say how the app is | `story::s4_…`, other kinds in `probes` |
+//! | 5 switched off: as 2 | `story::s5_…` |
+//! | 6 who may do what on 15020 | `ports` |
+//! | 7 probes are no traffic, and come from the sidecar | `assert_probes_are_no_traffic` and `is_sidecars`, in 4 |
+//! | 8 a thousand probes of each kind | `load` |
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};

@@ -18,7 +18,7 @@ fn listening(world: &World, port: u16) -> Open {
 }
 
 #[test]
-fn without_a_sidecar_the_probes_say_how_the_app_is() {
+fn s1_without_a_sidecar_the_probes_say_how_the_app_is() {
     let world = World::dual_stack();
     let _nginx = Nginx::start(&world);
     for ip in FAMILIES {
@@ -28,7 +28,7 @@ fn without_a_sidecar_the_probes_say_how_the_app_is() {
 }
 
 #[test]
-fn strict_mtls_breaks_http_and_hides_a_closed_port() {
+fn s2_strict_mtls_breaks_http_and_hides_a_closed_port() {
     let world = World::dual_stack();
     let nginx = Nginx::start(&world);
     let sidecar = Setup::strict().start(&world);
@@ -47,7 +47,7 @@ fn strict_mtls_breaks_http_and_hides_a_closed_port() {
 }
 
 #[test]
-fn a_permissive_listener_still_hides_a_closed_port() {
+fn s3_a_permissive_listener_still_hides_a_closed_port() {
     let world = World::dual_stack();
     let _nginx = Nginx::start(&world);
     let _sidecar = Setup::permissive().start(&world);
@@ -58,7 +58,7 @@ fn a_permissive_listener_still_hides_a_closed_port() {
 }
 
 #[test]
-fn a_rewritten_http_probe_says_how_the_app_is() {
+fn s4_a_rewritten_http_probe_says_how_the_app_is() {
     let world = World::dual_stack();
     let nginx = Nginx::start(&world);
     let deployment = Deployment::example(HTTP, &[]);
@@ -84,7 +84,7 @@ fn a_rewritten_http_probe_says_how_the_app_is() {
 }
 
 #[test]
-fn a_rewritten_tcp_probe_says_whether_the_port_is_open() {
+fn s4_a_rewritten_tcp_probe_says_whether_the_port_is_open() {
     let world = World::dual_stack();
     let _nginx = Nginx::start(&world);
     let deployment = Deployment::example(TCP, &[]);
@@ -109,7 +109,7 @@ fn a_rewritten_tcp_probe_says_whether_the_port_is_open() {
 }
 
 #[test]
-fn switched_off_all_is_as_without_a_rewrite() {
+fn s5_switched_off_all_is_as_without_a_rewrite() {
     let annotation = "sidecar.istio.io/rewriteAppHTTPProbers: \"true\"";
     let off = |file: &str| {
         let text = Deployment::text(file);
@@ -131,7 +131,7 @@ fn switched_off_all_is_as_without_a_rewrite() {
 }
 
 #[test]
-fn the_annotation_on_the_deployment_itself_changes_nothing() {
+fn s5_the_annotation_on_the_deployment_itself_changes_nothing() {
     let annotated = |file: &str| {
         let text = without_annotation(file);
         let (before, after) = text.split_once("metadata:\n").expect("metadata");
