@@ -20,6 +20,7 @@
 //! | [`talk`] | one connection: TLS, HTTP/1.1 or HTTP/2 |
 //! | [`mutate`] | one review: read, answered, counted, logged |
 //! | [`body`] | the bounds of a request's body |
+//! | [`memory`] | that of all bodies and answers together |
 //! | [`status`] | the plain port |
 //! | [`certificate`], [`rotation`], [`expiry`] | the pair of files, its replacement, its end |
 //! | [`metrics`] | what is counted |
@@ -28,6 +29,7 @@ pub mod args;
 mod body;
 mod certificate;
 mod expiry;
+mod memory;
 mod metrics;
 mod mutate;
 mod rotation;

@@ -1,14 +1,18 @@
 //! One review: read, answered, counted, logged.
 
+use std::sync::Arc;
+
 use app_health_webhook::admission::{Admission, Outcome, admit};
-use hyper::body::Incoming;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use log::Level;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::body::{LARGEST, Refusal};
+use super::body::{LARGEST, Received, Refusal};
 use super::server::Server;
 use crate::logger;
 
@@ -16,8 +20,13 @@ use crate::logger;
 const PATH: &str = "/mutate";
 
 impl Server {
-    /// The answer to any request on the port of the reviews.
-    pub(super) async fn mutate(&self, request: Request<Incoming>) -> Response<String> {
+    /// The answer to any request on the port of the reviews. `reader` is told when the client takes
+    /// too long to read it.
+    pub(super) async fn mutate(
+        &self,
+        request: Request<Incoming>,
+        reader: &Arc<Notify>,
+    ) -> Response<Full<Bytes>> {
         if request.uri().path() != PATH {
             return text(StatusCode::NOT_FOUND, format!("only {PATH} is served here"));
         }
@@ -28,32 +37,46 @@ impl Server {
         }
         let began = Instant::now();
         let version = request.version();
-        let response = match self.admit(request.into_body()).await {
-            Ok(admission) => self.admitted(admission),
+        let response = match self.admit(request.into_body(), reader).await {
+            Ok(response) => response,
             Err((status, reason)) => self.refused(status, reason, version),
         };
         self.metrics.took(began.elapsed());
         response
     }
 
-    async fn admit(&self, body: Incoming) -> Result<Admission, (StatusCode, String)> {
-        let received = self.memory.read(body).await.map_err(describe)?;
-        admit(&received.bytes, &self.options)
-            .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+    async fn admit(
+        &self,
+        body: Incoming,
+        reader: &Arc<Notify>,
+    ) -> Result<Response<Full<Bytes>>, (StatusCode, String)> {
+        let Received { bytes, share, memory } = self.memory.read(body).await.map_err(describe)?;
+        let _turn = share.turn().await;
+        let admission = admit(&bytes, &self.options)
+            .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
+        drop((bytes, memory));
+        let body = share.answer(self.admitted(admission), reader).await;
+        let mut response = Response::new(Full::new(body));
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        Ok(response)
     }
 
-    fn admitted(&self, admission: Admission) -> Response<String> {
+    /// The text of the answer.
+    fn admitted(&self, admission: Admission) -> String {
         self.metrics.admitted(&admission);
         if admission.outcome == Outcome::Patched {
             log(&admission);
         }
-        let mut response = Response::new(admission.body);
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        response
+        admission.body
     }
 
-    fn refused(&self, status: StatusCode, reason: String, version: Version) -> Response<String> {
+    fn refused(
+        &self,
+        status: StatusCode,
+        reason: String,
+        version: Version,
+    ) -> Response<Full<Bytes>> {
         self.metrics.refused();
         log::warn!("{}: {reason}", status.as_u16());
         let mut response = text(status, reason);
@@ -72,14 +95,14 @@ fn describe(refusal: Refusal) -> (StatusCode, String) {
             (StatusCode::PAYLOAD_TOO_LARGE, reason)
         }
         Refusal::TooSlow => {
-            (StatusCode::REQUEST_TIMEOUT, "the body did not come within 10 s".to_owned())
+            (StatusCode::REQUEST_TIMEOUT, "the body did not come in time".to_owned())
         }
         Refusal::Broken => (StatusCode::BAD_REQUEST, "the body broke off".to_owned()),
     }
 }
 
-fn text(status: StatusCode, reason: String) -> Response<String> {
-    let mut response = Response::new(reason);
+fn text(status: StatusCode, reason: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(reason));
     *response.status_mut() = status;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, plain);
