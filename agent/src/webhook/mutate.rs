@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use app_health_webhook::admission::{Admission, Outcome, admit};
+use app_health_webhook::admission::{Admission, Outcome, SPEAKER, admit};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use log::Level;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::body::{LARGEST, Received, Refusal};
 use super::server::Server;
 use crate::logger;
+
+/// Characters of a DNS name.
+const LONGEST_NAME: usize = 253;
 
 /// Where the API server sends reviews.
 const PATH: &str = "/mutate";
@@ -109,29 +112,28 @@ fn text(status: StatusCode, reason: String) -> Response<Full<Bytes>> {
     response
 }
 
-/// Names and reasons only, never what is in a pod.
+/// Names and reasons only, never what is in a pod; and as much of the reasons as is sent.
 fn log(admission: &Admission) {
-    let warnings: Vec<String> = admission.warnings.iter().map(ToString::to_string).collect();
+    let (namespace, name) = (named(&admission.namespace), named(&admission.name));
+    let said = || admission.said.iter().map(|said| said.strip_prefix(SPEAKER).unwrap_or(said));
+    let mut message = format!("{}/{}", namespace.escape_debug(), name.escape_debug());
+    message += if admission.dry_run { " (dry run)" } else { "" };
+    message += &format!(": {} probes rewritten", admission.rewritten.len());
+    for (index, warning) in said().enumerate() {
+        message += if index == 0 { "; warnings: " } else { " | " };
+        message += warning;
+    }
     let fields = [
-        ("namespace", json!(admission.namespace)),
-        ("name", json!(admission.name)),
+        ("namespace", json!(namespace)),
+        ("name", json!(name)),
         ("probes", json!(admission.rewritten.len())),
-        ("warnings", Value::from(warnings.clone())),
+        ("warnings", said().collect()),
         ("dryRun", json!(admission.dry_run)),
     ];
-    logger::event(Level::Info, &message(admission, &warnings), fields);
+    logger::event(Level::Info, &message, fields);
 }
 
-fn message(admission: &Admission, warnings: &[String]) -> String {
-    // Nobody has checked the names yet.
-    let name = format!("{}/{}", admission.namespace, admission.name);
-    let name = name.escape_debug();
-    let dry_run = if admission.dry_run { " (dry run)" } else { "" };
-    let probes = admission.rewritten.len();
-    let mut message = format!("{name}{dry_run}: {probes} probes rewritten");
-    for (index, warning) in warnings.iter().enumerate() {
-        message.push_str(if index == 0 { "; warnings: " } else { " | " });
-        message.push_str(warning);
-    }
-    message
+/// A name as far as one may reach: nobody has checked it yet.
+fn named(name: &str) -> &str {
+    name.char_indices().nth(LONGEST_NAME).map_or(name, |(end, _)| &name[..end])
 }
