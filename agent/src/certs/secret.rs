@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::authority::Authority;
 use crate::document::Documents;
 use crate::exit::Failure;
+use crate::logger::InLine;
 use crate::net::reason;
 
 /// No Secret is as large.
@@ -18,7 +19,7 @@ const LARGEST: u64 = 4 << 20;
 
 /// The CA in the Secret that a file holds.
 pub fn authority(file: &Path) -> Result<Authority, Failure> {
-    let named = |problem: String| format!("--renew {}: {problem}", file.display());
+    let named = |problem: String| format!("--renew {}: {problem}", InLine(file.display()));
     let text = read(file).map_err(|error| Failure::no_input(named(reason(&error))))?;
     let of_secret = || {
         let secret = find(&text)?;

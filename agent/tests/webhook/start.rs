@@ -50,6 +50,8 @@ fn files_that_cannot_be_used() {
     for (certificate, key, says) in [
         ("/no/such/file", key, ["--tls-cert /no/such/file: ", "No such file"]),
         (certificate, "/no/such/file", ["--tls-key /no/such/file: ", "No such file"]),
+        ("/no\nsuch", key, ["--tls-cert /no\\nsuch: ", "No such file"]),
+        (certificate, "/no\nsuch", ["--tls-key /no\\nsuch: ", "No such file"]),
         ("/", key, ["--tls-cert /: ", "Is a directory"]),
         (&empty, key, ["--tls-cert ", "no certificate in PEM"]),
         (key, key, ["--tls-cert ", "no certificate in PEM"]),
