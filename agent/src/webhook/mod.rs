@@ -15,7 +15,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`args`] | the arguments |
+//! | [`args`], [`image`] | the arguments |
 //! | [`server`] | accepts until told to stop, then lets requests finish |
 //! | [`talk`] | one connection: TLS, HTTP/1.1 or HTTP/2 |
 //! | [`mutate`] | one review: read, answered, counted, logged |
@@ -29,6 +29,7 @@ pub mod args;
 mod body;
 mod certificate;
 mod expiry;
+mod image;
 mod memory;
 mod metrics;
 mod mutate;
