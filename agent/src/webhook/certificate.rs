@@ -144,3 +144,45 @@ fn validity(chain: &[CertificateDer<'_>]) -> Result<Times, String> {
     let both = |a: Times, b: Times| (a.0.max(b.0), a.1.min(b.1));
     all.into_iter().reduce(both).ok_or_else(|| "no certificate in PEM in it".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+    use std::thread;
+
+    use super::*;
+
+    /// The first key is a pipe, by which the moment is known when it is read.
+    #[test]
+    fn a_pair_that_is_swapped_between_its_files_is_read_again() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for (name, certificate) in [("old", "old certificate"), ("new", "new certificate")] {
+            fs::create_dir(path(name)).unwrap();
+            fs::write(path(name).join("tls.crt"), certificate).unwrap();
+        }
+        let pipe = path("old").join("tls.key");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        fs::write(path("new").join("tls.key"), "new key").unwrap();
+        symlink("old", path("data")).unwrap();
+        symlink("new", path("next")).unwrap();
+        let (next, data) = (path("next"), path("data"));
+        let swaps = thread::spawn(move || {
+            // Opened once it is read.
+            let mut pipe = File::options().write(true).open(pipe).unwrap();
+            fs::rename(next, data).unwrap();
+            pipe.write_all(b"new key").unwrap();
+        });
+        let files =
+            Files { certificate: path("data").join("tls.crt"), key: path("data").join("tls.key") };
+        let read = files.read().unwrap_or_else(|problem| panic!("{problem}"));
+        swaps.join().unwrap();
+        assert_eq!(
+            (&read.certificate[..], &read.key[..]),
+            (&b"new certificate"[..], &b"new key"[..])
+        );
+    }
+}

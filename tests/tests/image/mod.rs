@@ -159,8 +159,7 @@ fn a_wrong_argument_is_named() {
     ] {
         let mut script = command(root().join("scripts/image"));
         // No remote.
-        let output =
-            script.args(arguments).env("GIT_DIR", "/no/such").output().expect("it runs");
+        let output = script.args(arguments).env("GIT_DIR", "/no/such").output().expect("it runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
             (output.status.code(), &*stderr),

@@ -40,7 +40,8 @@ impl Conditions {
 fn pods_without_probes_and_hooks_are_spared() {
     let nothing = json!({"name": "a", "image": "a", "env": [{"name": "livenessProbe"}]});
     let with = |field: &str| json!({"name": "b", "image": "b", field: {}});
-    let proxy = json!({"name": "istio-proxy", "readinessProbe": {}, "startupProbe": {}, "lifecycle": {}});
+    let proxy =
+        json!({"name": "istio-proxy", "readinessProbe": {}, "startupProbe": {}, "lifecycle": {}});
     let mut cases = vec![
         (json!({}), false),
         (json!({"containers": []}), false),
