@@ -199,7 +199,7 @@ mod tests {
             (&["webhook", "--default-rewrite", "1"], "--default-rewrite"),
             (&["webhook", "--sidecar", "a,B"], "--sidecar"),
             (&["webhook", "--status-port", "0"], "--status-port"),
-            (&["webhook", "--agent-image", ""], "--agent-image"),
+            (&["webhook", "--agent-image", "UPPER/!!:::x"], "--agent-image"),
             (&["webhook", "--agent-image", "a b"], "--agent-image"),
             (&["webhook", "--log-format", "xml"], "--log-format"),
             (&["webhook", "--log-level", "loud"], "--log-level"),

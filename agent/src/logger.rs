@@ -1,5 +1,6 @@
 //! Log lines on stderr: `app-health-agent: message`, or one JSON object a line.
 
+use std::fmt::{self, Display, Write as _};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -91,6 +92,18 @@ fn json<const N: usize>(
     ];
     let members = fields.into_iter().chain(own).map(|(key, value)| (key.to_owned(), value));
     Value::Object(Map::from_iter(members)).to_string() + "\n"
+}
+
+/// A text from outside as a part of a line: its control characters, line breaks too, escaped.
+pub struct InLine<T>(pub T);
+
+impl<T: Display> Display for InLine<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.to_string().chars() {
+            if c.is_control() { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) }?;
+        }
+        Ok(())
+    }
 }
 
 /// RFC 3339, in UTC and milliseconds.

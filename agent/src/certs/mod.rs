@@ -31,7 +31,7 @@ use authority::Authority;
 pub fn run(args: &CertsArgs) -> Result<(), Failure> {
     let now = OffsetDateTime::now_utc();
     let authority = match &args.renew {
-        Some(file) => secret::authority(file)?,
+        Some(file) => secret::authority(file, args)?,
         None => Authority::new(now).map_err(Failure::internal)?,
     };
     let valid = Duration::days(i64::from(args.days));

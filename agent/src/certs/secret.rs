@@ -7,22 +7,31 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use x509_parser::extensions::GeneralName;
+use x509_parser::pem::parse_x509_pem;
 
+use super::args::CertsArgs;
 use super::authority::Authority;
 use crate::document::Documents;
 use crate::exit::Failure;
+use crate::logger::InLine;
 use crate::net::reason;
 
 /// No Secret is as large.
 const LARGEST: u64 = 4 << 20;
 
 /// The CA in the Secret that a file holds.
-pub fn authority(file: &Path) -> Result<Authority, Failure> {
-    let named = |problem: String| format!("--renew {}: {problem}", file.display());
+///
+/// # Errors
+/// No input when it cannot be read; data when it holds no Secret of `certs`, or one that is not the
+/// one that the arguments name.
+pub fn authority(file: &Path, args: &CertsArgs) -> Result<Authority, Failure> {
+    let named = |problem: String| format!("--renew {}: {problem}", InLine(file.display()));
     let text = read(file).map_err(|error| Failure::no_input(named(reason(&error))))?;
     let of_secret = || {
         let secret = find(&text)?;
-        Authority::kept(part(&secret, "ca.crt")?, &part(&secret, "ca.key")?)
+        let authority = Authority::kept(part(&secret, "ca.crt")?, &part(&secret, "ca.key")?)?;
+        fits(&secret, args).map(|()| authority)
     };
     of_secret().map_err(|problem| Failure::data(named(problem)))
 }
@@ -46,6 +55,42 @@ fn find(text: &str) -> Result<Value, String> {
         }
     }
     Err("no Secret in it".to_owned())
+}
+
+/// Under another name, the certificate would be renewed where nobody serves it.
+fn fits(secret: &Value, args: &CertsArgs) -> Result<(), String> {
+    for (field, flag, expected) in
+        [("namespace", "--namespace", &args.namespace), ("name", "--secret", &args.secret)]
+    {
+        match secret["metadata"][field].as_str() {
+            Some(is) if is != expected => {
+                let is = InLine(is);
+                return Err(format!("its {field} is {is}, not {expected}: say {flag} {is}"));
+            }
+            _ => {}
+        }
+    }
+    let names = part(secret, "tls.crt").map(|pem| names_of(&pem)).unwrap_or_default();
+    let expected = format!("{}.{}.svc", args.service, args.namespace);
+    if names.is_empty() || names.contains(&expected) {
+        return Ok(());
+    }
+    let names = names.join(", ");
+    Err(format!("its certificate is for {}, not {expected}: say --service", InLine(names)))
+}
+
+/// The DNS names of a certificate; none of what is no certificate.
+fn names_of(pem: &str) -> Vec<String> {
+    let Ok((_, pem)) = parse_x509_pem(pem.as_bytes()) else { return Vec::new() };
+    let Ok(certificate) = pem.parse_x509() else { return Vec::new() };
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    };
+    names
+        .map(|names| names.value.general_names.iter().filter_map(name).collect())
+        .unwrap_or_default()
 }
 
 fn part(secret: &Value, name: &str) -> Result<String, String> {

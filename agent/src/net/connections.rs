@@ -38,6 +38,8 @@ struct State {
     draining: bool,
     /// Oldest first.
     waiting: Vec<Waiting>,
+    /// Told to close, and not yet gone.
+    closing: Vec<u64>,
 }
 
 struct Waiting {
@@ -69,7 +71,7 @@ impl Connections {
     /// busy: once one of them is no more.
     pub async fn open(self: &Arc<Self>) -> Connection {
         while self.is_full() {
-            self.state().close_oldest();
+            self.state().make_room();
             self.changed.notified().await;
         }
         let close = Arc::new(Notify::new());
@@ -138,12 +140,22 @@ impl State {
         let silent = self.waiting.iter().filter(|waiting| !waiting.served).count();
         let served = silent < self.waiting.len() - silent;
         if let Some(oldest) = self.waiting.iter().position(|waiting| waiting.served == served) {
-            self.waiting.remove(oldest).close.notify_one();
+            let closed = self.waiting.remove(oldest);
+            self.closing.push(closed.number);
+            closed.close.notify_one();
+        }
+    }
+
+    /// For one newcomer one place is enough.
+    fn make_room(&mut self) {
+        if self.closing.is_empty() {
+            self.close_oldest();
         }
     }
 
     fn close_where(&mut self, which: impl Fn(&Waiting) -> bool) {
         for closed in self.waiting.extract_if(.., |waiting| which(waiting)) {
+            self.closing.push(closed.number);
             closed.close.notify_one();
         }
     }
@@ -182,6 +194,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let mut state = self.all.state();
         state.stop_waiting(self.number);
+        state.closing.retain(|number| *number != self.number);
         state.open -= 1;
         drop(state);
         self.all.changed.notify_one();
@@ -294,6 +307,25 @@ mod tests {
         };
         let both = async { tokio::join!(asks, comes) };
         timeout(Duration::from_secs(10), both).await.expect("there is room");
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_costs_a_full_house_one_of_those_that_wait() {
+        let all = limited(3, 3);
+        let open = [all.open().await, all.open().await, all.open().await];
+        let busy = open[2].busy();
+        let mut next = Box::pin(all.open());
+        let mut comes = async || {
+            std::future::poll_fn(|cx| std::task::Poll::Ready(next.as_mut().poll(cx).is_ready()))
+                .await
+        };
+        assert!(!comes().await);
+        drop(busy);
+        assert!(!comes().await);
+        assert!(told(&open[0]).await && !told(&open[1]).await && !told(&open[2]).await);
+        let [first, ..] = open;
+        drop(first);
+        assert!(comes().await);
     }
 
     #[test]

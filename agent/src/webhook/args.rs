@@ -10,6 +10,7 @@ use app_health_webhook::rewrite::Options;
 use clap::Args;
 use log::LevelFilter;
 
+use super::image;
 use crate::logger::Format;
 
 /// Arguments of `webhook`.
@@ -59,8 +60,8 @@ pub struct WebhookArgs {
           value_parser = clap::value_parser!(u16).range(1..), env = "APP_HEALTH_STATUS_PORT")]
     pub status_port: u16,
 
-    /// Put this image's agent beside sidecars that have TCP checks to make
-    #[arg(long, value_name = "IMAGE", value_parser = image, env = "APP_HEALTH_AGENT_IMAGE")]
+    /// Put this image's agent beside sidecars that have TCP checks to make; empty for none
+    #[arg(long, value_name = "IMAGE", value_parser = image::parse, env = "APP_HEALTH_AGENT_IMAGE")]
     pub agent_image: Option<String>,
 
     /// How log lines are written
@@ -80,7 +81,7 @@ impl WebhookArgs {
             default_rewrite: self.default_rewrite,
             status_port: self.status_port,
             sidecars: self.sidecar.clone(),
-            agent_image: self.agent_image.clone(),
+            agent_image: self.agent_image.clone().filter(|image| !image.is_empty()),
             reports: true,
         }
     }
@@ -128,13 +129,6 @@ impl FromStr for Address {
 
 fn level(text: &str) -> Result<LevelFilter, &'static str> {
     text.parse().map_err(|_| "none of off, error, warn, info, debug, trace")
-}
-
-fn image(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err("no name of an image");
-    }
-    Ok(text.to_owned())
 }
 
 fn container_name(text: &str) -> Result<String, &'static str> {

@@ -3,31 +3,37 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use hyper::body::{Body, Bytes, Incoming};
+use tokio::sync::SemaphorePermit;
+use tokio::time::{Instant, timeout};
+
+use super::memory::{Memory, Share};
 
 /// An object in etcd has 1.5 MiB, a request to the API server 3 MiB at most, and the review of a
 /// new pod holds it once.
 pub const LARGEST: usize = 4 << 20;
 
-/// The time for all of it.
-const SLOWEST: Duration = Duration::from_secs(10);
+/// The time for all of it, that for memory included. Less than the 10 s that any client may take,
+/// so that its answer and the end of its connection fit in.
+const SLOWEST: Duration = Duration::from_secs(9);
+
+/// The time that its sender may take of that while others wait for memory.
+const SLOWEST_IN_NEED: Duration = Duration::from_secs(2);
+
+/// How often it is seen whether others wait.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What is read of a body that is too large, so that its sender gets to read the answer.
 const DISCARDED: usize = 64 << 20;
-
-/// Bytes to a permit.
-const UNIT: usize = 1024;
-
-/// The memory for the bodies of all requests that are under way.
-pub struct Memory(Semaphore);
 
 /// A body that has been read; its memory is given back when it is dropped.
 pub struct Received<'a> {
     /// All of it.
     pub bytes: Vec<u8>,
-    _memory: SemaphorePermit<'a>,
+    /// Where the memory for its answer is.
+    pub share: &'a Share,
+    /// Its own memory.
+    pub memory: Option<SemaphorePermit<'a>>,
 }
 
 /// Why a body was not read.
@@ -42,11 +48,6 @@ pub enum Refusal {
 }
 
 impl Memory {
-    /// Room for four of the largest.
-    pub fn new() -> Self {
-        Self(Semaphore::new(4 * LARGEST / UNIT))
-    }
-
     /// Reads a body.
     ///
     /// # Errors
@@ -55,31 +56,53 @@ impl Memory {
         timeout(SLOWEST, self.read_all(body)).await.unwrap_or(Err(Refusal::TooSlow))
     }
 
+    /// Memory is taken when the first bytes come: announcing them costs a client nothing.
     async fn read_all(&self, mut body: Incoming) -> Result<Received<'_>, Refusal> {
-        let announced = body.size_hint().exact().unwrap_or(0);
-        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-        if announced > LARGEST {
+        // One whose length is not announced may become as large as any.
+        let length = body.size_hint().exact().map_or(LARGEST, |length| length as usize);
+        if length > LARGEST {
             return Err(discard(body, 0).await);
         }
-        let mut memory = self.take(announced).await?;
-        let mut bytes = Vec::with_capacity(announced);
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| Refusal::Broken)?.into_data() else { continue };
-            let length = bytes.len() + data.len();
-            if length > LARGEST {
-                return Err(discard(body, length).await);
+        let share = self.share(length);
+        let mut sender = Sender { share, took: Duration::ZERO };
+        let mut received = Received { bytes: Vec::new(), share, memory: None };
+        while let Some(data) = sender.next(&mut body).await? {
+            if received.bytes.len() + data.len() > LARGEST {
+                drop(received);
+                return Err(discard(body, LARGEST).await);
             }
-            let missing = length.div_ceil(UNIT).saturating_sub(memory.num_permits());
-            memory.merge(self.take(missing * UNIT).await?);
-            bytes.extend_from_slice(&data);
+            if received.memory.is_none() {
+                received.memory = share.body(length).await;
+                received.bytes.reserve_exact(length);
+            }
+            received.bytes.extend_from_slice(&data);
         }
-        Ok(Received { bytes, _memory: memory })
+        Ok(received)
     }
+}
 
-    /// The semaphore is never closed, so it is only a size beyond reason that fails.
-    async fn take(&self, bytes: usize) -> Result<SemaphorePermit<'_>, Refusal> {
-        let permits = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Refusal::TooLarge)?;
-        self.0.acquire_many(permits).await.map_err(|_| Refusal::Broken)
+/// Who sends a body, and the time that it took so far.
+struct Sender<'a> {
+    share: &'a Share,
+    took: Duration,
+}
+
+impl Sender<'_> {
+    /// The next piece; `None` at the end.
+    async fn next(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
+        let began = Instant::now();
+        loop {
+            let frame = timeout(LOOK, body.frame()).await;
+            if self.took + began.elapsed() > SLOWEST_IN_NEED && self.share.is_scarce() {
+                return Err(Refusal::TooSlow);
+            }
+            let Ok(frame) = frame else { continue };
+            let Some(frame) = frame else { return Ok(None) };
+            if let Ok(data) = frame.map_err(|_| Refusal::Broken)?.into_data() {
+                self.took += began.elapsed();
+                return Ok(Some(data));
+            }
+        }
     }
 }
 

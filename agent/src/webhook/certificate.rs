@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::logger::{InLine, timestamp};
 use crate::net::reason;
 
 /// No chain and no key is as large.
@@ -40,8 +41,23 @@ pub struct Contents {
 pub struct Pair {
     /// For the handshake.
     pub certified: Arc<CertifiedKey>,
+    /// When the last certificate of the chain begins to be valid.
+    pub begins: OffsetDateTime,
     /// When the first certificate of the chain expires.
     pub expires: OffsetDateTime,
+}
+
+impl Pair {
+    /// Why clients do not take it now.
+    pub fn invalid(&self, now: OffsetDateTime) -> Option<String> {
+        if self.expires <= now {
+            Some(format!("expired at {}", timestamp(self.expires)))
+        } else if now < self.begins {
+            Some(format!("is not valid before {}", timestamp(self.begins)))
+        } else {
+            None
+        }
+    }
 }
 
 impl Files {
@@ -75,22 +91,24 @@ impl Files {
         let chain = CertificateDer::pem_slice_iter(&contents.certificate)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| self.about_certificate(&pem_problem(&error, "certificate")))?;
-        let expires = expiry(&chain).map_err(|problem| self.about_certificate(&problem))?;
+        let (begins, expires) =
+            validity(&chain).map_err(|problem| self.about_certificate(&problem))?;
         let key = PrivateKeyDer::from_pem_slice(&contents.key)
             .map_err(|error| self.about_key(&pem_problem(&error, "private key")))?;
         let certified =
             CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| {
                 self.about_key(&format!("cannot be used with the certificate: {error}"))
             })?;
-        Ok(Pair { certified: Arc::new(certified), expires })
+        Ok(Pair { certified: Arc::new(certified), begins, expires })
     }
 
-    fn about_certificate(&self, problem: &str) -> String {
-        format!("--tls-cert {}: {problem}", self.certificate.display())
+    /// A line that names the flag and the file.
+    pub fn about_certificate(&self, problem: &str) -> String {
+        format!("--tls-cert {}: {problem}", InLine(self.certificate.display()))
     }
 
     fn about_key(&self, problem: &str) -> String {
-        format!("--tls-key {}: {problem}", self.key.display())
+        format!("--tls-key {}: {problem}", InLine(self.key.display()))
     }
 }
 
@@ -111,13 +129,60 @@ fn pem_problem(error: &pem::Error, what: &str) -> String {
     }
 }
 
-/// When the chain expires: with the first of its certificates to do so.
-fn expiry(chain: &[CertificateDer<'_>]) -> Result<OffsetDateTime, String> {
-    let not_after = |certificate: &CertificateDer<'_>| {
+/// From when until when.
+type Times = (OffsetDateTime, OffsetDateTime);
+
+/// When all of a chain's certificates are valid.
+fn validity(chain: &[CertificateDer<'_>]) -> Result<Times, String> {
+    let of_one = |certificate: &CertificateDer<'_>| {
         let (_, certificate) = X509Certificate::from_der(certificate)
             .map_err(|error| format!("no X.509 certificate: {error}"))?;
-        Ok(certificate.validity().not_after.to_datetime())
+        let validity = certificate.validity();
+        Ok((validity.not_before.to_datetime(), validity.not_after.to_datetime()))
     };
-    let all = chain.iter().map(not_after).collect::<Result<Vec<_>, String>>()?;
-    all.into_iter().min().ok_or_else(|| "no certificate in PEM in it".to_owned())
+    let all = chain.iter().map(of_one).collect::<Result<Vec<_>, String>>()?;
+    let both = |a: Times, b: Times| (a.0.max(b.0), a.1.min(b.1));
+    all.into_iter().reduce(both).ok_or_else(|| "no certificate in PEM in it".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+    use std::thread;
+
+    use super::*;
+
+    /// The first key is a pipe, by which the moment is known when it is read.
+    #[test]
+    fn a_pair_that_is_swapped_between_its_files_is_read_again() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for (name, certificate) in [("old", "old certificate"), ("new", "new certificate")] {
+            fs::create_dir(path(name)).unwrap();
+            fs::write(path(name).join("tls.crt"), certificate).unwrap();
+        }
+        let pipe = path("old").join("tls.key");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        fs::write(path("new").join("tls.key"), "new key").unwrap();
+        symlink("old", path("data")).unwrap();
+        symlink("new", path("next")).unwrap();
+        let (next, data) = (path("next"), path("data"));
+        let swaps = thread::spawn(move || {
+            // Opened once it is read.
+            let mut pipe = File::options().write(true).open(pipe).unwrap();
+            fs::rename(next, data).unwrap();
+            pipe.write_all(b"new key").unwrap();
+        });
+        let files =
+            Files { certificate: path("data").join("tls.crt"), key: path("data").join("tls.key") };
+        let read = files.read().unwrap_or_else(|problem| panic!("{problem}"));
+        swaps.join().unwrap();
+        assert_eq!(
+            (&read.certificate[..], &read.key[..]),
+            (&b"new certificate"[..], &b"new key"[..])
+        );
+    }
 }

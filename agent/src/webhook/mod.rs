@@ -15,11 +15,12 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`args`] | the arguments |
+//! | [`args`], [`image`] | the arguments |
 //! | [`server`] | accepts until told to stop, then lets requests finish |
 //! | [`talk`] | one connection: TLS, HTTP/1.1 or HTTP/2 |
 //! | [`mutate`] | one review: read, answered, counted, logged |
 //! | [`body`] | the bounds of a request's body |
+//! | [`memory`] | that of all bodies and answers together |
 //! | [`status`] | the plain port |
 //! | [`certificate`], [`rotation`], [`expiry`] | the pair of files, its replacement, its end |
 //! | [`metrics`] | what is counted |
@@ -28,6 +29,8 @@ pub mod args;
 mod body;
 mod certificate;
 mod expiry;
+mod image;
+mod memory;
 mod metrics;
 mod mutate;
 mod rotation;

@@ -1,23 +1,35 @@
 //! One review: read, answered, counted, logged.
 
-use app_health_webhook::admission::{Admission, Outcome, admit};
-use hyper::body::Incoming;
+use std::sync::Arc;
+
+use app_health_webhook::admission::{Admission, Outcome, SPEAKER, admit};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use log::Level;
-use serde_json::{Value, json};
+use serde_json::json;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::body::{LARGEST, Refusal};
+use super::body::{LARGEST, Received, Refusal};
 use super::server::Server;
 use crate::logger;
+
+/// Characters of a DNS name.
+const LONGEST_NAME: usize = 253;
 
 /// Where the API server sends reviews.
 const PATH: &str = "/mutate";
 
 impl Server {
-    /// The answer to any request on the port of the reviews.
-    pub(super) async fn mutate(&self, request: Request<Incoming>) -> Response<String> {
+    /// The answer to any request on the port of the reviews. `reader` is told when the client takes
+    /// too long to read it.
+    pub(super) async fn mutate(
+        &self,
+        request: Request<Incoming>,
+        reader: &Arc<Notify>,
+    ) -> Response<Full<Bytes>> {
         if request.uri().path() != PATH {
             return text(StatusCode::NOT_FOUND, format!("only {PATH} is served here"));
         }
@@ -28,32 +40,46 @@ impl Server {
         }
         let began = Instant::now();
         let version = request.version();
-        let response = match self.admit(request.into_body()).await {
-            Ok(admission) => self.admitted(admission),
+        let response = match self.admit(request.into_body(), reader).await {
+            Ok(response) => response,
             Err((status, reason)) => self.refused(status, reason, version),
         };
         self.metrics.took(began.elapsed());
         response
     }
 
-    async fn admit(&self, body: Incoming) -> Result<Admission, (StatusCode, String)> {
-        let received = self.memory.read(body).await.map_err(describe)?;
-        admit(&received.bytes, &self.options)
-            .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+    async fn admit(
+        &self,
+        body: Incoming,
+        reader: &Arc<Notify>,
+    ) -> Result<Response<Full<Bytes>>, (StatusCode, String)> {
+        let Received { bytes, share, memory } = self.memory.read(body).await.map_err(describe)?;
+        let _turn = share.turn().await;
+        let admission = admit(&bytes, &self.options)
+            .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
+        drop((bytes, memory));
+        let body = share.answer(self.admitted(admission), reader).await;
+        let mut response = Response::new(Full::new(body));
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        Ok(response)
     }
 
-    fn admitted(&self, admission: Admission) -> Response<String> {
+    /// The text of the answer.
+    fn admitted(&self, admission: Admission) -> String {
         self.metrics.admitted(&admission);
         if admission.outcome == Outcome::Patched {
             log(&admission);
         }
-        let mut response = Response::new(admission.body);
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        response
+        admission.body
     }
 
-    fn refused(&self, status: StatusCode, reason: String, version: Version) -> Response<String> {
+    fn refused(
+        &self,
+        status: StatusCode,
+        reason: String,
+        version: Version,
+    ) -> Response<Full<Bytes>> {
         self.metrics.refused();
         log::warn!("{}: {reason}", status.as_u16());
         let mut response = text(status, reason);
@@ -72,43 +98,42 @@ fn describe(refusal: Refusal) -> (StatusCode, String) {
             (StatusCode::PAYLOAD_TOO_LARGE, reason)
         }
         Refusal::TooSlow => {
-            (StatusCode::REQUEST_TIMEOUT, "the body did not come within 10 s".to_owned())
+            (StatusCode::REQUEST_TIMEOUT, "the body did not come in time".to_owned())
         }
         Refusal::Broken => (StatusCode::BAD_REQUEST, "the body broke off".to_owned()),
     }
 }
 
-fn text(status: StatusCode, reason: String) -> Response<String> {
-    let mut response = Response::new(reason);
+fn text(status: StatusCode, reason: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(reason));
     *response.status_mut() = status;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, plain);
     response
 }
 
-/// Names and reasons only, never what is in a pod.
+/// Names and reasons only, never what is in a pod; and as much of the reasons as is sent.
 fn log(admission: &Admission) {
-    let warnings: Vec<String> = admission.warnings.iter().map(ToString::to_string).collect();
+    let (namespace, name) = (named(&admission.namespace), named(&admission.name));
+    let said = || admission.said.iter().map(|said| said.strip_prefix(SPEAKER).unwrap_or(said));
+    let mut message = format!("{}/{}", namespace.escape_debug(), name.escape_debug());
+    message += if admission.dry_run { " (dry run)" } else { "" };
+    message += &format!(": {} probes rewritten", admission.rewritten.len());
+    for (index, warning) in said().enumerate() {
+        message += if index == 0 { "; warnings: " } else { " | " };
+        message += warning;
+    }
     let fields = [
-        ("namespace", json!(admission.namespace)),
-        ("name", json!(admission.name)),
+        ("namespace", json!(namespace)),
+        ("name", json!(name)),
         ("probes", json!(admission.rewritten.len())),
-        ("warnings", Value::from(warnings.clone())),
+        ("warnings", said().collect()),
         ("dryRun", json!(admission.dry_run)),
     ];
-    logger::event(Level::Info, &message(admission, &warnings), fields);
+    logger::event(Level::Info, &message, fields);
 }
 
-fn message(admission: &Admission, warnings: &[String]) -> String {
-    // Nobody has checked the names yet.
-    let name = format!("{}/{}", admission.namespace, admission.name);
-    let name = name.escape_debug();
-    let dry_run = if admission.dry_run { " (dry run)" } else { "" };
-    let probes = admission.rewritten.len();
-    let mut message = format!("{name}{dry_run}: {probes} probes rewritten");
-    for (index, warning) in warnings.iter().enumerate() {
-        message.push_str(if index == 0 { "; warnings: " } else { " | " });
-        message.push_str(warning);
-    }
-    message
+/// A name as far as one may reach: nobody has checked it yet.
+fn named(name: &str) -> &str {
+    name.char_indices().nth(LONGEST_NAME).map_or(name, |(end, _)| &name[..end])
 }

@@ -35,6 +35,7 @@ pub struct Rotation {
     current: Arc<Current>,
     /// What was read last, whether it is served with or not.
     seen: Result<Contents, String>,
+    begins: OffsetDateTime,
     expires: OffsetDateTime,
     notices: Notices,
 }
@@ -46,9 +47,17 @@ impl Rotation {
     /// One line that names the flag and the file.
     pub fn new(files: Files) -> Result<Self, String> {
         let contents = files.read()?;
-        let Pair { certified, expires } = files.pair(&contents)?;
+        let pair = files.pair(&contents)?;
+        if let Some(problem) = pair.invalid(OffsetDateTime::now_utc()) {
+            log::warn!(
+                "{}: served all the same, for want of another",
+                files.about_certificate(&problem)
+            );
+        }
+        let Pair { certified, begins, expires } = pair;
         let current = Arc::new(Current(Mutex::new(certified)));
-        Ok(Self { files, current, seen: Ok(contents), expires, notices: Notices::default() })
+        let notices = Notices::default();
+        Ok(Self { files, current, seen: Ok(contents), begins, expires, notices })
     }
 
     /// TLS 1.2 and 1.3, HTTP/2 preferred. Sessions are not resumed: an API server keeps its few
@@ -91,16 +100,25 @@ impl Rotation {
             Ok(contents) => self.files.pair(contents),
             Err(problem) => Err(problem.clone()),
         };
-        match pair {
+        match pair.and_then(|pair| self.no_worse(pair, OffsetDateTime::now_utc())) {
             Ok(pair) => self.replace(pair),
             Err(problem) => log::error!("{problem}; the certificate that was loaded stays"),
         }
         self.seen = read;
     }
 
+    /// A pair that clients do not take now is no replacement for one that they take.
+    fn no_worse(&self, pair: Pair, now: OffsetDateTime) -> Result<Pair, String> {
+        let valid = self.begins <= now && now < self.expires;
+        match pair.invalid(now).filter(|_| valid) {
+            Some(problem) => Err(self.files.about_certificate(&problem)),
+            None => Ok(pair),
+        }
+    }
+
     fn replace(&mut self, pair: Pair) {
         *self.current.0.lock().unwrap_or_else(PoisonError::into_inner) = pair.certified;
-        self.expires = pair.expires;
+        (self.begins, self.expires) = (pair.begins, pair.expires);
         self.notices = Notices::default();
         let expires = crate::logger::timestamp(pair.expires);
         log::info!("new certificate, which expires at {expires}");

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_rustls::TlsAcceptor;
 
-use super::body::Memory;
+use super::memory::Memory;
 use super::metrics::Metrics;
 use super::rotation::Rotation;
 use crate::net::connections::{Bounds, Connection, Connections};
@@ -35,7 +35,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 const REVIEWS: Bounds = Bounds {
     open: 256,
     waiting: 128,
-    first_request: Duration::from_secs(8),
+    first_request: Duration::from_secs(7),
     next_request: Duration::from_secs(120),
 };
 
@@ -163,6 +163,7 @@ impl Server {
             ticks.tick().await;
             self.reviews.close_overdue();
             self.status.close_overdue();
+            self.memory.close_unread();
         }
     }
 }

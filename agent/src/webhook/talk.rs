@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -13,6 +14,7 @@ use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
@@ -27,13 +29,20 @@ const CLOSE: Duration = Duration::from_secs(1);
 const MOST_HEAD: usize = 16 << 10;
 
 /// Requests at once on one connection: an API server opens another one beyond that.
-const STREAMS: u32 = 64;
+const STREAMS: u32 = 16;
 
 /// What a connection may send ahead of our reading it. All that may be open send as much, and wait for
 /// memory.
 const WINDOW: u32 = 64 << 10;
 
-type Answer = Result<Response<String>, Infallible>;
+type Answer<B> = Result<Response<B>, Infallible>;
+
+/// A connection to the port of the reviews.
+struct Client {
+    connection: Connection,
+    /// Told when it takes too long to read an answer.
+    reader: Arc<Notify>,
+}
 
 impl Server {
     /// A connection to the port of the reviews.
@@ -46,27 +55,27 @@ impl Server {
         };
         match tls {
             Ok(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                self.talk_http2(tls, Arc::new(connection)).await;
+                self.talk_http2(tls, Client::new(connection)).await;
             }
-            Ok(tls) => self.talk_http1(tls, Arc::new(connection)).await,
+            Ok(tls) => self.talk_http1(tls, Client::new(connection)).await,
             Err(error) => log::debug!("TLS handshake: {error}"),
         }
     }
 
-    async fn talk_http1(self: Arc<Self>, tls: TlsStream<TcpStream>, connection: Arc<Connection>) {
-        let service = service_fn(|request| self.review(request, &connection));
+    async fn talk_http1(self: Arc<Self>, tls: TlsStream<TcpStream>, client: Arc<Client>) {
+        let service = service_fn(|request| self.review(request, &client));
         let talk = http1::Builder::new()
             // hyper's own would end idle connections too: see Connections.
             .header_read_timeout(None)
             .max_buf_size(MOST_HEAD)
             .serve_connection(TokioIo::new(tls), service);
-        self.until_closed(talk, &connection).await;
+        self.until_closed(talk, &client).await;
     }
 
-    async fn talk_http2(self: Arc<Self>, tls: TlsStream<TcpStream>, connection: Arc<Connection>) {
+    async fn talk_http2(self: Arc<Self>, tls: TlsStream<TcpStream>, client: Arc<Client>) {
         let service = service_fn(|request| {
-            let (server, connection) = (Arc::clone(&self), Arc::clone(&connection));
-            async move { server.review(request, &connection).await }
+            let (server, client) = (Arc::clone(&self), Arc::clone(&client));
+            async move { server.review(request, &client).await }
         });
         let talk = http2::Builder::new(TokioExecutor::new())
             .max_concurrent_streams(STREAMS)
@@ -74,12 +83,12 @@ impl Server {
             .initial_stream_window_size(WINDOW)
             .max_header_list_size(MOST_HEAD as u32)
             .serve_connection(TokioIo::new(tls), service);
-        self.until_closed(talk, &connection).await;
+        self.until_closed(talk, &client).await;
     }
 
     /// A connection to the port of health and metrics.
     pub async fn talk_plain(self: Arc<Self>, stream: TcpStream, connection: Connection) {
-        let service = service_fn(async |request: Request<Incoming>| -> Answer {
+        let service = service_fn(async |request: Request<Incoming>| -> Answer<String> {
             let _busy = connection.busy();
             Ok(status::answer(&request, &self))
         });
@@ -95,20 +104,24 @@ impl Server {
     }
 
     /// Serves until the client, or we, want to end it. Requests under way are answered.
-    async fn until_closed<C>(&self, talk: C, connection: &Connection)
+    async fn until_closed<C>(&self, talk: C, client: &Client)
     where
         C: GracefulConnection<Error = hyper::Error>,
     {
         let mut talk = pin!(talk);
         let result = tokio::select! {
             biased;
-            () = connection.closed() => {
+            () = client.reader.notified() => Ok(()),
+            () = client.connection.closed() => {
                 talk.as_mut().graceful_shutdown();
                 timeout(CLOSE, talk).await.unwrap_or(Ok(()))
             }
             () = self.draining() => {
                 talk.as_mut().graceful_shutdown();
-                talk.await
+                tokio::select! {
+                    () = client.reader.notified() => Ok(()),
+                    result = talk => result,
+                }
             }
             result = talk.as_mut() => result,
         };
@@ -117,13 +130,19 @@ impl Server {
         }
     }
 
-    async fn review(&self, request: Request<Incoming>, connection: &Connection) -> Answer {
-        let _busy = connection.busy();
+    async fn review(&self, request: Request<Incoming>, client: &Client) -> Answer<Full<Bytes>> {
+        let _busy = client.connection.busy();
         let version = request.version();
-        let mut response = self.mutate(request).await;
+        let mut response = self.mutate(request, &client.reader).await;
         if version < Version::HTTP_2 && self.phase() > Phase::Serving {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)
+    }
+}
+
+impl Client {
+    fn new(connection: Connection) -> Arc<Self> {
+        Arc::new(Self { connection, reader: Arc::default() })
     }
 }

@@ -50,10 +50,15 @@ impl Authority {
     /// A new pair that is valid for so long, in the place of the old one, as the kubelet does it:
     /// a new folder, and a symlink renamed over the old one. Its certificate, in DER.
     pub fn swap(&self, valid: Duration) -> Vec<u8> {
+        self.swap_between(-Duration::days(1), valid)
+    }
+
+    /// The same, valid from then until then.
+    pub fn swap_between(&self, from: Duration, until: Duration) -> Vec<u8> {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([NAME.to_owned()]).unwrap();
-        params.not_before = OffsetDateTime::now_utc() - Duration::days(1);
-        params.not_after = OffsetDateTime::now_utc() + valid;
+        params.not_before = OffsetDateTime::now_utc() + from;
+        params.not_after = OffsetDateTime::now_utc() + until;
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         self.put(&certificate.pem(), &key.serialize_pem());
         certificate.der().to_vec()

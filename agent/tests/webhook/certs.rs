@@ -117,3 +117,23 @@ fn a_secret_that_cannot_be_renewed() {
     assert_eq!(missing.status.code(), Some(66), "{text}");
     assert!(text.contains("--renew /no/such/file: No such file"), "{text}");
 }
+
+#[test]
+fn another_secret_than_the_flags_name_is_not_renewed() {
+    let flags = ["--namespace", "other", "--service", "hook", "--secret", "sec"];
+    let secret = printed(&flags, "");
+    for (left_out, says) in [
+        (0..2, "its namespace is other, not app-health: say --namespace other"),
+        (2..4, "its certificate is for hook.other, hook.other.svc, "),
+        (4..6, "its name is sec, not app-health-webhook-tls: say --secret sec"),
+    ] {
+        let mut flags = flags.to_vec();
+        flags.drain(left_out);
+        let output = run(&[&flags[..], &["--renew", "-"]].concat(), &secret);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(65), "{text}");
+        assert!(text.contains(says) && text.lines().count() == 1, "{says}: {text}");
+        assert!(output.stdout.is_empty());
+    }
+    printed(&[&flags[..], &["--renew", "-"]].concat(), &secret);
+}

@@ -11,8 +11,8 @@ use crate::authority::{Authority, NAME};
 use crate::client::{Connection, Http, config, review, tls};
 use crate::server::Server;
 
-/// As long as any connection may be kept that comes to nothing, and a little.
-const CLOSED: Duration = Duration::from_millis(10_900);
+/// As long as any connection may be kept that comes to nothing.
+const CLOSED: Duration = Duration::from_secs(10);
 
 async fn assert_served(server: &Server, authority: &Authority) {
     let began = Instant::now();

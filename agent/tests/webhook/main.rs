@@ -5,6 +5,7 @@
 //! | [`reviews`] | reviews in, patches out; what is no review |
 //! | [`hostile`] | no TLS, old TLS, silent clients, bodies too large and too slow |
 //! | [`memory`] | reviews that take much more memory than they have text |
+//! | [`stalled`] | bodies that stall, answers that nobody reads |
 //! | [`start`] | flags, environment and files that are wrong: the exit code and one line |
 //! | [`status`] | health, readiness, metrics, log lines |
 //! | [`rotation`] | another certificate while requests go on |
@@ -20,6 +21,8 @@ mod memory;
 mod reviews;
 mod rotation;
 mod server;
+
+mod stalled;
 mod start;
 mod status;
 mod stop;

@@ -9,7 +9,7 @@ use crate::client::{Connection, Http, review};
 use crate::server::Server;
 
 /// The limit in envoy-config/webhook/base/deployment.yaml.
-const LIMIT: usize = 128 << 20;
+pub const LIMIT: usize = 128 << 20;
 
 /// Almost what a body may have.
 const LENGTH: usize = 4_100_000;
@@ -29,7 +29,7 @@ fn pod_of_warnings() -> String {
     format!(r#"{{"spec":{{"containers":[{containers}{{"name":"istio-proxy"}}]}}}}"#)
 }
 
-fn review_of(object: &str) -> String {
+pub fn review_of(object: &str) -> String {
     let mut review: Value = serde_json::from_str(&review()).unwrap();
     review["request"]["object"] = "@".into();
     review.to_string().replace("\"@\"", object)

@@ -105,8 +105,30 @@ async fn its_expiry_is_logged_from_seven_days_before() {
     authority.swap(Duration::days(6));
     let server = Server::start(&authority);
     server.wait_for("warning: the certificate expires at");
+}
+
+#[tokio::test]
+async fn one_that_is_not_valid_now_replaces_no_valid_one() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    let before = served(&server, &authority).await;
     authority.swap(-Duration::hours(1));
+    server.wait_for("tls.crt: expired at ");
+    authority.swap_between(Duration::hours(1), Duration::days(90));
+    server.wait_for("tls.crt: is not valid before ");
+    assert_eq!(server.log().matches("the certificate that was loaded stays").count(), 2);
+    assert_eq!(served(&server, &authority).await, before);
+}
+
+#[tokio::test]
+async fn one_that_has_expired_is_served_where_there_is_no_other() {
+    let authority = Authority::new();
+    authority.swap(-Duration::hours(2));
+    let server = Server::start(&authority);
+    server.wait_for("tls.crt: expired at ");
     server.wait_for("warning: the certificate expired at");
+    authority.swap(-Duration::hours(1));
+    server.wait_for("new certificate");
     let error = Connection::open(&server, &authority, Http::Two).await.err().unwrap();
     assert!(matches!(error, Failure::NotSent(error) if error.contains("certificate expired")));
 }

@@ -50,6 +50,8 @@ fn files_that_cannot_be_used() {
     for (certificate, key, says) in [
         ("/no/such/file", key, ["--tls-cert /no/such/file: ", "No such file"]),
         (certificate, "/no/such/file", ["--tls-key /no/such/file: ", "No such file"]),
+        ("/no\nsuch", key, ["--tls-cert /no\\nsuch: ", "No such file"]),
+        (certificate, "/no\nsuch", ["--tls-key /no\\nsuch: ", "No such file"]),
         ("/", key, ["--tls-cert /: ", "Is a directory"]),
         (&empty, key, ["--tls-cert ", "no certificate in PEM"]),
         (key, key, ["--tls-cert ", "no certificate in PEM"]),
@@ -96,4 +98,7 @@ fn values_that_are_none_by_flag_and_by_environment() {
     refuses(&[], &[("APP_HEALTH_TLS_CERT", "/none")], 64, &["--tls-key"]);
     let both = [("APP_HEALTH_TLS_CERT", "/none"), ("APP_HEALTH_TLS_KEY", "/none")];
     refuses(&[], &both, 66, &["--tls-cert /none: "]);
+    // No agent.
+    let without = [&both[..], &[("APP_HEALTH_AGENT_IMAGE", "")]].concat();
+    refuses(&[], &without, 66, &["--tls-cert /none: "]);
 }

@@ -68,3 +68,40 @@ async fn a_pod_that_needs_nothing_is_not_logged() {
     assert_eq!(server.metric("app_health_admissions_total{result=\"unchanged\"}"), 1.0);
     assert_eq!(server.log().lines().count(), 1, "{}", server.log());
 }
+
+#[tokio::test]
+async fn a_log_line_is_short_whatever_is_sent() {
+    let authority = Authority::new();
+    let long = "A".repeat(1 << 20);
+    let probe = |i: usize, port: &str| json!({"name": format!("c{i}"), "image": "a", "readinessProbe": {"httpGet": {"port": port}}});
+    let mut containers: Vec<_> = (0..10_000).map(|i| probe(i, "none")).collect();
+    containers[0]["readinessProbe"]["httpGet"]["port"] = json!(8080);
+    containers.push(json!({"name": "istio-proxy"}));
+    let mut pod: Value = serde_json::from_str(&review()).unwrap();
+    pod["request"]["namespace"] = long.clone().into();
+    pod["request"]["object"]["metadata"]["generateName"] = long.clone().into();
+    pod["request"]["object"]["spec"]["containers"] = containers.into();
+    let reviewed = |request: &str| {
+        format!(r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview",{request}}}"#)
+    };
+    for format in ["text", "json"] {
+        let server = Server::with(&authority, &["--log-format", format]);
+        let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
+        for (body, status) in [
+            (json!({"kind": long}).to_string(), 400),
+            (json!({"kind": "AdmissionReview", "apiVersion": long}).to_string(), 400),
+            (reviewed(r#""request":"token=s3cret""#), 400),
+            (reviewed(&format!(r#""request":{{"dryRun":"token=s3cret{long}"}}"#)), 400),
+            (pod.to_string(), 200),
+        ] {
+            let answer = connection.post(body).await.unwrap();
+            assert_eq!(answer.status, status);
+            assert!(status == 200 || answer.body.len() < 300, "{}", answer.body.len());
+        }
+        let line = server.wait_for("1 probes rewritten");
+        assert!(line.contains("more warnings are left out"), "{line}");
+        let log = server.log();
+        assert_eq!(log.lines().count(), 6);
+        assert!(log.lines().all(|line| line.len() < 10_000 && !line.contains("s3cret")));
+    }
+}

@@ -152,9 +152,14 @@ fn a_wrong_argument_is_named() {
         (&["--with", "docker"], "--with: needs --load or --push"),
         (&["--load", "--push"], "--load or --push, and once"),
         (&["--push"], "--push: needs --registry"),
+        (
+            &["--push", "--registry", "registry.test"],
+            "--push: needs --source, as the remote origin is no https:// address",
+        ),
     ] {
         let mut script = command(root().join("scripts/image"));
-        let output = script.args(arguments).output().expect("it runs");
+        // No remote.
+        let output = script.args(arguments).env("GIT_DIR", "/no/such").output().expect("it runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
             (output.status.code(), &*stderr),

@@ -87,7 +87,7 @@ fn what_is_no_component_is_built_by_itself() {
 #[test]
 fn the_first_kustomization_is_the_first_variant() {
     let readme = fs::read_to_string(root().join("README.md")).expect("the README");
-    let (_, text) = readme.split_once("mkdir deploy && echo '").expect("the line");
+    let (_, text) = readme.split_once("mkdir -p deploy && echo '").expect("the line");
     let (text, _) = text.split_once("' > deploy/kustomization.yaml").expect("its end");
     let objects = build_text(&text.replace("../", &format!("{PATH}/")));
     assert_eq!(objects, variant(CERTIFICATES[0], CHOICES[0]).objects);

@@ -40,6 +40,8 @@ impl Conditions {
 fn pods_without_probes_and_hooks_are_spared() {
     let nothing = json!({"name": "a", "image": "a", "env": [{"name": "livenessProbe"}]});
     let with = |field: &str| json!({"name": "b", "image": "b", field: {}});
+    let proxy =
+        json!({"name": "istio-proxy", "readinessProbe": {}, "startupProbe": {}, "lifecycle": {}});
     let mut cases = vec![
         (json!({}), false),
         (json!({"containers": []}), false),
@@ -48,6 +50,10 @@ fn pods_without_probes_and_hooks_are_spared() {
         (json!({"containers": [nothing], "initContainers": []}), false),
         (json!({"containers": [nothing], "ephemeralContainers": [nothing]}), false),
         (json!({"containers": [nothing], "readinessGates": [{"conditionType": "a"}]}), false),
+        (json!({"containers": [nothing, proxy]}), false),
+        (json!({"containers": [nothing], "initContainers": [proxy]}), false),
+        (json!({"containers": [with("livenessProbe"), proxy]}), true),
+        (json!({"containers": [with("livenessProbe")], "initContainers": [proxy]}), true),
         (json!({"initContainers": [with("startupProbe")]}), true),
     ];
     for field in ["readinessProbe", "livenessProbe", "startupProbe", "lifecycle"] {

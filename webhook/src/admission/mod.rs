@@ -20,6 +20,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+pub use self::warnings::SPEAKER;
+
 use crate::manifest::owner;
 use crate::patch::Pointer;
 use crate::rewrite::{Cause, Malformed, Options, Report, Rewrite, Warning, rewrite};
@@ -41,8 +43,10 @@ pub struct Admission {
     pub dry_run: bool,
     /// The probes that are rewritten.
     pub rewritten: Vec<Report>,
-    /// All warnings, uncut.
+    /// All warnings, uncut: a pod may have as many as probes.
     pub warnings: Vec<Warning>,
+    /// What is said of them, cut as the API server asks for it: for a log, too.
+    pub said: Vec<String>,
 }
 
 /// What came of a review.
@@ -74,7 +78,8 @@ impl Outcome {
     }
 }
 
-/// A body is no AdmissionReview of v1: there is no uid to answer to.
+/// A body is no AdmissionReview of v1: there is no uid to answer to. What is said of it is short, and
+/// quotes nothing of the body but its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoReview(String);
 
@@ -125,9 +130,10 @@ fn admit_pod(request: &Request<'_>, pod: &Value, options: &Options) -> Admission
 fn patched(request: &Request<'_>, rewrite: Rewrite) -> Admission {
     let outcome = if rewrite.patch.is_empty() { Outcome::Unchanged } else { Outcome::Patched };
     let rewritten: Vec<_> = rewrite.probes.into_iter().filter(|probe| probe.to.is_ok()).collect();
-    let body = response::of_pod(&request.uid, &rewrite.patch, rewritten.len(), &rewrite.warnings);
+    let said = warnings::cut(&rewrite.warnings);
+    let body = response::of_pod(&request.uid, &rewrite.patch, rewritten.len(), &said);
     let admission = Admission::new(request, body, outcome);
-    Admission { rewritten, warnings: rewrite.warnings, ..admission }
+    Admission { rewritten, warnings: rewrite.warnings, said, ..admission }
 }
 
 fn malformed(request: &Request<'_>, problem: &str) -> Admission {
@@ -143,8 +149,9 @@ fn too_large(request: &Request<'_>) -> Admission {
 fn left_alone(request: &Request<'_>, outcome: Outcome, cause: Cause, problem: &str) -> Admission {
     let reason = format!("{problem}; its probes stay as they were");
     let warnings = vec![Warning { probe: None, cause, reason }];
-    let body = response::of_pod(&request.uid, &[], 0, &warnings);
-    Admission { warnings, ..Admission::new(request, body, outcome) }
+    let said = warnings::cut(&warnings);
+    let body = response::of_pod(&request.uid, &[], 0, &said);
+    Admission { warnings, said, ..Admission::new(request, body, outcome) }
 }
 
 impl Admission {
@@ -157,6 +164,7 @@ impl Admission {
             dry_run: request.dry_run(),
             rewritten: Vec::new(),
             warnings: Vec::new(),
+            said: Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::NoReview;
+use crate::rewrite::node::quoted;
 
 const VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
@@ -57,8 +58,7 @@ impl Review<'_> {
         if body.is_empty() {
             return Err(NoReview("the body is empty".to_owned()));
         }
-        let review: Review<'_> =
-            serde_json::from_slice(body).map_err(|error| NoReview(error.to_string()))?;
+        let review: Review<'_> = serde_json::from_slice(body).map_err(|error| unread(&error))?;
         review.check_type()?;
         let request = review.request.ok_or_else(|| NoReview("it has no request".to_owned()))?;
         if request.uid.is_empty() {
@@ -70,11 +70,12 @@ impl Review<'_> {
     fn check_type(&self) -> Result<(), NoReview> {
         let (version, kind) = (text(&self.api_version), text(&self.kind));
         if kind != KIND {
-            return Err(NoReview(format!("its kind is {kind:?}, not {KIND:?}")));
+            return Err(NoReview(format!("its kind is {}, not {KIND:?}", quoted(kind))));
         }
         if version != VERSION {
             let problem = format!(
-                "its apiVersion is {version:?}, not {VERSION:?}: set admissionReviewVersions to [v1]"
+                "its apiVersion is {}, not {VERSION:?}: set admissionReviewVersions to [v1]",
+                quoted(version)
             );
             return Err(NoReview(problem));
         }
@@ -102,4 +103,14 @@ impl Request<'_> {
 
 fn text<'a>(text: &'a Option<Cow<'_, str>>) -> &'a str {
     text.as_deref().unwrap_or_default()
+}
+
+/// serde_json's text of a wrong type has the value in it.
+fn unread(error: &serde_json::Error) -> NoReview {
+    NoReview(if error.is_data() {
+        let (line, column) = (error.line(), error.column());
+        format!("a field of the wrong type, or twice the same, at line {line} column {column}")
+    } else {
+        error.to_string()
+    })
 }

@@ -4,9 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::warnings;
 use crate::patch::Operation;
-use crate::rewrite::Warning;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,8 +23,8 @@ struct Response<'a> {
     patch_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     patch: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     audit_annotations: Option<Annotations>,
 }
@@ -38,12 +36,12 @@ struct Annotations {
     probes_rewritten: String,
 }
 
-/// The answer about a pod.
+/// The answer about a pod. The warnings have their lengths already.
 pub(super) fn of_pod(
     uid: &str,
     patch: &[Operation],
     rewritten: usize,
-    warnings: &[Warning],
+    warnings: &[String],
 ) -> String {
     let patch = (!patch.is_empty()).then(|| STANDARD.encode(text(&patch)));
     // The first one stands: where the webhook is called twice for a pod, as after Istio's injector, a
@@ -53,7 +51,7 @@ pub(super) fn of_pod(
         uid,
         patch_type: patch.as_ref().map(|_| "JSONPatch"),
         patch,
-        warnings: warnings::cut(warnings),
+        warnings,
         audit_annotations: audited,
         ..Response::default()
     }))

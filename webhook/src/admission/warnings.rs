@@ -4,7 +4,7 @@
 use crate::rewrite::Warning;
 
 /// Who says it: kubectl shows the warnings of all webhooks together.
-const SPEAKER: &str = "app-health: ";
+pub const SPEAKER: &str = "app-health: ";
 
 const LONGEST: usize = 120;
 const LONGEST_ALL: usize = 4096;
