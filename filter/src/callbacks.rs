@@ -57,6 +57,7 @@ impl Contexts {
         let place = all.binary_search_by_key(&id, |(id, _)| *id);
         match place.map(|at| all.get_mut(at)) {
             Ok(Some(old)) => old.1 = context,
+            // What is found is there.
             Ok(None) => {}
             Err(at) => all.insert(at, (id, context)),
         }

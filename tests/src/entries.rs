@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use app_health_webhook::path::{Kind, ProbePath};
 use app_health_webhook::probers::{
-    Grpc, Handler, HttpGet, HttpHeader, Prober, Scheme, TcpSocket, encode,
+    Grpc, Handler, HttpGet, HttpHeader, Prober, Scheme, TcpSocket, encode, encode_entry,
 };
 
 /// The path on the status port of a container's readiness probe.
@@ -83,6 +83,6 @@ impl Entries {
 
 impl From<Entries> for OsString {
     fn from(entries: Entries) -> Self {
-        encode(entries.0.iter().map(|(key, prober)| (&key[..], prober))).into()
+        encode(entries.0.iter().map(|(key, prober)| encode_entry(key, prober))).into()
     }
 }

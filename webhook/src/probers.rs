@@ -14,7 +14,7 @@ mod decode;
 mod encode;
 
 pub use decode::decode;
-pub use encode::{encode, encode_entry, join};
+pub use encode::{encode, encode_entry};
 
 /// The environment variable of the sidecar that holds the config.
 pub const VARIABLE: &str = "ISTIO_KUBE_APP_PROBERS";

@@ -1,6 +1,6 @@
 //! The rows of `--explain`: every probe and hook but the sidecar's, in the pod's order.
 
-use app_health_webhook::rewrite::{Options, rewrite};
+use app_health_webhook::rewrite::{Cause, Options, rewrite};
 use serde_json::{Value, json};
 
 fn rows(pod: &Value) -> Vec<String> {
@@ -31,6 +31,29 @@ fn a_handler_is_described_in_a_few_words() {
         let pod = json!({"spec": {"containers": [{"name": "app", "livenessProbe": probe}]}});
         let rewrite = rewrite(&pod, &Options::default()).unwrap();
         assert_eq!(rewrite.probes[0].from, from);
+    }
+}
+
+/// The agent's container is put in only once, so one that merely has its name has to be told of.
+#[test]
+fn a_container_with_the_agents_name() {
+    let options = Options { agent_image: Some("agent:1".to_owned()), ..Options::default() };
+    for (args, probe, warnings) in [
+        (json!(["serve"]), "tcpSocket", 0),
+        (json!(["serve", "--listen", "127.0.0.1:1"]), "tcpSocket", 0),
+        (json!(["sleep"]), "tcpSocket", 1),
+        (json!([]), "tcpSocket", 1),
+        (json!(null), "tcpSocket", 1),
+        (json!(null), "httpGet", 0),
+    ] {
+        let pod = json!({"spec": {"containers": [
+            {"name": "app", "readinessProbe": {probe: {"port": 1}}},
+            {"name": "app-health-agent", "args": args},
+            {"name": "istio-proxy"},
+        ]}});
+        let rewrite = rewrite(&pod, &options).unwrap();
+        let causes: Vec<_> = rewrite.warnings.iter().map(|warning| warning.cause).collect();
+        assert_eq!(causes, vec![Cause::AgentName; warnings], "{args} {probe}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Limits that others set: what exec takes of a variable, and the API server of annotations.
 
 use app_health_webhook::probers::VARIABLE;
-use app_health_webhook::rewrite::{Options, RESTORE_ANNOTATION, Rewrite};
+use app_health_webhook::rewrite::{Options, RESTORE_ANNOTATION, Rewrite, Warning};
 use serde_json::{Value, json};
 
 use super::{restored, rewritten};
@@ -99,6 +99,23 @@ fn a_changed_entry_frees_the_room_of_the_old_one() {
     let (again, rewrite) = rewrite_all(&there);
     assert_eq!(rewrite.warnings, vec![]);
     assert_eq!(VARIABLE.len() + variable(&again).len() + "=\0".len(), LONGEST_VARIABLE - 1);
+}
+
+#[test]
+fn a_variable_that_no_process_could_have_is_left_alone() {
+    let (there, _) = rewrite_all(&pod(&[http(1)]));
+    let text = variable(&there);
+    let longest = LONGEST_VARIABLE - VARIABLE.len() - "=\0".len();
+    for (length, warnings) in [(longest, 0), (longest + 1, 1)] {
+        let mut pod = pod(&[http(2)]);
+        let value = text.to_owned() + &" ".repeat(length - text.len());
+        pod["spec"]["containers"][1]["env"] = json!([{"name": VARIABLE, "value": value}]);
+        let (after, rewrite) = rewrite_all(&pod);
+        assert_eq!(rewrite.warnings.len(), warnings, "{length}: {:?}", rewrite.warnings);
+        assert_eq!(after == pod, warnings > 0, "{length}");
+        let said = |warning: &Warning| warning.to_string().contains("longer than exec takes");
+        assert!(rewrite.warnings.iter().all(said), "{:?}", rewrite.warnings);
+    }
 }
 
 /// Work per probe must not grow with their number: encoding all of it for each is minutes here.

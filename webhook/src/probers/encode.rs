@@ -1,26 +1,19 @@
 //! Writing the config, byte for byte as Istio does.
 
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use super::{Handler, HttpGet, Prober};
 use crate::json::write_string;
 
-/// Writes a config. The entries must come in the bytewise order of their keys, as a map's do.
-pub fn encode<'a>(entries: impl IntoIterator<Item = (&'a str, &'a Prober)>) -> String {
-    let entries: Vec<String> =
-        entries.into_iter().map(|(key, prober)| encode_entry(key, prober)).collect();
-    join(entries.iter().map(String::as_str))
-}
-
-/// A config of these entries, as [`encode_entry`] writes them.
-pub fn join<'a>(entries: impl IntoIterator<Item = &'a str>) -> String {
+/// A config of these entries, as [`encode_entry`] writes them. They must come in the bytewise order
+/// of their keys, as a map's do.
+pub fn encode(entries: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     let mut out = String::from("{");
     for entry in entries {
         if out.len() > 1 {
             out.push(',');
         }
-        out.push_str(entry);
+        out.push_str(entry.as_ref());
     }
     out.push('}');
     out

@@ -36,6 +36,18 @@ pub(super) fn addition(
     })
 }
 
+/// What is wrong where another container has its name.
+pub(super) fn replaced_by_another(
+    pod: &Pod<'_>,
+    recorded: &Recorded,
+    options: &Options,
+) -> Option<String> {
+    options.agent_image.as_ref().filter(|_| recorded.has_tcp())?;
+    let other = pod.containers.iter().find(|container| container.name == AGENT_CONTAINER)?;
+    let reason = "of the pod's own is no agent, so that nothing makes the TCP checks";
+    (!other.serves).then(|| format!("container {AGENT_CONTAINER} {reason}"))
+}
+
 /// The step that takes it out; the last of a patch, as above.
 pub(super) fn removal(pod: &Pod<'_>) -> Option<Operation> {
     let agent = pod.containers.iter().find(|container| container.name == AGENT_CONTAINER)?;

@@ -29,6 +29,8 @@ pub enum Cause {
     TooLong,
     /// A handler of a later Kubernetes.
     UnknownHandler,
+    /// A container of the user's own has the name of the agent's.
+    AgentName,
     /// A field of the pod has a type that no pod can have.
     Malformed,
     /// Reading the pod would take too much memory.
@@ -37,7 +39,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Cause; 15] = [
+    pub const ALL: [Cause; 16] = [
         Cause::Annotation,
         Cause::HostNetwork,
         Cause::NoSidecar,
@@ -51,6 +53,7 @@ impl Cause {
         Cause::BeforeSidecar,
         Cause::TooLong,
         Cause::UnknownHandler,
+        Cause::AgentName,
         Cause::Malformed,
         Cause::TooLarge,
     ];
@@ -71,6 +74,7 @@ impl Cause {
             Cause::BeforeSidecar => "before_sidecar",
             Cause::TooLong => "too_long",
             Cause::UnknownHandler => "unknown_handler",
+            Cause::AgentName => "agent_name",
             Cause::Malformed => "malformed",
             Cause::TooLarge => "too_large",
         }

@@ -108,6 +108,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             rewrite.report(container, probe, outcome, options);
         }
         let agent = agent::addition(pod, self.sidecar, &self.recorded, options);
+        let no_agent = agent::replaced_by_another(pod, &self.recorded, options);
         let mut of_pod = Vec::new();
         if !self.patch.is_empty() || !rewrite.warnings.is_empty() {
             of_pod.extend(settings.rewrite_warning);
@@ -124,6 +125,9 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         let warning = |reason| Warning { probe: None, cause: Cause::Annotation, reason };
         let of_pod = of_pod.into_iter().map(warning);
         rewrite.warnings.splice(0..0, of_pod);
+        if let Some(reason) = no_agent.filter(|_| !rewrite.patch.is_empty()) {
+            rewrite.warn(Cause::AgentName, reason);
+        }
         rewrite
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Container<'a> {
     pub name: &'a str,
     /// Its own restartPolicy is Always.
     restarts: bool,
+    /// Its first argument is `serve`, as the agent's is.
+    pub serves: bool,
     pub role: Role<'a>,
 }
 
@@ -138,7 +140,8 @@ impl<'a> Container<'a> {
             Role::App(probe::read_all(node)?)
         };
         let restarts = node.text("restartPolicy")? == Some(ALWAYS);
-        Ok(Container { list, index, name, restarts, role })
+        let serves = node.value.pointer("/args/0").is_some_and(|first| first == "serve");
+        Ok(Container { list, index, name, restarts, serves, role })
     }
 
     /// An init container that goes on running.

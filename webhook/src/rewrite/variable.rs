@@ -122,10 +122,10 @@ impl Recorded {
         let Source::Text(text) = env.source else {
             return Err("comes from valueFrom".to_owned());
         };
-        let mut recorded = Recorded { entries: BTreeMap::new(), length: 0, changed: false };
         if text.len() > LONGEST_VALUE {
             return Err("is longer than exec takes".to_owned());
         }
+        let mut recorded = Recorded { entries: BTreeMap::new(), length: 0, changed: false };
         let probers = probers::decode(text.as_bytes()).map_err(|error| error.to_string())?;
         for (key, prober) in probers.into_entries() {
             let prober = prober.map_err(|error| error.to_string())?;
@@ -174,6 +174,6 @@ impl Recorded {
     }
 
     pub fn encode(&self) -> String {
-        probers::join(self.entries.values().map(|(_, text)| text.as_str()))
+        probers::encode(self.entries.values().map(|(_, text)| text))
     }
 }
