@@ -25,8 +25,8 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// After the signal to stop: the time for everything.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// How often connections are looked over for those that wait too long.
-const SWEEP: Duration = Duration::from_secs(1);
+/// How often connections are looked over for those that wait too long, or let others wait.
+const SWEEP: Duration = Duration::from_millis(250);
 
 /// The pause after a failed accept(): for want of descriptors it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -163,7 +163,7 @@ impl Server {
             ticks.tick().await;
             self.reviews.close_overdue();
             self.status.close_overdue();
-            self.memory.close_unread();
+            self.memory.close_unread(Instant::now());
         }
     }
 }
