@@ -31,11 +31,11 @@ const MOST_HEAD: usize = 16 << 10;
 /// Requests at once on one connection: an API server opens another one beyond that.
 const STREAMS: u32 = 8;
 
-/// What a request may send ahead of our reading it: the review of a usual pod, whole.
-const WINDOW: u32 = 16 << 10;
+/// What a request may send ahead of our reading it. All that may be open send as much twice, and wait
+/// for memory: what is read to see that there is something, and what comes in its place.
+const WINDOW: u32 = 8 << 10;
 
-/// The same of all that are on a connection. A body that waits for memory leaves the others theirs. All
-/// connections that may be open send as much, and wait for memory.
+/// The same of all that are on a connection. A body that waits for memory leaves the others theirs.
 const CONNECTION_WINDOW: u32 = STREAMS * WINDOW;
 
 type Answer<B> = Result<Response<B>, Infallible>;

@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::authority::{Authority, NAME};
 use crate::client::{Connection, Http, config, review, tls};
-use crate::memory::{LIMIT, review_of};
+use crate::memory::{LIMIT, list, review_of};
 use crate::server::Server;
 
 /// An API server waits 5 s.
@@ -108,6 +108,33 @@ async fn a_large_body_that_waits_for_memory_stops_no_small_one_on_its_connection
     assert!(began.elapsed() >= AT_ONCE, "the large ones did not wait");
     let answers = timeout(IN_TIME, large.join_all()).await.expect("in time");
     assert_eq!(answers, [200; 3]);
+}
+
+/// Almost as many connections as may be open, on each as many requests as it takes, and of each as
+/// much as is taken of it before there is memory for it. Meanwhile some are read that unfold.
+#[tokio::test]
+async fn bodies_that_wait_for_memory_stay_within_the_limit() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    let body = Bytes::from(review_of(&list("[0]")));
+    let mut posts = JoinSet::new();
+    for _ in 0..250 {
+        let client = client(&server, &authority).await;
+        for _ in 0..8 {
+            let (mut client, request) = (client.clone(), request(body.clone()));
+            posts.spawn(async move { client.send_request(request).await });
+        }
+    }
+    let first_late = async {
+        while let Some(answer) = posts.join_next().await {
+            if answer.unwrap().unwrap().status() == 408 {
+                break;
+            }
+        }
+    };
+    timeout(LONG, first_late).await.expect("who waits too long is told so");
+    let peak = server.peak_memory();
+    assert!(peak < LIMIT, "{} MiB", peak >> 20);
 }
 
 /// More than there is room for, all of them begun before any of them ends.
