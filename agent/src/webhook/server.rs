@@ -31,10 +31,11 @@ const SWEEP: Duration = Duration::from_millis(250);
 /// The pause after a failed accept(): for want of descriptors it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// An API server has a few connections, and keeps an idle one for 90 s.
+/// An API server has a few connections, and keeps an idle one for 90 s. Each may hold 240 KiB in bodies
+/// that wait for memory.
 const REVIEWS: Bounds = Bounds {
-    open: 256,
-    waiting: 128,
+    open: 128,
+    waiting: 64,
     first_request: Duration::from_secs(7),
     next_request: Duration::from_secs(120),
 };

@@ -118,7 +118,7 @@ async fn bodies_that_wait_for_memory_stay_within_the_limit() {
     let server = Server::start(&authority);
     let body = Bytes::from(review_of(&list("[0]")));
     let mut posts = JoinSet::new();
-    for _ in 0..250 {
+    for _ in 0..125 {
         let client = client(&server, &authority).await;
         for _ in 0..8 {
             let (mut client, request) = (client.clone(), request(body.clone()));
