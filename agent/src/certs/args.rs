@@ -35,8 +35,8 @@ pub struct CertsArgs {
           value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub days: u16,
 
-    /// An existing Secret of an earlier run, in YAML or JSON, whose CA is kept; `-` reads stdin. The
-    /// other flags have to be those of that run
+    /// An existing Secret of an earlier run, in YAML or JSON, whose CA is kept; `-` reads stdin.
+    /// --namespace, --service and --secret have to be those of that run
     #[arg(long, value_name = "FILE")]
     pub renew: Option<PathBuf>,
 }

@@ -142,6 +142,8 @@ fn container_name(text: &str) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
     use super::*;
 
     #[test]
@@ -162,6 +164,17 @@ mod tests {
             let candidate = address.map(|address| address.candidates()[0].to_string());
             assert_eq!(candidate.as_deref(), first, "{text:?}");
             assert!(address.is_none_or(|address| address.to_string() == text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_image_is_no_agent() {
+        for (image, taken) in [("", None), ("agent:1", Some("agent:1"))] {
+            let args = ["--tls-cert", "c", "--tls-key", "k", "--agent-image", image];
+            let command = WebhookArgs::augment_args(Command::new("webhook").no_binary_name(true));
+            let matches = command.try_get_matches_from(args).unwrap();
+            let args = WebhookArgs::from_arg_matches(&matches).unwrap();
+            assert_eq!(args.options().agent_image.as_deref(), taken);
         }
     }
 

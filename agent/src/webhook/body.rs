@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 use tokio::sync::SemaphorePermit;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Interval, interval, timeout};
 
 use super::memory::{Memory, Share};
 
@@ -64,7 +64,7 @@ impl Memory {
             return Err(discard(body, 0).await);
         }
         let share = self.share(length);
-        let mut sender = Sender { share, took: Duration::ZERO };
+        let mut sender = Sender::new(share);
         let mut received = Received { bytes: Vec::new(), share, memory: None };
         while let Some(data) = sender.next(&mut body).await? {
             if received.bytes.len() + data.len() > LARGEST {
@@ -85,22 +85,35 @@ impl Memory {
 struct Sender<'a> {
     share: &'a Share,
     took: Duration,
+    looks: Interval,
 }
 
-impl Sender<'_> {
-    /// The next piece; `None` at the end.
-    async fn next(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
+impl<'a> Sender<'a> {
+    fn new(share: &'a Share) -> Self {
+        Self { share, took: Duration::ZERO, looks: interval(LOOK) }
+    }
+
+    /// The next piece; `None` at the end. What is there is taken, however long it took.
+    async fn next<B>(&mut self, body: &mut B) -> Result<Option<Bytes>, Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         let began = Instant::now();
         loop {
-            let frame = timeout(LOOK, body.frame()).await;
-            if self.took + began.elapsed() > SLOWEST_IN_NEED && self.share.is_scarce() {
-                return Err(Refusal::TooSlow);
-            }
-            let Ok(frame) = frame else { continue };
-            let Some(frame) = frame else { return Ok(None) };
-            if let Ok(data) = frame.map_err(|_| Refusal::Broken)?.into_data() {
-                self.took += began.elapsed();
-                return Ok(Some(data));
+            tokio::select! {
+                biased;
+                frame = body.frame() => {
+                    let Some(frame) = frame else { return Ok(None) };
+                    if let Ok(data) = frame.map_err(|_| Refusal::Broken)?.into_data() {
+                        self.took += began.elapsed();
+                        return Ok(Some(data));
+                    }
+                }
+                _ = self.looks.tick() => {
+                    if self.took + began.elapsed() > SLOWEST_IN_NEED && self.share.is_scarce() {
+                        return Err(Refusal::TooSlow);
+                    }
+                }
             }
         }
     }
@@ -114,4 +127,43 @@ async fn discard(mut body: Incoming, mut length: usize) -> Refusal {
         }
     }
     Refusal::TooLarge
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use http_body_util::Full;
+    use hyper::body::Frame;
+
+    use super::*;
+
+    /// Of which nothing more comes.
+    struct Stalled;
+
+    impl Body for Stalled {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn who_was_slow_loses_what_is_not_whole_and_only_that() {
+        let memory = Memory::new();
+        let share = memory.share(LARGEST);
+        let _all = share.body(3 * LARGEST).await;
+        let slow = || Sender { took: SLOWEST_IN_NEED * 2, ..Sender::new(share) };
+        let (mut sender, mut body) = (slow(), Full::from("the rest"));
+        assert_eq!(sender.next(&mut body).await, Ok(Some(Bytes::from("the rest"))));
+        assert_eq!(sender.next(&mut body).await, Ok(None));
+        assert_eq!(slow().next(&mut Stalled).await, Err(Refusal::TooSlow));
+    }
 }

@@ -41,15 +41,22 @@ pub struct Contents {
 pub struct Pair {
     /// For the handshake.
     pub certified: Arc<CertifiedKey>,
-    /// When the last certificate of the chain begins to be valid.
+    /// When clients take it.
+    pub validity: Validity,
+}
+
+/// When all certificates of a chain are valid.
+#[derive(Clone, Copy, Debug)]
+pub struct Validity {
+    /// When the last of them begins to be.
     pub begins: OffsetDateTime,
-    /// When the first certificate of the chain expires.
+    /// When the first of them expires.
     pub expires: OffsetDateTime,
 }
 
-impl Pair {
-    /// Why clients do not take it now.
-    pub fn invalid(&self, now: OffsetDateTime) -> Option<String> {
+impl Validity {
+    /// Why clients do not take the chain now.
+    pub fn problem(&self, now: OffsetDateTime) -> Option<String> {
         if self.expires <= now {
             Some(format!("expired at {}", timestamp(self.expires)))
         } else if now < self.begins {
@@ -57,6 +64,27 @@ impl Pair {
         } else {
             None
         }
+    }
+}
+
+impl Validity {
+    fn of(chain: &[CertificateDer<'_>]) -> Result<Self, String> {
+        let all = chain.iter().map(Self::of_one).collect::<Result<Vec<_>, _>>()?;
+        let both = |a: Self, b: Self| Self {
+            begins: a.begins.max(b.begins),
+            expires: a.expires.min(b.expires),
+        };
+        all.into_iter().reduce(both).ok_or_else(|| "no certificate in PEM in it".to_owned())
+    }
+
+    fn of_one(certificate: &CertificateDer<'_>) -> Result<Self, String> {
+        let (_, certificate) = X509Certificate::from_der(certificate)
+            .map_err(|error| format!("no X.509 certificate: {error}"))?;
+        let validity = certificate.validity();
+        Ok(Self {
+            begins: validity.not_before.to_datetime(),
+            expires: validity.not_after.to_datetime(),
+        })
     }
 }
 
@@ -91,15 +119,14 @@ impl Files {
         let chain = CertificateDer::pem_slice_iter(&contents.certificate)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| self.about_certificate(&pem_problem(&error, "certificate")))?;
-        let (begins, expires) =
-            validity(&chain).map_err(|problem| self.about_certificate(&problem))?;
+        let validity = Validity::of(&chain).map_err(|problem| self.about_certificate(&problem))?;
         let key = PrivateKeyDer::from_pem_slice(&contents.key)
             .map_err(|error| self.about_key(&pem_problem(&error, "private key")))?;
         let certified =
             CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| {
                 self.about_key(&format!("cannot be used with the certificate: {error}"))
             })?;
-        Ok(Pair { certified: Arc::new(certified), begins, expires })
+        Ok(Pair { certified: Arc::new(certified), validity })
     }
 
     /// A line that names the flag and the file.
@@ -127,22 +154,6 @@ fn pem_problem(error: &pem::Error, what: &str) -> String {
         pem::Error::NoItemsFound => format!("no {what} in PEM in it"),
         other => format!("no {what} in PEM: {other}"),
     }
-}
-
-/// From when until when.
-type Times = (OffsetDateTime, OffsetDateTime);
-
-/// When all of a chain's certificates are valid.
-fn validity(chain: &[CertificateDer<'_>]) -> Result<Times, String> {
-    let of_one = |certificate: &CertificateDer<'_>| {
-        let (_, certificate) = X509Certificate::from_der(certificate)
-            .map_err(|error| format!("no X.509 certificate: {error}"))?;
-        let validity = certificate.validity();
-        Ok((validity.not_before.to_datetime(), validity.not_after.to_datetime()))
-    };
-    let all = chain.iter().map(of_one).collect::<Result<Vec<_>, String>>()?;
-    let both = |a: Times, b: Times| (a.0.max(b.0), a.1.min(b.1));
-    all.into_iter().reduce(both).ok_or_else(|| "no certificate in PEM in it".to_owned())
 }
 
 #[cfg(test)]
@@ -174,7 +185,7 @@ mod tests {
             // Opened once it is read.
             let mut pipe = File::options().write(true).open(pipe).unwrap();
             fs::rename(next, data).unwrap();
-            pipe.write_all(b"new key").unwrap();
+            pipe.write_all(b"old key").unwrap();
         });
         let files =
             Files { certificate: path("data").join("tls.crt"), key: path("data").join("tls.key") };

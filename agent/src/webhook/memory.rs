@@ -1,15 +1,12 @@
 //! The memory for what clients send and do not end, and for what they are sent and do not read. It is
 //! shared out by the size of a body, so that large ones never keep small ones waiting.
 
-use std::collections::BTreeMap;
-use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use hyper::body::Bytes;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-use tokio::time::{Instant, interval};
+use tokio::time::Instant;
 
 use super::body::LARGEST;
 
@@ -19,11 +16,8 @@ const SMALL: usize = 64 << 10;
 /// The time that an answer has to be read.
 const UNREAD: Duration = Duration::from_secs(10);
 
-/// The same while others wait for memory.
+/// The same while none is left for others.
 const UNREAD_IN_NEED: Duration = Duration::from_millis(500);
-
-/// How often those who wait look for such answers.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Bytes to a permit.
 const UNIT: usize = 1024;
@@ -37,33 +31,25 @@ pub struct Memory {
 /// A part, for bodies of one size and their answers.
 pub struct Share {
     bodies: Semaphore,
-    /// Those that wait for memory, bodies or answers.
-    wanting: AtomicUsize,
     /// For one answer: the others are made once that one has found memory.
     turn: Semaphore,
-    answers: Arc<Answers>,
+    answers: Arc<Semaphore>,
+    /// What `answers` has in all: one that is larger takes it all.
+    most_answers: u32,
+    unread: Mutex<Vec<Weak<Unread>>>,
 }
 
-/// The answers that are not yet sent.
-struct Answers {
-    size: usize,
-    free: Arc<Semaphore>,
-    unread: Mutex<Unread>,
-}
-
-#[derive(Default)]
+/// That an answer is not yet sent.
 struct Unread {
-    count: u64,
-    /// Oldest first.
-    answers: BTreeMap<u64, (Instant, Arc<Notify>)>,
+    since: Instant,
+    reader: Arc<Notify>,
 }
 
 /// An answer, until its last byte is sent.
 struct Answer {
     text: String,
-    number: u64,
-    all: Arc<Answers>,
     _memory: OwnedSemaphorePermit,
+    _unread: Arc<Unread>,
 }
 
 impl Memory {
@@ -78,9 +64,9 @@ impl Memory {
     }
 
     /// Closes the connections of those who take too long to read an answer.
-    pub fn close_unread(&self) {
-        self.small.answers.close_unread(UNREAD);
-        self.large.answers.close_unread(UNREAD);
+    pub fn close_unread(&self, now: Instant) {
+        self.small.close_unread(now);
+        self.large.close_unread(now);
     }
 }
 
@@ -88,25 +74,22 @@ impl Share {
     fn new(bodies: usize, answers: usize) -> Self {
         Self {
             bodies: Semaphore::new(bodies / UNIT),
-            wanting: AtomicUsize::new(0),
             turn: Semaphore::new(1),
-            answers: Arc::new(Answers {
-                size: answers,
-                free: Arc::new(Semaphore::new(answers / UNIT)),
-                unread: Mutex::default(),
-            }),
+            answers: Arc::new(Semaphore::new(answers / UNIT)),
+            most_answers: permits(answers),
+            unread: Mutex::default(),
         }
     }
 
     /// Waits for the memory of a whole body. Whoever had a part of it could wait for others that have
     /// a part.
     pub async fn body(&self, length: usize) -> Option<SemaphorePermit<'_>> {
-        self.in_need(self.bodies.acquire_many(permits(length))).await.ok()
+        self.bodies.acquire_many(permits(length)).await.ok()
     }
 
-    /// Whether anybody waits for memory.
+    /// Whether a body would have to wait. Whoever waits already has been given what was left.
     pub fn is_scarce(&self) -> bool {
-        self.wanting.load(Relaxed) > 0
+        self.bodies.available_permits() == 0
     }
 
     /// Waits until an answer may be made.
@@ -117,48 +100,26 @@ impl Share {
     /// Waits for the memory of an answer, which holds it until it is sent. `reader` is told when that
     /// takes too long.
     pub async fn answer(&self, text: String, reader: &Arc<Notify>) -> Bytes {
-        let all = Arc::clone(&self.answers);
-        let permits = permits(text.len().min(all.size));
-        let memory = self.in_need(Arc::clone(&all.free).acquire_many_owned(permits)).await;
+        let permits = permits(text.len()).min(self.most_answers);
+        let memory = Arc::clone(&self.answers).acquire_many_owned(permits).await;
         // The semaphore is never closed.
         let Ok(memory) = memory else { return Bytes::from(text) };
-        let number = all.add(reader);
-        Bytes::from_owner(Answer { text, number, all, _memory: memory })
+        let unread = Arc::new(Unread { since: Instant::now(), reader: Arc::clone(reader) });
+        self.unread().push(Arc::downgrade(&unread));
+        Bytes::from_owner(Answer { text, _memory: memory, _unread: unread })
     }
-}
 
-impl Share {
-    /// Waits, and meanwhile closes the connections of those who do not read.
-    async fn in_need<T>(&self, free: impl Future<Output = T>) -> T {
-        let mut free = pin!(free);
-        let _wanting = Wanting::new(&self.wanting);
-        let mut looks = interval(LOOK);
-        loop {
-            tokio::select! {
-                biased;
-                free = &mut free => return free,
-                _ = looks.tick() => self.answers.close_unread(UNREAD_IN_NEED),
-            }
-        }
-    }
-}
-
-impl Answers {
-    fn add(&self, reader: &Arc<Notify>) -> u64 {
+    fn close_unread(&self, now: Instant) {
+        let in_need = self.answers.available_permits() == 0;
+        let most = if in_need { UNREAD_IN_NEED } else { UNREAD };
         let mut unread = self.unread();
-        unread.count += 1;
-        let number = unread.count;
-        unread.answers.insert(number, (Instant::now(), Arc::clone(reader)));
-        number
+        unread.retain(|answer| answer.strong_count() > 0);
+        let old = |answer: &Arc<Unread>| now.duration_since(answer.since) >= most;
+        let old = unread.iter().filter_map(Weak::upgrade).filter(old);
+        old.for_each(|answer| answer.reader.notify_one());
     }
 
-    fn close_unread(&self, most: Duration) {
-        let unread = self.unread();
-        let old = unread.answers.values().take_while(|(since, _)| since.elapsed() >= most);
-        old.for_each(|(_, reader)| reader.notify_one());
-    }
-
-    fn unread(&self) -> MutexGuard<'_, Unread> {
+    fn unread(&self) -> MutexGuard<'_, Vec<Weak<Unread>>> {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -169,29 +130,81 @@ impl AsRef<[u8]> for Answer {
     }
 }
 
-impl Drop for Answer {
-    fn drop(&mut self) {
-        self.all.unread().answers.remove(&self.number);
-    }
-}
-
-/// Counts who waits, also one who gives up.
-struct Wanting<'a>(&'a AtomicUsize);
-
-impl<'a> Wanting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Wanting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
 /// Nothing here is as large as `u32::MAX` of them.
 fn permits(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SIZE: usize = 8 * UNIT;
+
+    /// Asks for it, and gives up; whether there was need to.
+    async fn waits<T>(asks: impl Future<Output = T>) -> bool {
+        timeout(Duration::ZERO, asks).await.is_err()
+    }
+
+    fn answer() -> String {
+        "x".repeat(SIZE)
+    }
+
+    /// Whether the connection of the reader is closed so long from now.
+    async fn closes(share: &Share, reader: &Notify, later: Duration) -> bool {
+        share.close_unread(Instant::now() + later);
+        !waits(reader.notified()).await
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_for_the_memory_of_a_body_leaves_none_behind() {
+        let share = Share::new(SIZE, SIZE);
+        let held = share.body(SIZE / 2).await;
+        assert!(!share.is_scarce());
+        let mut large = Box::pin(share.body(SIZE));
+        assert!(waits(&mut large).await);
+        assert!(share.is_scarce() && waits(share.body(UNIT)).await);
+        drop(large);
+        assert!(!share.is_scarce());
+        drop(held);
+        assert!(!waits(share.body(SIZE)).await);
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_for_the_turn_leaves_it_to_the_next() {
+        let share = Share::new(SIZE, SIZE);
+        let held = share.turn().await;
+        assert!(waits(share.turn()).await);
+        drop(held);
+        assert!(!waits(share.turn()).await);
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_for_the_memory_of_an_answer_leaves_none_behind() {
+        let (share, reader) = (Share::new(SIZE, SIZE), Arc::default());
+        let unread = share.answer(answer(), &reader).await;
+        assert!(waits(share.answer("x".to_owned(), &reader)).await);
+        drop(unread);
+        assert_eq!(share.answer(answer() + "larger than all", &reader).await.len(), SIZE + 15);
+        assert!(!waits(share.answer(answer(), &reader)).await);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_closed_sooner_while_no_memory_is_left() {
+        let (share, reader) = (Share::new(SIZE, SIZE), Arc::default());
+        let unread = share.answer("x".to_owned(), &reader).await;
+        // Of no use to a body.
+        let _body = share.body(SIZE).await;
+        assert!(!closes(&share, &reader, UNREAD / 2).await);
+        assert!(closes(&share, &reader, UNREAD).await);
+        let mut other = Box::pin(share.answer(answer(), &reader));
+        assert!(waits(&mut other).await);
+        assert!(!closes(&share, &reader, UNREAD_IN_NEED / 2).await);
+        assert!(closes(&share, &reader, UNREAD_IN_NEED).await);
+        drop(unread);
+        assert!(!waits(other).await);
+        assert!(!closes(&share, &reader, UNREAD).await, "all of it was sent");
+    }
 }

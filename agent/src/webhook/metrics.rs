@@ -56,7 +56,7 @@ impl Metrics {
         count(&self.warnings, Cause::ALL.iter().position(|cause| *cause == warning.cause));
     }
 
-    /// A body was no review, or too large, or did not come in time.
+    /// A body was no review, or too large, or did not come in time; or no memory was free for its answer.
     pub fn refused(&self) {
         self.refused.fetch_add(1, Relaxed);
     }

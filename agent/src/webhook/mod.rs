@@ -2,7 +2,7 @@
 //!
 //! | port | request | answer |
 //! |---|---|---|
-//! | `--listen`, TLS | `POST /mutate` | an AdmissionReview; 400, 408 or 413 and the reason where the body is none |
+//! | `--listen`, TLS | `POST /mutate` | an AdmissionReview; 400, 408 or 413 and the reason where the body is none; 503 where there is no memory for the answer |
 //! | | another method there | 405 |
 //! | | anything else | 404 |
 //! | `--metrics-listen` | `GET /healthz` | 200 |

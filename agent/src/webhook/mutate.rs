@@ -1,6 +1,8 @@
 //! One review: read, answered, counted, logged.
 
+use std::mem::take;
 use std::sync::Arc;
+use std::time::Duration;
 
 use app_health_webhook::admission::{Admission, Outcome, SPEAKER, admit};
 use http_body_util::Full;
@@ -10,7 +12,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use log::Level;
 use serde_json::json;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::body::{LARGEST, Received, Refusal};
 use super::server::Server;
@@ -19,8 +21,16 @@ use crate::logger;
 /// Characters of a DNS name.
 const LONGEST_NAME: usize = 253;
 
+/// The time that a review which has been read may wait for memory. An API server waits 5 s for all of it.
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
+
 /// Where the API server sends reviews.
 const PATH: &str = "/mutate";
+
+type Reviewed = Response<Full<Bytes>>;
+
+/// The status and the reason.
+type Refused = (StatusCode, String);
 
 impl Server {
     /// The answer to any request on the port of the reviews. `reader` is told when the client takes
@@ -48,30 +58,37 @@ impl Server {
         response
     }
 
-    async fn admit(
+    async fn admit(&self, body: Incoming, reader: &Arc<Notify>) -> Result<Reviewed, Refused> {
+        let received = self.memory.read(body).await.map_err(describe)?;
+        timeout(LONGEST_WAIT, self.answer(received, reader)).await.unwrap_or_else(|_| {
+            let reason = "no memory was free for the answer in time".to_owned();
+            Err((StatusCode::SERVICE_UNAVAILABLE, reason))
+        })
+    }
+
+    async fn answer(
         &self,
-        body: Incoming,
+        received: Received<'_>,
         reader: &Arc<Notify>,
-    ) -> Result<Response<Full<Bytes>>, (StatusCode, String)> {
-        let Received { bytes, share, memory } = self.memory.read(body).await.map_err(describe)?;
+    ) -> Result<Reviewed, Refused> {
+        let Received { bytes, share, memory } = received;
         let _turn = share.turn().await;
-        let admission = admit(&bytes, &self.options)
+        let mut admission = admit(&bytes, &self.options)
             .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
         drop((bytes, memory));
-        let body = share.answer(self.admitted(admission), reader).await;
+        let body = share.answer(take(&mut admission.body), reader).await;
+        self.admitted(&admission);
         let mut response = Response::new(Full::new(body));
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(CONTENT_TYPE, json);
         Ok(response)
     }
 
-    /// The text of the answer.
-    fn admitted(&self, admission: Admission) -> String {
-        self.metrics.admitted(&admission);
+    fn admitted(&self, admission: &Admission) {
+        self.metrics.admitted(admission);
         if admission.outcome == Outcome::Patched {
-            log(&admission);
+            log(admission);
         }
-        admission.body
     }
 
     fn refused(
@@ -83,7 +100,8 @@ impl Server {
         self.metrics.refused();
         log::warn!("{}: {reason}", status.as_u16());
         let mut response = text(status, reason);
-        if status != StatusCode::BAD_REQUEST && version < Version::HTTP_2 {
+        let whole = [StatusCode::BAD_REQUEST, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
+        if !whole && version < Version::HTTP_2 {
             // The rest of its body may still come.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -91,7 +109,7 @@ impl Server {
     }
 }
 
-fn describe(refusal: Refusal) -> (StatusCode, String) {
+fn describe(refusal: Refusal) -> Refused {
     match refusal {
         Refusal::TooLarge => {
             let reason = format!("the body is larger than {} MiB", LARGEST >> 20);

@@ -11,7 +11,7 @@ use rustls::version::{TLS12, TLS13};
 use time::OffsetDateTime;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::certificate::{Contents, Files, Pair};
+use super::certificate::{Contents, Files, Pair, Validity};
 use super::expiry::Notices;
 use super::metrics::Metrics;
 
@@ -33,11 +33,12 @@ impl ResolvesServerCert for Current {
 pub struct Rotation {
     files: Files,
     current: Arc<Current>,
-    /// What was read last, whether it is served with or not.
-    seen: Result<Contents, String>,
-    begins: OffsetDateTime,
-    expires: OffsetDateTime,
+    /// Of the pair that is served with.
+    contents: Contents,
+    validity: Validity,
     notices: Notices,
+    /// Why the files hold no replacement, as it was logged.
+    problem: Option<String>,
 }
 
 impl Rotation {
@@ -48,16 +49,16 @@ impl Rotation {
     pub fn new(files: Files) -> Result<Self, String> {
         let contents = files.read()?;
         let pair = files.pair(&contents)?;
-        if let Some(problem) = pair.invalid(OffsetDateTime::now_utc()) {
+        let (now, validity) = (OffsetDateTime::now_utc(), pair.validity);
+        // The notices tell of one that has expired.
+        if let Some(problem) = validity.problem(now).filter(|_| now < validity.expires) {
             log::warn!(
                 "{}: served all the same, for want of another",
                 files.about_certificate(&problem)
             );
         }
-        let Pair { certified, begins, expires } = pair;
-        let current = Arc::new(Current(Mutex::new(certified)));
-        let notices = Notices::default();
-        Ok(Self { files, current, seen: Ok(contents), begins, expires, notices })
+        let current = Arc::new(Current(Mutex::new(pair.certified)));
+        Ok(Self { files, current, contents, validity, notices: Notices::default(), problem: None })
     }
 
     /// TLS 1.2 and 1.3, HTTP/2 preferred. Sessions are not resumed: an API server keeps its few
@@ -82,8 +83,9 @@ impl Rotation {
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            metrics.certificate_expires(self.expires.unix_timestamp());
-            if let Some(notice) = self.notices.due(OffsetDateTime::now_utc(), self.expires) {
+            let expires = self.validity.expires;
+            metrics.certificate_expires(expires.unix_timestamp());
+            if let Some(notice) = self.notices.due(OffsetDateTime::now_utc(), expires) {
                 log::warn!("{notice}");
             }
             ticks.tick().await;
@@ -92,35 +94,36 @@ impl Rotation {
     }
 
     fn look(&mut self) {
-        let read = self.files.read();
-        if read == self.seen {
-            return;
+        let problem = self.follow(OffsetDateTime::now_utc()).err();
+        if let Some(new) = problem.as_ref().filter(|_| problem != self.problem) {
+            log::error!("{new}; the certificate that was loaded stays");
         }
-        let pair = match &read {
-            Ok(contents) => self.files.pair(contents),
-            Err(problem) => Err(problem.clone()),
-        };
-        match pair.and_then(|pair| self.no_worse(pair, OffsetDateTime::now_utc())) {
-            Ok(pair) => self.replace(pair),
-            Err(problem) => log::error!("{problem}; the certificate that was loaded stays"),
-        }
-        self.seen = read;
+        self.problem = problem;
     }
 
-    /// A pair that clients do not take now is no replacement for one that they take.
-    fn no_worse(&self, pair: Pair, now: OffsetDateTime) -> Result<Pair, String> {
-        let valid = self.begins <= now && now < self.expires;
-        match pair.invalid(now).filter(|_| valid) {
-            Some(problem) => Err(self.files.about_certificate(&problem)),
-            None => Ok(pair),
+    /// Serves with what the files hold. Each look judges it anew: what clients do not take yet, they
+    /// take later.
+    fn follow(&mut self, now: OffsetDateTime) -> Result<(), String> {
+        let contents = self.files.read()?;
+        if contents == self.contents {
+            return Ok(());
         }
+        let pair = self.files.pair(&contents)?;
+        let (old, new) = (self.validity.problem(now), pair.validity.problem(now));
+        if let (None, Some(problem)) = (old, new) {
+            // No replacement for one that clients take.
+            return Err(self.files.about_certificate(&problem));
+        }
+        self.contents = contents;
+        self.replace(pair);
+        Ok(())
     }
 
     fn replace(&mut self, pair: Pair) {
         *self.current.0.lock().unwrap_or_else(PoisonError::into_inner) = pair.certified;
-        (self.begins, self.expires) = (pair.begins, pair.expires);
+        self.validity = pair.validity;
         self.notices = Notices::default();
-        let expires = crate::logger::timestamp(pair.expires);
+        let expires = crate::logger::timestamp(self.validity.expires);
         log::info!("new certificate, which expires at {expires}");
     }
 }

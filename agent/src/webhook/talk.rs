@@ -29,11 +29,14 @@ const CLOSE: Duration = Duration::from_secs(1);
 const MOST_HEAD: usize = 16 << 10;
 
 /// Requests at once on one connection: an API server opens another one beyond that.
-const STREAMS: u32 = 16;
+const STREAMS: u32 = 8;
 
-/// What a connection may send ahead of our reading it. All that may be open send as much, and wait for
-/// memory.
-const WINDOW: u32 = 64 << 10;
+/// What a request may send ahead of our reading it. All that may be open send as much twice, and wait
+/// for memory: what is read to see that there is something, and what comes in its place.
+const WINDOW: u32 = 8 << 10;
+
+/// The same of all that are on a connection. A body that waits for memory leaves the others theirs.
+const CONNECTION_WINDOW: u32 = STREAMS * WINDOW;
 
 type Answer<B> = Result<Response<B>, Infallible>;
 
@@ -79,7 +82,7 @@ impl Server {
         });
         let talk = http2::Builder::new(TokioExecutor::new())
             .max_concurrent_streams(STREAMS)
-            .initial_connection_window_size(WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_stream_window_size(WINDOW)
             .max_header_list_size(MOST_HEAD as u32)
             .serve_connection(TokioIo::new(tls), service);

@@ -21,7 +21,6 @@ mod memory;
 mod reviews;
 mod rotation;
 mod server;
-
 mod stalled;
 mod start;
 mod status;

@@ -17,7 +17,7 @@ const LENGTH: usize = 4_100_000;
 /// One more than there is room for.
 const AT_ONCE: usize = 5;
 
-fn list(item: &str) -> String {
+pub fn list(item: &str) -> String {
     format!("[{}{item}]", format!("{item},").repeat(LENGTH / (item.len() + 1) - 1))
 }
 

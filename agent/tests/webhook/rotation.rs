@@ -118,6 +118,26 @@ async fn one_that_is_not_valid_now_replaces_no_valid_one() {
     server.wait_for("tls.crt: is not valid before ");
     assert_eq!(server.log().matches("the certificate that was loaded stays").count(), 2);
     assert_eq!(served(&server, &authority).await, before);
+    // Seconds are the most exact that a certificate has.
+    let after = authority.swap_between(Duration::seconds(4), Duration::days(90));
+    server.wait_for("new certificate");
+    assert_eq!(served(&server, &authority).await, after);
+    // The same pair twice is the same problem, also when it is found at each look.
+    let said = server.log().matches("tls.crt: is not valid before ").count();
+    assert_eq!(said, 2, "{}", server.log());
+}
+
+/// The one that is to come, once the one that was is no more.
+#[tokio::test]
+async fn one_that_is_not_valid_yet_replaces_one_that_has_expired_since() {
+    let authority = Authority::new();
+    authority.swap(Duration::seconds(4));
+    let server = Server::start(&authority);
+    authority.swap_between(Duration::hours(1), Duration::days(90));
+    server.wait_for("tls.crt: is not valid before ");
+    server.wait_for("new certificate");
+    let error = Connection::open(&server, &authority, Http::Two).await.err().unwrap();
+    assert!(matches!(error, Failure::NotSent(error) if error.contains("not valid yet")));
 }
 
 #[tokio::test]
@@ -125,8 +145,8 @@ async fn one_that_has_expired_is_served_where_there_is_no_other() {
     let authority = Authority::new();
     authority.swap(-Duration::hours(2));
     let server = Server::start(&authority);
-    server.wait_for("tls.crt: expired at ");
     server.wait_for("warning: the certificate expired at");
+    assert_eq!(server.log().matches("expired at").count(), 1, "{}", server.log());
     authority.swap(-Duration::hours(1));
     server.wait_for("new certificate");
     let error = Connection::open(&server, &authority, Http::Two).await.err().unwrap();
