@@ -71,6 +71,14 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    fn proxy_replace_header_map_value(
+        kind: MapType,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_remove_header_map_value(kind: MapType, key: *const u8, key_size: usize) -> u32;
     fn proxy_get_property(
         path: *const u8,
         path_size: usize,
@@ -226,6 +234,21 @@ pub fn header(kind: MapType, name: &str) -> Option<Vec<u8>> {
     take(|data, size| unsafe {
         proxy_get_header_map_value(kind, name.as_ptr(), name.len(), data, size)
     })
+}
+
+/// Sets one header, in the place of all that have its name.
+pub fn set_header(kind: MapType, name: &[u8], value: &[u8]) -> bool {
+    // SAFETY: the host reads both during the call only.
+    let status = unsafe {
+        proxy_replace_header_map_value(kind, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    };
+    status == OK
+}
+
+/// Removes all headers of that name.
+pub fn remove_header(kind: MapType, name: &[u8]) -> bool {
+    // SAFETY: the host reads `name` during the call only.
+    unsafe { proxy_remove_header_map_value(kind, name.as_ptr(), name.len()) == OK }
 }
 
 /// A property; the parts of its path are separated by NUL.

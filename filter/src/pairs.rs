@@ -30,8 +30,8 @@ impl Pairs {
 
     /// The first value of a header.
     #[inline(never)]
-    pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
+    pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 }
 
@@ -69,8 +69,8 @@ mod tests {
         let written: &[(&[u8], &[u8])] = &[(b":path", b"/"), (b"a", b""), (b"a", b"\xff\0x")];
         let pairs = Pairs::new(serialize(written));
         assert_eq!(pairs.iter().collect::<Vec<_>>(), written);
-        assert_eq!(pairs.get("a"), Some(&b""[..]));
-        assert_eq!(pairs.get("b"), None);
+        assert_eq!(pairs.get(b"a"), Some(&b""[..]));
+        assert_eq!(pairs.get(b"b"), None);
     }
 
     #[test]

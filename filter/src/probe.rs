@@ -40,7 +40,7 @@ impl Probe {
             Lookup::Found(entry) => entry,
             Lookup::NotFound(outcome) => return Err(outcome),
         };
-        if !matches!(client.get(":method"), Some(b"GET" | b"HEAD")) {
+        if !matches!(client.get(b":method"), Some(b"GET" | b"HEAD")) {
             return Err(Outcome { status: 405, reason: "a probe is a GET or HEAD".into() });
         }
         if has_body {
@@ -57,7 +57,6 @@ impl Probe {
             client,
             pod,
             status_port,
-            started: host::now(),
             stage: Stage::Start,
             call: 0,
             outcome: None,
@@ -243,7 +242,7 @@ impl Probe {
         let Some(client) = host::headers(MapType::HttpRequestHeaders) else {
             return Action::Continue;
         };
-        let target = client.get(":path").unwrap_or_default();
+        let target = client.get(b":path").unwrap_or_default();
         let path = target.split(|b| *b == b'?').next().unwrap_or_default().to_vec();
         if !is_ours(&path) {
             return Action::Continue;
@@ -290,9 +289,9 @@ impl Probe {
         action
     }
 
-    /// The request is over.
-    pub fn on_log(&mut self) {
-        if let Some(run) = self.run.take() {
+    /// Logs what it came to.
+    pub fn log(&self) {
+        if let Some(run) = &self.run {
             run.log();
         }
     }

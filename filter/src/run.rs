@@ -51,8 +51,6 @@ pub struct Run {
     /// The pod's address, which is asked.
     pub pod: Address,
     pub status_port: u16,
-    /// Nanoseconds.
-    pub started: u64,
     pub stage: Stage,
     /// The token of the dispatched call that is awaited, if one is.
     pub call: u32,
@@ -88,15 +86,16 @@ impl Run {
     pub fn start_http(&mut self, http: &Http) -> Result<Action, Outcome> {
         let destination = self.pod.at(http.port);
         let state = grpc::filter_state(DESTINATION_STATE, &destination);
-        let own_proto = request::has_forwarded_proto(&self.client);
-        let route = match (http.https, own_proto) {
-            (false, false) => "http",
-            (false, true) => "http+xfp",
-            (true, false) => "https",
-            (true, true) => "https+xfp",
+        let own_proto = request::own_forwarded_proto(&self.client);
+        let route = match (http.https, own_proto.is_some()) {
+            // The route of all that have a destination.
+            (false, false) => None,
+            (false, true) => Some("http+xfp"),
+            (true, false) => Some("https"),
+            (true, true) => Some("https+xfp"),
         };
         let set = host::call_foreign_function("set_envoy_filter_state", &state)
-            && host::set_property(ROUTE_PROPERTY, route)
+            && route.is_none_or(|route| host::set_property(ROUTE_PROPERTY, route))
             && (!self.is_hook() || host::set_property(HOOK_PROPERTY, ""));
         if !set {
             return Err(Outcome::unreached(with_cause("Envoy does not take", &destination)));
@@ -110,9 +109,13 @@ impl Run {
             authorization: authorization.as_deref(),
         };
         let timeout = self.entry.timeout_ms.to_string();
-        let mut headers = line.headers(&self.client);
-        headers.push((ROUTER_TIMEOUT_HEADER, timeout.as_bytes()));
-        if !host::set_headers(MapType::HttpRequestHeaders, &headers) {
+        let mut changes = line.changes(&self.client, own_proto);
+        changes.push((ROUTER_TIMEOUT_HEADER, Some(timeout.as_bytes())));
+        let taken = changes.into_iter().all(|(name, value)| match value {
+            Some(value) => host::set_header(MapType::HttpRequestHeaders, name, value),
+            None => host::remove_header(MapType::HttpRequestHeaders, name),
+        });
+        if !taken {
             return Err(Outcome::unreached("Envoy does not take the probe's headers"));
         }
         self.stage = Stage::Routed;
@@ -122,7 +125,7 @@ impl Run {
     #[inline(never)]
     pub fn start_tcp(&mut self, port: u16, cluster: &str) -> Result<Action, Outcome> {
         let path = tcp_check::path(&self.pod.ip, port);
-        let timeout = self.remaining()?;
+        let timeout = self.entry.timeout();
         let millis = timeout.as_millis() as u32;
         let for_agent = millis.saturating_sub(AGENT_MARGIN_MS.min(millis / 2)).to_string();
         let mut headers: Vec<(&[u8], &[u8])> = vec![
@@ -164,7 +167,7 @@ impl Run {
     ) -> Result<Action, Outcome> {
         let destination = self.pod.at(port);
         let mut metadata = vec![(DESTINATION_HEADER, destination.as_bytes())];
-        if let Some(agent) = self.client.get("user-agent") {
+        if let Some(agent) = self.client.get(b"user-agent") {
             metadata.push((b"user-agent", agent));
         }
         self.call = host::dispatch_grpc(
@@ -172,7 +175,7 @@ impl Run {
             ("grpc.health.v1.Health", "Check"),
             &metadata,
             &grpc::health_request(service),
-            self.remaining()?,
+            self.entry.timeout(),
         )
         .ok_or_else(|| Outcome::unreached("grpc: the check cannot be sent"))?;
         self.stage = Stage::Grpc;
@@ -189,7 +192,7 @@ impl Run {
     }
 
     fn authority(&self, http: &Http) -> Vec<u8> {
-        let client = self.client.get(":authority").unwrap_or_default();
+        let client = self.client.get(b":authority").unwrap_or_default();
         let own: &[&Address] = if http.has_host { &[] } else { &[&self.local, &self.pod] };
         request::authority(client, own, self.status_port, http.port)
     }
@@ -216,8 +219,8 @@ impl Run {
             https: hop.is_https(),
             authorization: authorization.as_deref(),
         };
-        let own_referer = self.client.get("referer").is_some_and(|referer| !referer.is_empty());
-        let own_proto = request::has_forwarded_proto(&self.client);
+        let own_referer = self.client.get(b"referer").is_some_and(|referer| !referer.is_empty());
+        let own_proto = request::own_forwarded_proto(&self.client).is_some();
         let mut sent = line.headers(&self.client);
         sent.retain(|(name, _)| match *name {
             b"authorization" => authorized,
@@ -235,11 +238,14 @@ impl Run {
 
     /// What is left of the timeout, at least 1 ms; zero where there is no limit.
     fn remaining(&self) -> Result<Duration, Outcome> {
-        let limit = Duration::from_millis(self.entry.timeout_ms.into());
+        let limit = self.entry.timeout();
         if limit.is_zero() {
             return Ok(limit);
         }
-        let elapsed = Duration::from_nanos(host::now().saturating_sub(self.started));
+        let now = host::now();
+        let started = host::property("request\0time");
+        let started = started.and_then(|bytes| Some(u64::from_le_bytes(*bytes.first_chunk()?)));
+        let elapsed = Duration::from_nanos(now.saturating_sub(started.unwrap_or(now)));
         let left = limit.saturating_sub(elapsed);
         if left < Duration::from_millis(1) { Err(Outcome::timeout()) } else { Ok(left) }
     }

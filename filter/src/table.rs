@@ -5,6 +5,7 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::Cell;
+use core::time::Duration;
 
 use app_health_webhook::path::{Kind, ProbePath};
 use app_health_webhook::probers::{self, Handler, Prober, Scheme};
@@ -146,6 +147,11 @@ impl Entry {
         let timeout = if timeout == 0 && !kind.is_hook() { 1 } else { timeout };
         let timeout_ms = timeout.saturating_mul(1000);
         Some(Self { key, kind, check, timeout_ms, failing: Cell::new(false) })
+    }
+
+    /// For the whole check; zero: no limit.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms.into())
     }
 
     /// `container/readinessProbe`, for the log.

@@ -202,7 +202,9 @@ impl Host {
     /// A request comes in. Its stream has this id from then on.
     pub fn request(&mut self, request: Request) -> u32 {
         let id = self.state_mut().next_id();
-        let Request { headers, has_body, properties } = request;
+        let Request { headers, has_body, mut properties } = request;
+        let now = (self.state().now.as_nanos() as u64).to_le_bytes();
+        properties.entry("request.time".to_owned()).or_insert_with(|| now.to_vec());
         let count = headers.pairs().len() as u32;
         self.state_mut().streams.insert(id, Stream::new(headers, properties));
         self.call_for::<_, ()>(id, "proxy_on_context_create", (id, ROOT));

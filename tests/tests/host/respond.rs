@@ -185,7 +185,7 @@ impl Host {
         }
     }
 
-    /// Log, done, delete: the order of Envoy.
+    /// Envoy would log and be done before it deletes: the filter wants neither.
     pub(super) fn end(&mut self, id: u32, outcome: Outcome) {
         match &outcome {
             Outcome::Answer(answer) => {
@@ -195,11 +195,6 @@ impl Host {
             _ => drop(self.stream_mut(id).properties.remove("response.code")),
         }
         self.stream_mut(id).phase = Phase::Ended(outcome);
-        self.state_mut().logging = true;
-        self.call_for::<_, ()>(id, "proxy_on_log", (id,));
-        self.state_mut().logging = false;
-        let done: u32 = self.call_for(id, "proxy_on_done", (id,));
-        assert_eq!(done, 1, "proxy_on_done wants to go on: nothing would delete the context");
         self.call_for::<_, ()>(id, "proxy_on_delete", (id,));
         self.stream_mut(id).deleted = true;
     }

@@ -42,8 +42,6 @@ pub struct State {
     pub current: u32,
     /// What the maps and buffers of a callout show while its callback runs.
     pub call_answer: Option<CallAnswer>,
-    /// While the access log is written.
-    pub logging: bool,
     /// What the filter did that Envoy would object to, or that would break on the wire.
     pub violations: Vec<String>,
     last_id: u32,
@@ -70,7 +68,6 @@ impl State {
             callouts: BTreeMap::new(),
             current: 0,
             call_answer: None,
-            logging: false,
             violations: Vec::new(),
             last_id: 0,
             last_token: 0,

@@ -119,6 +119,11 @@ impl Stream {
         self.set_properties.get(path).map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
+    /// Which of the shipped routes it takes: those that ask for a property come first.
+    pub fn route(&self) -> String {
+        self.set_property("app_health").unwrap_or_else(|| "http".to_owned())
+    }
+
     pub fn details(&self) -> Option<String> {
         let details = self.properties.get("response.code_details")?;
         Some(String::from_utf8_lossy(details).into_owned())

@@ -11,6 +11,8 @@ pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     link_functions!(linker, "env":
         proxy_get_header_map_pairs(map, pairs_at, size_at),
         proxy_set_header_map_pairs(map, pairs_at, size),
+        proxy_replace_header_map_value(map, name_at, name_length, value_at, value_length),
+        proxy_remove_header_map_value(map, name_at, name_length),
         proxy_get_header_map_value(map, name_at, name_length, value_at, size_at),
         proxy_get_buffer_bytes(buffer, start, length, bytes_at, size_at),
         proxy_set_buffer_bytes(buffer, start, length, bytes_at, size),
@@ -22,7 +24,6 @@ pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 /// `None` where the filter cannot see the map in this callback.
 fn map(state: &mut State, map: Map) -> Option<&mut Headers> {
-    let logging = state.logging;
     match map {
         Map::CallHeaders => return state.call_answer.as_mut()?.headers.as_mut(),
         Map::CallTrailers => return state.call_answer.as_mut()?.trailers.as_mut(),
@@ -30,7 +31,7 @@ fn map(state: &mut State, map: Map) -> Option<&mut Headers> {
     }
     let stream = state.stream()?;
     match map {
-        Map::RequestHeaders => (stream.request_in_sight || logging).then_some(&mut stream.request),
+        Map::RequestHeaders => stream.request_in_sight.then_some(&mut stream.request),
         Map::ResponseHeaders => stream.response.as_mut(),
         Map::ResponseTrailers => stream.trailers.as_mut(),
         _ => None,
@@ -67,9 +68,36 @@ fn proxy_get_header_map_value(
 
 fn proxy_set_header_map_pairs(guest: &mut Guest, number: u32, pairs_at: u32, size: u32) -> Outcome {
     let pairs = decode_pairs(&guest.read(pairs_at, size)?)?;
+    change(guest, number, |headers| *headers = Headers::of(pairs))
+}
+
+fn proxy_replace_header_map_value(
+    guest: &mut Guest,
+    number: u32,
+    name_at: u32,
+    name_length: u32,
+    value_at: u32,
+    value_length: u32,
+) -> Outcome {
+    let name = guest.read(name_at, name_length)?;
+    let value = guest.read(value_at, value_length)?;
+    change(guest, number, |headers| headers.set(&name, &value))
+}
+
+fn proxy_remove_header_map_value(
+    guest: &mut Guest,
+    number: u32,
+    name_at: u32,
+    name_length: u32,
+) -> Outcome {
+    let name = guest.read(name_at, name_length)?;
+    change(guest, number, |headers| headers.remove(&name))
+}
+
+fn change(guest: &mut Guest, number: u32, change: impl FnOnce(&mut Headers)) -> Outcome {
     let state = guest.state();
     let headers = map(state, Map::of(number)?).ok_or(Status::BadArgument)?;
-    *headers = Headers::of(pairs);
+    change(headers);
     for line in headers.broken_lines() {
         state.violation(format!("a header that breaks the message: {line}"));
     }
