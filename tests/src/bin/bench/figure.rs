@@ -34,6 +34,8 @@ pub enum Unit {
     Microseconds,
     /// Events a second.
     PerSecond,
+    /// Of the processor.
+    Instructions,
 }
 
 /// What a figure should be.
@@ -103,6 +105,7 @@ impl Unit {
             Self::Milliseconds => "ms",
             Self::Microseconds => "µs",
             Self::PerSecond => "/s",
+            Self::Instructions => "instructions",
         }
     }
 
@@ -120,7 +123,7 @@ impl Unit {
             Self::Ratio => format!("{value:.3}"),
             Self::Mebibytes | Self::Milliseconds => format!("{value:.2}"),
             Self::Microseconds => format!("{value:.1}"),
-            Self::Bytes | Self::PerSecond => grouped(value.round() as u64),
+            Self::Bytes | Self::PerSecond | Self::Instructions => grouped(value.round() as u64),
         }
     }
 }

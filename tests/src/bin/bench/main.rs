@@ -7,6 +7,7 @@ mod allocator;
 mod args;
 mod bootstrap;
 mod certificate;
+mod counted;
 mod environment;
 mod figure;
 mod guards;

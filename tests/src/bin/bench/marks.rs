@@ -10,7 +10,7 @@ pub const PROBE_P50: Mark = AtMost(1.10);
 pub const PROBE_PROCESSOR_TIME: Mark = AtMost(1.15);
 /// A tcpSocket probe's throughput ÷ that of an httpGet probe.
 pub const TCP_THROUGHPUT: Mark = AtLeast(0.8);
-/// The processor time of a probe with many recorded ÷ with one.
+/// What Envoy does for a probe with many recorded ÷ with one.
 pub const RECORDED: Mark = Flat(0.03);
 /// The memory that the filter adds to Envoy ÷ what an empty one adds.
 pub const MEMORY: Mark = AtMost(1.1);

@@ -1,10 +1,12 @@
 //! What a probe costs: through the filter and, in the same Envoy, by a direct route to the same app.
 
 use std::net::SocketAddr;
+use std::thread;
 
-use app_health_tests::entries::{Entries, http, probe, tcp};
+use app_health_tests::entries::{Entries, http, probe, tcp, within};
 
 use crate::agent::Agent;
+use crate::counted::Counted;
 use crate::figure::{Figure, Unit};
 use crate::marks;
 use crate::nginx::Nginx;
@@ -13,7 +15,8 @@ use crate::stats::Spread;
 use crate::wrk::Wrk;
 use app_health_tests::usage::processor_time;
 
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 11;
+const ROUNDS_OF_MANY: usize = 9;
 const CONNECTIONS: [u32; 2] = [1, 16];
 const PATH: &str = "/healthz";
 const MANY: usize = 500;
@@ -39,6 +42,7 @@ struct Round {
 pub fn figures() -> Vec<Figure> {
     let app = Nginx::start();
     let mut figures = costs(app.addr);
+    figures.extend(instructions(app.addr));
     figures.extend(flatness(app.addr));
     figures
 }
@@ -107,21 +111,64 @@ fn ratios(connections: u32, rounds: &[&Round]) -> Vec<Figure> {
     ]
 }
 
+/// What Envoy does for a request, one at once, whatever else the machine is doing.
+fn instructions(app: SocketAddr) -> Vec<Figure> {
+    // Under callgrind the first ones take longer than a second.
+    let entries = Entries::default().probe("web", within(20, http(app, PATH)));
+    let envoy = Counted::start(|command| Sidecar::with_direct_routes_by(command, app, entries));
+    let [direct, empty] = envoy.sidecar().direct_urls(PATH);
+    let http = envoy.sidecar().url(&probe("web"));
+    let [direct, empty, http] = envoy.per_request([(&direct, 200), (&empty, 200), (&http, 200)]);
+    let ratio = |what: &str, value: f64| {
+        let what = format!("{what} ÷ Envoy's direct route: Envoy's instructions");
+        Figure::new(what, Spread::exact(value / direct), Unit::Ratio)
+    };
+    vec![
+        ratio("httpGet probe", http),
+        ratio("an empty filter", empty),
+        Figure::new(
+            "Envoy's direct route: Envoy's instructions outside the kernel",
+            Spread::exact(direct),
+            Unit::Instructions,
+        ),
+    ]
+}
+
 /// One Envoy with one recorded probe, one with many.
 fn flatness(app: SocketAddr) -> Vec<Figure> {
-    let one = Entries::default().probe("web", http(app, PATH));
+    let one = Entries::default().probe("web", within(20, http(app, PATH)));
     let name = |n: usize| format!("container-{n}");
     let many = (0..MANY).fold(one.clone(), |all, n| all.probe(&name(n), http(app, PATH)));
+    let [counted_one, counted_many] = thread::scope(|scope| {
+        [&one, &many]
+            .map(|entries| scope.spawn(|| instructions_of_any(entries.clone())))
+            .map(|counting| counting.join().expect("counted"))
+    });
     let one = Sidecar::start(Filter::Ours, one);
     let many = Sidecar::start(Filter::Ours, many);
-    [("recorded", probe("web")), ("not recorded", probe("unknown"))]
-        .map(|(which, path)| {
-            let rounds = (0..ROUNDS).map(|number| pair(&one, &many, &path, number));
-            let ratio = Spread::of(rounds.map(|(one, many)| many / one));
-            let what = format!("a path that is {which}, {MANY} probes ÷ 1: Envoy's processor time");
-            Figure::new(what, ratio, Unit::Ratio).mark(marks::RECORDED)
+    let paths = [("recorded", probe("web")), ("not recorded", probe("unknown"))];
+    let paths = paths.into_iter().enumerate();
+    paths
+        .flat_map(|(at, (which, path))| {
+            let what = format!("a path that is {which}, {MANY} probes ÷ 1");
+            let counted = Spread::exact(counted_many[at] / counted_one[at]);
+            let rounds = (0..ROUNDS_OF_MANY).map(|number| pair(&one, &many, &path, number));
+            let timed = Spread::of(rounds.map(|(one, many)| many / one));
+            [
+                Figure::new(format!("{what}: Envoy's instructions"), counted, Unit::Ratio)
+                    .mark(marks::RECORDED),
+                Figure::new(format!("{what}: Envoy's processor time"), timed, Unit::Ratio),
+            ]
         })
-        .into()
+        .collect()
+}
+
+/// For a probe that is recorded and for one that is not.
+fn instructions_of_any(entries: Entries) -> [f64; 2] {
+    let envoy = Counted::start(|command| Sidecar::start_by(command, Filter::Ours, entries));
+    let [recorded, unknown] =
+        [probe("web"), probe("unknown")].map(|path| envoy.sidecar().url(&path));
+    envoy.per_request([(&recorded, 200), (&unknown, 400)])
 }
 
 /// Envoy's processor time a request in both, in turn first the one, first the other.
