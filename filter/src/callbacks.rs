@@ -190,7 +190,7 @@ extern "C" fn proxy_on_grpc_close(_: u32, token: u32, status: u32) {
 }
 
 /// The request is over. What it came to is logged here, not in a `proxy_on_log` with a `proxy_on_done`
-/// after it: each call into the VM costs a probe 2,000 instructions, of the 123,000 of all the filter.
+/// after it: each call into the VM costs a probe 2,000 instructions or more.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(id: u32) {
     if let Some(Context::Probe(probe)) = CONTEXTS.take(id) {

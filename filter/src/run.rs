@@ -22,9 +22,11 @@ use crate::{grpc, host};
 /// The agent gets so much less than the filter waits, so that its reason arrives.
 const AGENT_MARGIN_MS: u32 = 50;
 
-/// The state that ORIGINAL_DST clusters take the destination from.
+/// The state that ORIGINAL_DST clusters take the destination from, and that the route of plain HTTP in
+/// the shipped configuration matches.
 const DESTINATION_STATE: &str = "envoy.network.transport_socket.original_dst_address";
-/// The property that the routes of the shipped configuration match, as `wasm.app_health`.
+/// The property that the other routes match, as `wasm.app_health`: those of HTTPS, and of probes with
+/// an `x-forwarded-proto` of their own.
 const ROUTE_PROPERTY: &str = "app_health";
 /// Set for lifecycle hooks: a body that breaks off is no failure.
 const HOOK_PROPERTY: &str = "app_health_hook";
@@ -86,8 +88,8 @@ impl Run {
     pub fn start_http(&mut self, http: &Http) -> Result<Action, Outcome> {
         let destination = self.pod.at(http.port);
         let state = grpc::filter_state(DESTINATION_STATE, &destination);
-        let own_proto = request::own_forwarded_proto(&self.client);
-        let route = match (http.https, own_proto.is_some()) {
+        let own_proto = request::own_forwarded_proto(&self.client).is_some();
+        let route = match (http.https, own_proto) {
             // The route of all that have a destination.
             (false, false) => None,
             (false, true) => Some("http+xfp"),
@@ -109,7 +111,8 @@ impl Run {
             authorization: authorization.as_deref(),
         };
         let timeout = self.entry.timeout_ms.to_string();
-        let mut changes = line.changes(&self.client, own_proto);
+        let mut changes = line.changes(&self.client);
+        // Set on every probe: a changed header is what has Envoy look for the route anew.
         changes.push((ROUTER_TIMEOUT_HEADER, Some(timeout.as_bytes())));
         let taken = changes.into_iter().all(|(name, value)| match value {
             Some(value) => host::set_header(MapType::HttpRequestHeaders, name, value),
@@ -220,12 +223,10 @@ impl Run {
             authorization: authorization.as_deref(),
         };
         let own_referer = self.client.get(b"referer").is_some_and(|referer| !referer.is_empty());
-        let own_proto = request::own_forwarded_proto(&self.client).is_some();
         let mut sent = line.headers(&self.client);
         sent.retain(|(name, _)| match *name {
             b"authorization" => authorized,
             b"referer" => own_referer,
-            b"x-forwarded-proto" => own_proto,
             _ => true,
         });
         sent.push((DESTINATION_HEADER, destination.as_bytes()));
@@ -245,6 +246,7 @@ impl Run {
         let now = host::now();
         let started = host::property("request\0time");
         let started = started.and_then(|bytes| Some(u64::from_le_bytes(*bytes.first_chunk()?)));
+        // Where Envoy did not say, a later hop would have all of it again.
         let elapsed = Duration::from_nanos(now.saturating_sub(started.unwrap_or(now)));
         let left = limit.saturating_sub(elapsed);
         if left < Duration::from_millis(1) { Err(Outcome::timeout()) } else { Ok(left) }

@@ -192,10 +192,21 @@ fn no_hop_by_hop_headers() {
 /// Without Envoy's own `x-forwarded-proto` no route matches, and the probe would fail for ever.
 #[test]
 fn the_connection_header_cannot_take_off_what_envoy_needs() {
-    for named in ["x-forwarded-proto", ":path, :authority", "host"] {
-        let ask = first(HTTP, Request::get(READYZ).with("connection", named));
-        assert_eq!(ask.headers.get("x-forwarded-proto").as_deref(), Some("http"), "{named}");
-        assert_eq!(ask.headers.get(":authority").as_deref(), Some("10.0.0.7:8080"), "{named}");
+    for named in ["x-forwarded-proto", ":path, :authority", ":method, :scheme", "host"] {
+        for (host, authority) in [("10.0.0.7:15020", "10.0.0.7:8080"), ("of.its.own", "of.its.own")]
+        {
+            let request = Request::get(READYZ).with(":authority", host).with("connection", named);
+            let ask = first(HTTP, request);
+            for (name, value) in [
+                (":method", "GET"),
+                (":path", "/"),
+                (":scheme", "http"),
+                (":authority", authority),
+                ("x-forwarded-proto", "http"),
+            ] {
+                assert_eq!(ask.headers.get(name).as_deref(), Some(value), "{name}, {named}");
+            }
+        }
     }
 }
 

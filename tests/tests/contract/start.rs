@@ -38,7 +38,7 @@ fn imports() {
     );
 }
 
-/// What Envoy calls: each one more on a probe's way would cost it 2,000 instructions.
+/// What Envoy calls: each one more on a probe's way would cost it 2,000 instructions or more.
 #[test]
 fn exports() {
     assert_eq!(

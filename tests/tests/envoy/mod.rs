@@ -15,6 +15,8 @@ mod hooks;
 mod https;
 /// Pods with IPv6, alone or beside IPv4.
 mod ipv6;
+/// One line where a probe changes.
+mod log;
 /// Redirects, followed and not.
 mod redirects;
 /// What the app gets to see.

@@ -119,9 +119,11 @@ impl Stream {
         self.set_properties.get(path).map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
-    /// Which of the shipped routes it takes: those that ask for a property come first.
+    /// Which of the shipped routes it takes: those that ask for a property come first. Empty: none.
     pub fn route(&self) -> String {
-        self.set_property("app_health").unwrap_or_else(|| "http".to_owned())
+        let routed = self.destination().is_some_and(|destination| destination.contains(':'));
+        let plain = if routed { "http" } else { "" };
+        self.set_property("app_health").unwrap_or_else(|| plain.to_owned())
     }
 
     pub fn details(&self) -> Option<String> {

@@ -1,0 +1,47 @@
+use std::thread;
+use std::time::{Duration, Instant};
+
+use app_health_tests::app::{Closed, Http, Script, V4};
+use app_health_tests::entries::{Entries, http, probe};
+use app_health_tests::envoy::Envoy;
+
+use super::SECOND;
+use super::want::envoy;
+
+const HALF: &str = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf";
+
+/// Logged once the request is over, by what Envoy then still says of it.
+#[test]
+fn what_a_probe_came_to_is_logged() {
+    let app = Http::start(V4, |_| Script::status(204));
+    let stalled = Http::start(V4, |_| Script::default().then(HALF).hold());
+    let silent = Http::start(V4, |_| Script::default().hold());
+    let closed = Closed::start(V4);
+    let entries = [("app", app.addr()), ("stalled", stalled.addr()), ("gone", silent.addr())];
+    let entries = entries.into_iter().chain([("closed", closed.addr())]);
+    let envoy = envoy(
+        entries.fold(Entries::default(), |all, (name, addr)| all.probe(name, http(addr, "/"))),
+    );
+    for name in ["closed", "stalled"] {
+        envoy.get(probe(name)).send().expect("an answer");
+    }
+    envoy.get(probe("gone")).timeout(SECOND / 4).send().expect_err("no answer yet");
+    for line in [
+        "closed/readinessProbe: failing: 500 no connection",
+        "stalled/readinessProbe: failing: 504 not done within the probe's timeout",
+        "gone/readinessProbe: failing: 0 the client went away before the answer",
+    ] {
+        wait_for(&envoy, line);
+    }
+    envoy.get(probe("app")).send().expect("an answer");
+    wait_for(&envoy, "app/readinessProbe: 204 from the app");
+    assert!(!envoy.log().contains("app/readinessProbe: failing"));
+}
+
+fn wait_for(envoy: &Envoy, line: &str) {
+    let deadline = Instant::now() + 5 * SECOND;
+    while !envoy.log().contains(line) {
+        assert!(Instant::now() < deadline, "not logged: {line}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
