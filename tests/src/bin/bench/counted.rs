@@ -1,4 +1,5 @@
-//! An Envoy whose instructions callgrind counts: the same on a busy machine as on an idle one.
+//! An Envoy whose instructions callgrind counts: nearly the same on a busy machine as on
+//! an idle one.
 
 use std::cell::Cell;
 use std::fs;

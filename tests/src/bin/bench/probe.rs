@@ -144,21 +144,16 @@ fn flatness(app: SocketAddr) -> Vec<Figure> {
             .map(|entries| scope.spawn(|| instructions_of_any(entries.clone())))
             .map(|counting| counting.join().expect("counted"))
     });
-    let one = Sidecar::start(Filter::Ours, one);
-    let many = Sidecar::start(Filter::Ours, many);
-    let paths = [("recorded", probe("web")), ("not recorded", probe("unknown"))];
-    let paths = paths.into_iter().enumerate();
+    let rounds: Vec<_> = (0..ROUNDS_OF_MANY).map(|number| both(&one, &many, number)).collect();
+    let paths = ["a path that is recorded", "a path that is not recorded"].into_iter().enumerate();
     paths
-        .flat_map(|(at, (which, path))| {
-            let what = format!("a path that is {which}, {MANY} probes ÷ 1");
+        .flat_map(|(at, path)| {
             let counted = Spread::exact(counted_many[at] / counted_one[at]);
-            let rounds = (0..ROUNDS_OF_MANY).map(|number| pair(&one, &many, &path, number));
-            let timed = Spread::of(rounds.map(|(one, many)| many / one));
-            [
-                Figure::new(format!("{what}: Envoy's instructions"), counted, Unit::Ratio)
-                    .mark(marks::RECORDED),
-                Figure::new(format!("{what}: Envoy's processor time"), timed, Unit::Ratio),
-            ]
+            let timed = Spread::of(rounds.iter().map(|(one, many)| many[at] / one[at]));
+            [("instructions", counted), ("processor time", timed)].map(|(of, ratio)| {
+                let what = format!("{path}, {MANY} probes ÷ 1: Envoy's {of}");
+                Figure::new(what, ratio, Unit::Ratio).mark(marks::RECORDED)
+            })
         })
         .collect()
 }
@@ -171,14 +166,19 @@ fn instructions_of_any(entries: Entries) -> [f64; 2] {
     envoy.per_request([(&recorded, 200), (&unknown, 400)])
 }
 
-/// Envoy's processor time a request in both, in turn first the one, first the other.
-fn pair(one: &Sidecar, many: &Sidecar, path: &str, number: usize) -> (f64, f64) {
+/// Envoy's processor time for both, in turn first the one, first the other. Each Envoy is a new one:
+/// what one process finds in the caches and another does not would be taken for a difference.
+fn both(one: &Entries, many: &Entries, number: usize) -> ([f64; 2], [f64; 2]) {
+    let time = |entries: &Entries| {
+        let envoy = Sidecar::start(Filter::Ours, entries.clone());
+        [probe("web"), probe("unknown")].map(|path| time_of_any(&envoy, &path))
+    };
     if number.is_multiple_of(2) {
-        let one = time_of_any(one, path);
-        return (one, time_of_any(many, path));
+        let one = time(one);
+        return (one, time(many));
     }
-    let many = time_of_any(many, path);
-    (time_of_any(one, path), many)
+    let many = time(many);
+    (time(one), many)
 }
 
 fn time_of_any(envoy: &Sidecar, path: &str) -> f64 {
