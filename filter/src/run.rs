@@ -22,11 +22,9 @@ use crate::{grpc, host};
 /// The agent gets so much less than the filter waits, so that its reason arrives.
 const AGENT_MARGIN_MS: u32 = 50;
 
-/// The state that ORIGINAL_DST clusters take the destination from, and that the route of plain HTTP in
-/// the shipped configuration matches.
+/// The state that ORIGINAL_DST clusters take the destination from.
 const DESTINATION_STATE: &str = "envoy.network.transport_socket.original_dst_address";
-/// The property that the other routes match, as `wasm.app_health`: those of HTTPS, and of probes with
-/// an `x-forwarded-proto` of their own.
+/// The property that the routes of the shipped configuration match, as `wasm.app_health`.
 const ROUTE_PROPERTY: &str = "app_health";
 /// Set for lifecycle hooks: a body that breaks off is no failure.
 const HOOK_PROPERTY: &str = "app_health_hook";
@@ -90,14 +88,13 @@ impl Run {
         let state = grpc::filter_state(DESTINATION_STATE, &destination);
         let own_proto = request::own_forwarded_proto(&self.client).is_some();
         let route = match (http.https, own_proto) {
-            // The route of all that have a destination.
-            (false, false) => None,
-            (false, true) => Some("http+xfp"),
-            (true, false) => Some("https"),
-            (true, true) => Some("https+xfp"),
+            (false, false) => "http",
+            (false, true) => "http+xfp",
+            (true, false) => "https",
+            (true, true) => "https+xfp",
         };
         let set = host::call_foreign_function("set_envoy_filter_state", &state)
-            && route.is_none_or(|route| host::set_property(ROUTE_PROPERTY, route))
+            && host::set_property(ROUTE_PROPERTY, route)
             && (!self.is_hook() || host::set_property(HOOK_PROPERTY, ""));
         if !set {
             return Err(Outcome::unreached(with_cause("Envoy does not take", &destination)));

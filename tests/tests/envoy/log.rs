@@ -23,7 +23,7 @@ fn what_a_probe_came_to_is_logged() {
         entries.fold(Entries::default(), |all, (name, addr)| all.probe(name, http(addr, "/"))),
     );
     for name in ["closed", "stalled"] {
-        envoy.get(probe(name)).send().expect("an answer");
+        envoy.get(probe(name)).timeout(5 * SECOND).send().expect("an answer");
     }
     envoy.get(probe("gone")).timeout(SECOND / 4).send().expect_err("no answer yet");
     for line in [

@@ -124,7 +124,7 @@ impl Host {
         let timeout = timeout.expect("the route's own timeout is not a probe's");
         let ask = Ask {
             way: Way::Routed,
-            cluster: stream.route(),
+            cluster: stream.set_property("app_health").unwrap_or_default(),
             destination: destination.to_owned(),
             headers: stream.request.clone(),
             rpc: String::new(),
@@ -138,7 +138,7 @@ impl Host {
     /// What the shipped routes need, or no route matches.
     fn check_route(&mut self, id: u32) {
         let stream = self.stream(id);
-        let route = stream.route();
+        let route = stream.set_property("app_health").unwrap_or_default();
         let path = stream.request.get(":path").unwrap_or_default();
         let known = ["http", "http+xfp", "https", "https+xfp"].contains(&route.as_str());
         if !known || !path.starts_with('/') || stream.request.get("x-forwarded-proto").is_none() {

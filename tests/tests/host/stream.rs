@@ -119,13 +119,6 @@ impl Stream {
         self.set_properties.get(path).map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
-    /// Which of the shipped routes it takes: those that ask for a property come first. Empty: none.
-    pub fn route(&self) -> String {
-        let routed = self.destination().is_some_and(|destination| destination.contains(':'));
-        let plain = if routed { "http" } else { "" };
-        self.set_property("app_health").unwrap_or_else(|| plain.to_owned())
-    }
-
     pub fn details(&self) -> Option<String> {
         let details = self.properties.get("response.code_details")?;
         Some(String::from_utf8_lossy(details).into_owned())
