@@ -54,7 +54,7 @@ pub fn tcp(app: SocketAddr) -> Prober {
 
 /// A grpc.
 pub fn grpc(app: SocketAddr, service: Option<&str>) -> Prober {
-    let grpc = Grpc { port: app.port(), service: service.map(Into::into) };
+    let grpc = Grpc { port: app.port(), service: service.map(Into::into), mode: None };
     Prober { handler: Handler::Grpc(grpc), timeout_seconds: 0 }
 }
 

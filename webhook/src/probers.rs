@@ -52,6 +52,8 @@ pub struct HttpGet {
     pub scheme: Option<Scheme>,
     /// In the probe's order.
     pub headers: Vec<HttpHeader>,
+    /// `None` where the probe has none, which means HTTP/1.1.
+    pub protocol: Option<HttpProtocol>,
 }
 
 /// The scheme of an `httpGet`.
@@ -74,6 +76,54 @@ impl Scheme {
         match self {
             Scheme::Http => "HTTP",
             Scheme::Https => "HTTPS",
+        }
+    }
+}
+
+/// The protocol of an `httpGet` (Kubernetes 1.37), as the API writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpProtocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 in clear text, with prior knowledge.
+    Http2,
+}
+
+impl HttpProtocol {
+    /// As the kubelet compares it, exactly.
+    pub fn parse(text: &str) -> Option<Self> {
+        [HttpProtocol::Http1, HttpProtocol::Http2].into_iter().find(|p| p.as_str() == text)
+    }
+
+    /// `HTTP1` or `HTTP2`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HttpProtocol::Http1 => "HTTP1",
+            HttpProtocol::Http2 => "HTTP2",
+        }
+    }
+}
+
+/// The connection of a `grpc` probe (Kubernetes 1.37), as the API writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrpcMode {
+    /// Plain text.
+    Plaintext,
+    /// TLS, the certificate not verified.
+    Tls,
+}
+
+impl GrpcMode {
+    /// As the kubelet compares it, exactly.
+    pub fn parse(text: &str) -> Option<Self> {
+        [GrpcMode::Plaintext, GrpcMode::Tls].into_iter().find(|mode| mode.as_str() == text)
+    }
+
+    /// `Plaintext` or `TLS`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GrpcMode::Plaintext => "Plaintext",
+            GrpcMode::Tls => "TLS",
         }
     }
 }
@@ -103,6 +153,8 @@ pub struct Grpc {
     pub port: u16,
     /// The service that is asked for; absent and empty are recorded as different, and mean the same.
     pub service: Option<String>,
+    /// `None` where the probe has none, which means plain text.
+    pub mode: Option<GrpcMode>,
 }
 
 /// Every entry with a result of its own: one that is not valid harms no other. In the bytewise
@@ -171,6 +223,10 @@ pub enum Fault {
     Port(i64),
     /// Neither HTTP nor HTTPS.
     Scheme,
+    /// Neither HTTP1 nor HTTP2.
+    Protocol,
+    /// Neither Plaintext nor TLS.
+    Mode,
     /// `timeoutSeconds` is below 0 or above 2147483647.
     Timeout(i64),
 }
@@ -190,6 +246,8 @@ impl fmt::Display for EntryError {
             Fault::SeveralHandlers => f.write_str("more than one of httpGet, tcpSocket and grpc"),
             Fault::Port(port) => write!(f, "{port} is not a port from 1 to 65535"),
             Fault::Scheme => f.write_str("neither HTTP nor HTTPS"),
+            Fault::Protocol => f.write_str("neither HTTP1 nor HTTP2"),
+            Fault::Mode => f.write_str("neither Plaintext nor TLS"),
             Fault::Timeout(seconds) => write!(f, "{seconds} is not a number of seconds"),
         }
     }

@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{
-    ConfigError, Entry, EntryError, Fault, Grpc, Handler, HttpGet, HttpHeader, Prober, Probers,
-    Scheme, TcpSocket,
+    ConfigError, Entry, EntryError, Fault, Grpc, GrpcMode, Handler, HttpGet, HttpHeader,
+    HttpProtocol, Prober, Probers, Scheme, TcpSocket,
 };
 use crate::json::{Items, Kind, Reader, Stop};
 use crate::path::ProbePath;
@@ -115,9 +115,12 @@ impl EntryReader<'_, '_> {
             } else if name.eq_ignore_ascii_case("host") {
                 http.host = self.string("httpGet.host")?.unwrap_or_default();
             } else if name.eq_ignore_ascii_case("scheme") {
-                http.scheme = self.scheme()?;
+                http.scheme = self.word("httpGet.scheme", Scheme::parse, Fault::Scheme)?;
             } else if name.eq_ignore_ascii_case("httpHeaders") {
                 http.headers = self.headers()?;
+            } else if name.eq_ignore_ascii_case("protocol") {
+                http.protocol =
+                    self.word("httpGet.protocol", HttpProtocol::parse, Fault::Protocol)?;
             } else {
                 self.reader.raw()?;
             }
@@ -152,6 +155,8 @@ impl EntryReader<'_, '_> {
                 grpc.port = self.port("grpc.port")?;
             } else if name.eq_ignore_ascii_case("service") {
                 grpc.service = self.string("grpc.service")?;
+            } else if name.eq_ignore_ascii_case("mode") {
+                grpc.mode = self.word("grpc.mode", GrpcMode::parse, Fault::Mode)?;
             } else {
                 self.reader.raw()?;
             }
@@ -182,16 +187,21 @@ impl EntryReader<'_, '_> {
         Ok(headers)
     }
 
-    fn scheme(&mut self) -> Read<Option<Scheme>> {
-        const FIELD: &str = "httpGet.scheme";
-        let Some(text) = self.string(FIELD)?.filter(|text| !text.is_empty()) else {
+    /// One of a few words; empty is absent.
+    fn word<T>(
+        &mut self,
+        field: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+        fault: Fault,
+    ) -> Read<Option<T>> {
+        let Some(text) = self.string(field)?.filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
-        let scheme = Scheme::parse(&text);
-        if scheme.is_none() {
-            self.fault(FIELD, Fault::Scheme);
+        let word = parse(&text);
+        if word.is_none() {
+            self.fault(field, fault);
         }
-        Ok(scheme)
+        Ok(word)
     }
 
     fn timeout(&mut self) -> Read<u32> {

@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 
-use super::{Handler, HttpGet, Prober};
+use super::{GrpcMode, Handler, HttpGet, HttpProtocol, Prober};
 use crate::json::write_string;
 
 /// A config of these entries, as [`encode_entry`] writes them. They must come in the bytewise order
@@ -42,6 +42,7 @@ pub fn encode_entry(key: &str, prober: &Prober) -> String {
                 Some(service) => write_string(&mut out, service),
                 None => out.push_str("null"),
             }
+            encode_string_field(&mut out, ",\"mode\":", grpc.mode.map_or("", GrpcMode::as_str));
         }
     }
     out.push('}');
@@ -79,6 +80,8 @@ fn encode_http_get(out: &mut String, http: &HttpGet) {
     if !http.headers.is_empty() {
         out.push(']');
     }
+    let protocol = http.protocol.map_or("", HttpProtocol::as_str);
+    encode_string_field(out, ",\"protocol\":", protocol);
 }
 
 fn encode_string_field(out: &mut String, name: &str, text: &str) {

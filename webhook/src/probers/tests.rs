@@ -28,6 +28,22 @@ fn what_istio_wrote_comes_back_byte_for_byte() {
     assert_eq!(encoded(&decoded(GOLDEN)), GOLDEN);
 }
 
+/// In the order of the API's Go types, as of Kubernetes 1.37.
+#[test]
+fn protocol_and_mode_are_the_apis() {
+    for text in [
+        r#"{"/app-health/a/livez":{"grpc":{"port":1,"service":null,"mode":"TLS"}}}"#,
+        r#"{"/app-health/a/livez":{"grpc":{"port":1,"service":"s","mode":"Plaintext"}}}"#,
+        concat!(
+            r#"{"/app-health/a/livez":{"httpGet":{"port":1,"scheme":"HTTP","#,
+            r#""httpHeaders":[{"name":"a","value":"b"}],"protocol":"HTTP2"}}}"#
+        ),
+        r#"{"/app-health/a/livez":{"httpGet":{"port":1,"protocol":"HTTP1"}}}"#,
+    ] {
+        assert_eq!(encoded(&decoded(text)), text);
+    }
+}
+
 #[test]
 fn what_is_written_is_the_json_that_serde_json_reads() {
     let value: serde_json::Value = serde_json::from_str(GOLDEN).unwrap();
@@ -117,6 +133,9 @@ fn an_entry_that_is_not_valid_names_key_and_field() {
         (r#"{"grpc":{"port":1,"service":2}}"#, "grpc.service: not a string"),
         (r#"{"httpGet":{"port":1,"path":{}}}"#, "httpGet.path: not a string"),
         (r#"{"httpGet":{"port":1,"scheme":"ftp"}}"#, "httpGet.scheme: neither HTTP nor HTTPS"),
+        (r#"{"httpGet":{"port":1,"protocol":"http2"}}"#, "httpGet.protocol: neither HTTP1 nor HTTP2"),
+        (r#"{"grpc":{"port":1,"mode":"mTLS"}}"#, "grpc.mode: neither Plaintext nor TLS"),
+        (r#"{"grpc":{"port":1,"mode":2}}"#, "grpc.mode: not a string"),
         (r#"{"httpGet":{"port":1,"httpHeaders":{}}}"#, "httpGet.httpHeaders: not an array"),
         (r#"{"httpGet":{"port":1,"httpHeaders":["a"]}}"#, "httpGet.httpHeaders: not an object"),
         (

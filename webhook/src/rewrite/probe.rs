@@ -256,12 +256,14 @@ impl Target<'_> {
                 host: self.host.to_owned(),
                 scheme,
                 headers: headers.iter().map(|(name, value)| header(name, value)).collect(),
+                protocol: None,
             }),
             Protocol::Tcp => {
                 probers::Handler::TcpSocket(probers::TcpSocket { port, host: self.host.to_owned() })
             }
             Protocol::Grpc { service } => {
-                probers::Handler::Grpc(probers::Grpc { port, service: service.map(str::to_owned) })
+                let service = service.map(str::to_owned);
+                probers::Handler::Grpc(probers::Grpc { port, service, mode: None })
             }
         };
         Prober { handler, timeout_seconds }
