@@ -45,7 +45,7 @@ pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
     let detail = |what: &str| with_cause(what, status_message);
     match code {
         0 => match serving_status(message) {
-            Some(1) => Outcome::answered(200),
+            Some(1) => Outcome::Answered(200),
             Some(2) => Outcome::unreached("grpc: NOT_SERVING"),
             Some(3) => Outcome::unreached("grpc: SERVICE_UNKNOWN"),
             Some(_) => Outcome::unreached("grpc: UNKNOWN"),
@@ -68,11 +68,11 @@ pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
 fn unavailable(status_message: &str) -> Option<Outcome> {
     let (_, details) = status_message.strip_suffix('}')?.split_once('{')?;
     let of_envoy = of_details(details);
-    let timed_out = of_envoy.status == Outcome::timeout().status;
+    let timed_out = of_envoy == Outcome::timeout();
     Some(if timed_out {
         of_envoy
     } else {
-        Outcome::unreached(with_cause("grpc", &of_envoy.reason))
+        Outcome::unreached(with_cause("grpc", of_envoy.reason()))
     })
 }
 
@@ -154,10 +154,10 @@ mod tests {
             (12, b"", 500),
             (14, b"", 500),
         ] {
-            assert_eq!(outcome(code, "", message).status, status, "{code} {message:?}");
+            assert_eq!(outcome(code, "", message).status(), status, "{code} {message:?}");
         }
         let outcome = outcome(14, "Connection_refused", b"");
-        assert_eq!(outcome.reason, "grpc: unavailable: Connection refused");
+        assert_eq!(outcome.reason(), "grpc: unavailable: Connection refused");
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
             (REFUSED, 500, "grpc: no connection: delayed connect error: Connection refused"),
         ] {
             let outcome = outcome(14, message, b"");
-            assert_eq!((outcome.status, &*outcome.reason), (status, reason));
+            assert_eq!((outcome.status(), outcome.reason()), (status, reason));
         }
     }
 

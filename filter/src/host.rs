@@ -102,6 +102,7 @@ unsafe extern "C" {
         grpc_status: i32,
     ) -> u32;
     fn proxy_close_stream(kind: StreamType) -> u32;
+    fn proxy_continue_stream(kind: StreamType) -> u32;
     fn proxy_call_foreign_function(
         name: *const u8,
         name_size: usize,
@@ -303,6 +304,12 @@ pub fn reply(status: u16, headers: &[(&[u8], &[u8])], body: &str) {
 pub fn close(kind: StreamType) {
     // SAFETY: takes no memory.
     unsafe { proxy_close_stream(kind) };
+}
+
+/// Lets a request that waits go on to the next filter.
+pub fn resume(kind: StreamType) {
+    // SAFETY: takes no memory.
+    unsafe { proxy_continue_stream(kind) };
 }
 
 /// The message of the gRPC status that has just come. The code is stale when it is 0.

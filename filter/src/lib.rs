@@ -2,7 +2,7 @@
 //!
 //! The way of a probe: `probe` (the callbacks of one request) finds its entry in the [`table`],
 //! lets [`request`] say what the app is sent, and starts the check (`run`): carried by Envoy's router
-//! (HTTP, HTTPS), or dispatched (gRPC with [`grpc`], TCP through the agent, later hops by
+//! (HTTP, HTTPS), or dispatched (gRPC with [`grpc`], TCP through the agent by `tcp`, later hops by
 //! [`redirect`]). What comes back is judged by [`outcome`]. Envoy calls `callbacks`, and is called
 //! through `host`.
 //!
@@ -30,6 +30,8 @@ mod root;
 mod run;
 #[cfg(target_arch = "wasm32")]
 mod runtime;
+#[cfg(target_arch = "wasm32")]
+mod tcp;
 
 pub mod grpc;
 pub mod outcome;

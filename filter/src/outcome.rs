@@ -4,39 +4,66 @@ use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 
-/// A status for the kubelet, and the one line that goes with it where the app did not answer.
+/// What a check comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// HTTP status.
-    pub status: u16,
-    /// Empty where the status is the app's own.
-    pub reason: Cow<'static, str>,
+pub enum Outcome {
+    /// The app answered, and this status decides.
+    Answered(u16),
+    /// There is no answer of the app, or none that counts.
+    Failed {
+        /// What the kubelet is told.
+        status: u16,
+        /// One line.
+        reason: Cow<'static, str>,
+    },
+    /// The client went away before there was an answer: nothing is known of the app.
+    Abandoned,
 }
 
 impl Outcome {
-    /// The app answered.
-    pub fn answered(status: u16) -> Self {
-        Self { status, reason: "".into() }
+    /// It failed with this status, for this reason.
+    pub fn failed(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Failed { status, reason: reason.into() }
     }
 
     /// It was not reached, or the probe cannot be sent.
     pub fn unreached(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: 500, reason: reason.into() }
+        Self::failed(500, reason)
     }
 
     /// What it sent is no valid answer.
     pub fn invalid(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: 502, reason: reason.into() }
+        Self::failed(502, reason)
     }
 
     /// It was not done in time.
     pub fn timeout() -> Self {
-        Self { status: 504, reason: "not done within the probe's timeout".into() }
+        Self::failed(504, "not done within the probe's timeout")
     }
 
-    /// The kubelet's verdict on the status.
-    pub fn passes(&self) -> bool {
-        (200..400).contains(&self.status)
+    /// The status of the answer; 0 where nobody is there to get one.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Answered(status) | Self::Failed { status, .. } => *status,
+            Self::Abandoned => 0,
+        }
+    }
+
+    /// The body of the answer: why it is not the app's own.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Failed { reason, .. } => reason,
+            Self::Answered(_) | Self::Abandoned => "",
+        }
+    }
+
+    /// The kubelet's verdict; `None` where there is none.
+    pub fn passes(&self, hook: bool) -> Option<bool> {
+        match self {
+            Self::Answered(status) => Some(hook || (200..400).contains(status)),
+            Self::Failed { .. } => Some(false),
+            Self::Abandoned => None,
+        }
     }
 }
 
@@ -68,14 +95,27 @@ pub fn of_details(details: &str) -> Outcome {
     }
 }
 
-/// Judges the reply that Envoy makes in place of a dispatched call's answer.
-pub fn of_call_failure(status: &[u8], body: &str) -> Outcome {
-    let cause = after(body, "reset reason: ").unwrap_or(body);
+/// Judges what became of a TCP check that Envoy makes. A connection that was reset had been made:
+/// without a handshake it would have been refused.
+pub fn of_connect(details: &[u8]) -> Outcome {
+    let text = String::from_utf8_lossy(details);
+    if details == VIA_UPSTREAM || contains(&text, "Connection_reset_by_peer") {
+        return Outcome::Answered(200);
+    }
+    let outcome = of_details(&text);
+    Outcome::unreached(with_cause("tcp", outcome.reason()))
+}
+
+/// Judges the reply that Envoy makes in place of a dispatched call's answer. Of a call whose
+/// Content-Type is gRPC's it has the status 200.
+pub fn of_call_failure(status: &[u8], text: &str) -> Outcome {
+    let cause = after(text, "reset reason: ").unwrap_or(text);
     match status {
         b"504" => Outcome::timeout(),
         b"502" => Outcome::invalid("not a valid HTTP answer"),
-        _ if contains(body, "TLS_error") => Outcome::invalid(with_cause("TLS", cause)),
-        _ if contains(body, "protocol error") => Outcome::invalid("not a valid HTTP answer"),
+        _ if contains(text, "upstream request timeout") => Outcome::timeout(),
+        _ if contains(text, "TLS_error") => Outcome::invalid(with_cause("TLS", cause)),
+        _ if contains(text, "protocol error") => Outcome::invalid("not a valid HTTP answer"),
         _ => Outcome::unreached(with_cause("no answer", cause)),
     }
 }
@@ -84,9 +124,9 @@ pub fn of_call_failure(status: &[u8], body: &str) -> Outcome {
 pub fn of_status(status: &[u8], hook: bool) -> Outcome {
     let number = parse_status(status);
     match number {
-        200..=599 => Outcome::answered(number),
+        200..=599 => Outcome::Answered(number),
         // A number beyond these is no HTTP answer at all, to Go's client.
-        100..1000 if hook => Outcome::answered(200),
+        100..1000 if hook => Outcome::Answered(200),
         _ => {
             let number = u32::from(number).to_string();
             Outcome::invalid(["the app answered with the status ", &number].concat())
@@ -165,7 +205,7 @@ mod tests {
             ("", 500, "Envoy"),
         ] {
             let outcome = of_details(details);
-            assert_eq!((outcome.status, &*outcome.reason), (status, reason), "{details}");
+            assert_eq!((outcome.status(), outcome.reason()), (status, reason), "{details}");
         }
     }
 
@@ -186,8 +226,8 @@ mod tests {
             ("", 502, 502),
             ("2x0", 502, 502),
         ] {
-            assert_eq!(of_status(status.as_bytes(), false).status, probe, "{status}");
-            assert_eq!(of_status(status.as_bytes(), true).status, hook, "{status}");
+            assert_eq!(of_status(status.as_bytes(), false).status(), probe, "{status}");
+            assert_eq!(of_status(status.as_bytes(), true).status(), hook, "{status}");
         }
     }
 }

@@ -15,21 +15,28 @@ use crate::pairs::Pairs;
 use crate::redirect::{Hop, Next};
 use crate::request::Address;
 use crate::root::Shared;
-use crate::run::{BODY_LIMIT, GENUINE_HEADER, REDIRECT_BODY_LIMIT, Run, Stage, call_body, reply};
+use crate::run::{BODY_LIMIT, GENUINE_HEADER, REDIRECT_BODY_LIMIT, Run, Stage, call_text, reply};
 use crate::table::{Check, Lookup, Refusal};
-use crate::{grpc, host};
+use crate::{grpc, host, request};
+
+/// How many runs of one hook each worker of Envoy has under way; those beyond it fail. The kubelet
+/// runs a hook once: only others come in numbers, and a hook that stalls has no time-out.
+const MOST_HOOKS: u32 = 16;
 
 /// The HTTP context.
 pub struct Probe {
     shared: Rc<Shared>,
-    /// `None` for a request that is not ours.
+    /// `None` for a request that is not ours, or that no check is made for.
     run: Option<Run>,
+    /// The status of the answer, which Envoy would change into 200: it takes the request for a gRPC
+    /// call.
+    pinned: Option<u16>,
 }
 
 impl Probe {
     /// For a request that has not been seen yet.
     pub fn new(shared: Rc<Shared>) -> Self {
-        Self { shared, run: None }
+        Self { shared, run: None, pinned: None }
     }
 
     /// Finds the entry and starts its check. What is not valid is an error, and is answered even
@@ -41,10 +48,11 @@ impl Probe {
             Lookup::NotFound(outcome) => return Err(outcome),
         };
         if !matches!(client.get(b":method"), Some(b"GET" | b"HEAD")) {
-            return Err(Outcome { status: 405, reason: "a probe is a GET or HEAD".into() });
+            return Err(Outcome::failed(405, "a probe is a GET or HEAD"));
         }
-        if has_body {
-            return Err(Outcome { status: 400, reason: "a probe has no body".into() });
+        // Of a request for an upgrade Envoy says that it has one.
+        if has_body && client.get(b"upgrade").is_none() {
+            return Err(Outcome::failed(400, "a probe has no body"));
         }
         let local = destination()?;
         let status_port = self.shared.settings.status_port.unwrap_or(local.port);
@@ -52,8 +60,10 @@ impl Probe {
         if let Some(pod_ip) = self.shared.pod_ip.as_ref().filter(|_| local.is_loopback()) {
             pod.ip.clone_from(pod_ip);
         }
+        entry.under_way.set(entry.under_way.get().saturating_add(1));
         let run = self.run.insert(Run {
             entry: entry.clone(),
+            routable: !has_body && !request::is_grpc(&client),
             client,
             pod,
             status_port,
@@ -70,12 +80,16 @@ impl Probe {
         if check.port() == run.status_port || check.port() == run.local.port {
             return Err(Outcome::unreached("its port is the status port: it would probe itself"));
         }
+        if run.is_hook() && entry.under_way.get() > MOST_HOOKS {
+            return Ok(
+                run.conclude(Outcome::unreached("16 runs of this hook are under way already"))
+            );
+        }
+        let settings = &self.shared.settings;
         let started = match check {
-            Check::Http(http) => run.start_http(http),
-            Check::Tcp { port } => run.start_tcp(*port, &self.shared.settings.agent_cluster),
-            Check::Grpc { port, service } => {
-                run.start_grpc(*port, service, &self.shared.settings.grpc_cluster)
-            }
+            Check::Http(http) => run.start_http(http, settings),
+            Check::Tcp { port } => run.start_tcp(*port, &self.shared),
+            Check::Grpc { port, tls, service } => run.start_grpc(*port, *tls, service, settings),
         };
         Ok(started.unwrap_or_else(|outcome| run.conclude(outcome)))
     }
@@ -89,28 +103,26 @@ impl Probe {
         }
         let status = host::header(MapType::HttpResponseHeaders, ":status").unwrap_or_default();
         let outcome = outcome::of_status(&status, run.is_hook());
-        if (300..400).contains(&outcome.status) {
+        if (300..400).contains(&outcome.status()) {
             let location = host::header(MapType::HttpResponseHeaders, "location");
-            match run.first_hop().map(|hop| (hop.next(outcome.status, location.as_deref()), hop)) {
-                Some((Next::Follow(next), _)) if is_read_first(end_of_stream) => {
+            match run.first_hop().map(|hop| hop.next(outcome.status(), location.as_deref())) {
+                Some(Next::Follow(next)) if is_read_first(end_of_stream) => {
                     run.stage = Stage::Redirect { next, received: 0 };
                     return Action::Pause;
                 }
-                Some((Next::Follow(next), hop)) => return self.follow(run, Some(&hop), next, true),
-                Some((Next::Fail(failure), _)) => return run.conclude(failure),
-                Some((Next::Answer, _)) | None => {}
+                Some(Next::Follow(next)) => return self.follow(run, next, true),
+                Some(Next::Fail(failure)) => return run.conclude(failure),
+                Some(Next::Answer) | None => {}
             }
         }
-        if !outcome.reason.is_empty() {
-            return run.conclude(outcome);
-        }
+        let Outcome::Answered(status) = outcome else { return run.conclude(outcome) };
         if end_of_stream || (run.is_hook() && announced_length() > BODY_LIMIT as u64) {
             return run.reply(outcome);
         }
-        let text = u32::from(outcome.status).to_string();
+        let text = u32::from(status).to_string();
         let head: [(&[u8], &[u8]); 2] = [(b":status", text.as_bytes()), (b"content-length", b"0")];
         host::set_headers(MapType::HttpResponseHeaders, &head);
-        run.stage = Stage::Body { status: outcome.status, received: 0 };
+        run.stage = Stage::Body { status, received: 0 };
         Action::Pause
     }
 
@@ -121,11 +133,11 @@ impl Probe {
                 host::drop_response_body(size);
                 let received = received.saturating_add(size);
                 if end_of_stream {
-                    run.outcome = Some(Outcome::answered(status));
+                    run.outcome = Some(Outcome::Answered(status));
                     return Action::Continue;
                 }
                 if received >= BODY_LIMIT {
-                    return run.reply(Outcome::answered(status));
+                    return run.reply(Outcome::Answered(status));
                 }
                 run.stage = Stage::Body { status, received };
                 Action::Pause
@@ -134,7 +146,7 @@ impl Probe {
                 host::drop_response_body(size);
                 let received = received.saturating_add(size);
                 if end_of_stream || received >= REDIRECT_BODY_LIMIT {
-                    return self.follow(run, run.first_hop().as_ref(), next, true);
+                    return self.follow(run, next, true);
                 }
                 run.stage = Stage::Redirect { next, received };
                 Action::Pause
@@ -161,26 +173,18 @@ impl Probe {
             && let Some(mut hop) = run.first_hop()
         {
             hop.url.scheme = "http".to_owned();
-            return self.follow(run, None, hop, false);
+            return self.follow(run, hop, false);
         }
         run.conclude(outcome::of_details(details))
     }
 
     /// Dispatches a later hop. `authorized`: with the client's Authorization.
-    fn follow(&self, run: &mut Run, from: Option<&Hop>, hop: Hop, authorized: bool) -> Action {
-        let settings = &self.shared.settings;
-        let cluster = if hop.is_https() { &settings.https_cluster } else { &settings.http_cluster };
-        match run.dispatch_hop(cluster, from, &hop, authorized) {
-            Ok(call) => {
-                run.call = call;
-                run.stage = Stage::Hop { hop, authorized };
-                Action::Pause
-            }
-            Err(outcome) => run.conclude(outcome),
-        }
+    fn follow(&self, run: &mut Run, hop: Hop, authorized: bool) -> Action {
+        let sent = run.dispatch_hop(hop, authorized, &self.shared.settings);
+        sent.unwrap_or_else(|outcome| run.conclude(outcome))
     }
 
-    /// A later hop has been answered.
+    /// A hop has been answered.
     #[inline(never)]
     fn hop_answered(&self, run: &mut Run, hop: Hop, authorized: bool, num_headers: usize) {
         if num_headers == 0 {
@@ -189,13 +193,18 @@ impl Probe {
         }
         let status = host::header(MapType::HttpCallResponseHeaders, ":status").unwrap_or_default();
         if host::header(MapType::HttpCallResponseHeaders, GENUINE_HEADER).is_none() {
-            run.conclude(outcome::of_call_failure(&status, &call_body()));
+            let text = call_text();
+            if outcome::contains(&text, "connection timeout") && run.may_dial_again() {
+                self.follow(run, hop, authorized);
+            } else {
+                run.conclude(outcome::of_call_failure(&status, &text));
+            }
             return;
         }
         let outcome = outcome::of_status(&status, run.is_hook());
         let location = host::header(MapType::HttpCallResponseHeaders, "location");
-        match hop.next(outcome.status, location.as_deref()) {
-            Next::Follow(next) => self.follow(run, Some(&hop), next, authorized),
+        match hop.next(outcome.status(), location.as_deref()) {
+            Next::Follow(next) => self.follow(run, next, authorized),
             Next::Fail(failure) => run.conclude(failure),
             Next::Answer => run.conclude(outcome),
         };
@@ -214,7 +223,7 @@ impl Probe {
         match core::mem::replace(&mut run.stage, Stage::Done) {
             Stage::Tcp => {
                 run.stage = Stage::Tcp;
-                run.tcp_answered(num_headers);
+                run.agent_answered(&self.shared);
             }
             Stage::Hop { hop, authorized } => {
                 run.stage = Stage::Hop { hop: hop.clone(), authorized };
@@ -234,7 +243,14 @@ impl Probe {
             0 => (vec![], host::buffer(BufferType::GrpcReceiveBuffer, size).unwrap_or_default()),
             _ => (host::grpc_message(), vec![]),
         };
-        run.conclude(grpc::outcome(code, &String::from_utf8_lossy(&text), &message));
+        let text = String::from_utf8_lossy(&text);
+        if outcome::contains(&text, "connection_timeout") && run.may_dial_again() {
+            run.start_grpc_again(&self.shared.settings);
+            return;
+        }
+        // An app that knows the deadline ends the call at it, too.
+        let late = code != 0 && run.is_over();
+        run.conclude(if late { Outcome::timeout() } else { grpc::outcome(code, &text, &message) });
     }
 
     /// The request has come; its body has not.
@@ -247,25 +263,45 @@ impl Probe {
         if !is_ours(&path) {
             return Action::Continue;
         }
-        self.begin(client, &path, !end_of_stream).unwrap_or_else(|outcome| match &mut self.run {
-            Some(run) => run.reply(outcome),
-            None => {
-                debug!("{} {}", outcome.status, outcome.reason);
-                reply(&outcome);
-                Action::Pause
+        let is_grpc = request::is_grpc(&client);
+        let action = self.begin(client, &path, !end_of_stream).unwrap_or_else(|outcome| {
+            if let Some(run) = &mut self.run {
+                return run.reply(outcome);
             }
-        })
+            debug!("{} {}", outcome.status(), outcome.reason());
+            reply(&outcome);
+            if is_grpc {
+                self.pinned = Some(outcome.status());
+            }
+            Action::Pause
+        });
+        action
     }
 
     /// The head of an answer: of the app, of Envoy, or of this filter.
     pub fn on_response_headers(&mut self, end_of_stream: bool) -> Action {
+        if let Some(status) = self.pinned() {
+            let text = u32::from(status).to_string();
+            host::set_header(MapType::HttpResponseHeaders, b":status", text.as_bytes());
+            return Action::Continue;
+        }
         let Some(mut run) = self.run.take() else { return Action::Continue };
         let action = match run.stage {
             Stage::Routed => self.routed(&mut run, end_of_stream),
+            Stage::Connecting => run.connected(),
             _ => Action::Continue,
         };
         self.run = Some(run);
         action
+    }
+
+    /// The status that Envoy would change.
+    fn pinned(&self) -> Option<u16> {
+        let of_run = || {
+            let run = self.run.as_ref().filter(|run| request::is_grpc(&run.client))?;
+            run.outcome.as_ref().map(Outcome::status)
+        };
+        self.pinned.or_else(of_run)
     }
 
     /// `size` bytes of an answer's body.
@@ -280,7 +316,7 @@ impl Probe {
     pub fn on_response_trailers(&mut self) -> Action {
         let Some(mut run) = self.run.take() else { return Action::Continue };
         let action = match run.stage {
-            Stage::Body { status, .. } => run.reply(Outcome::answered(status)),
+            Stage::Body { status, .. } => run.reply(Outcome::Answered(status)),
             Stage::Redirect { .. } => self.body(&mut run, 0, true),
             Stage::Hop { .. } => Action::Pause,
             _ => Action::Continue,

@@ -17,6 +17,8 @@ pub struct Hop {
     pub url: Url,
     /// What stood in the Host header.
     pub authority: Vec<u8>,
+    /// The `Referer` that goes with it.
+    pub referer: Option<Vec<u8>>,
     /// How many redirects led here.
     pub followed: u8,
 }
@@ -56,7 +58,8 @@ impl Hop {
         // A Host of the probe's own goes along as long as the redirects are relative.
         let keeps_host = reference.scheme.is_empty() && self.authority != self.url.host;
         let authority = if keeps_host { self.authority.clone() } else { host_header(&url) };
-        Next::Follow(Hop { url, authority, followed: self.followed.saturating_add(1) })
+        let referer = self.referer_to(&url);
+        Next::Follow(Hop { url, authority, referer, followed: self.followed.saturating_add(1) })
     }
 
     /// The port that is asked; `None` where the URL names none that exists.
@@ -73,9 +76,9 @@ impl Hop {
         self.url.scheme == "https"
     }
 
-    /// The `Referer` that a request redirected from here to `next` carries.
-    pub fn referer(&self, next: &Hop) -> Option<Vec<u8>> {
-        if self.is_https() && !next.is_https() {
+    /// Go's client sends none from https to http.
+    fn referer_to(&self, next: &Url) -> Option<Vec<u8>> {
+        if self.is_https() && next.scheme == "http" {
             return None;
         }
         let mut referer = self.url.scheme.clone().into_bytes();
@@ -105,7 +108,7 @@ mod tests {
 
     fn first() -> Hop {
         let url = url::parse(b"http://10.0.0.7:8080/a/b?q").unwrap();
-        Hop { authority: url.host.clone(), url, followed: 0 }
+        Hop { authority: url.host.clone(), url, referer: None, followed: 0 }
     }
 
     fn text(bytes: &[u8]) -> String {
@@ -115,7 +118,7 @@ mod tests {
     fn lead(hop: &Hop, location: &str) -> String {
         match hop.next(302, Some(location.as_bytes())) {
             Next::Answer => "answer".to_owned(),
-            Next::Fail(outcome) => format!("{} {}", outcome.status, outcome.reason),
+            Next::Fail(outcome) => format!("{} {}", outcome.status(), outcome.reason()),
             Next::Follow(hop) => {
                 let url = &hop.url;
                 let port = hop.port().map_or("none".to_owned(), |port| port.to_string());
@@ -197,8 +200,13 @@ mod tests {
     #[test]
     fn referers() {
         let https = Hop { url: url::parse(b"https://10.0.0.7/s").unwrap(), ..first() };
-        assert_eq!(first().referer(&https).as_deref(), Some(&b"http://10.0.0.7:8080/a/b?q"[..]));
-        assert_eq!(https.referer(&https).as_deref(), Some(&b"https://10.0.0.7/s"[..]));
-        assert_eq!(https.referer(&first()), None);
+        for (from, location, referer) in [
+            (first(), "https://10.0.0.7/", Some("http://10.0.0.7:8080/a/b?q")),
+            (https.clone(), "/x", Some("https://10.0.0.7/s")),
+            (https, "http://10.0.0.7/", None),
+        ] {
+            let Next::Follow(next) = from.next(302, Some(location.as_bytes())) else { panic!() };
+            assert_eq!(next.referer.map(|referer| text(&referer)).as_deref(), referer);
+        }
     }
 }

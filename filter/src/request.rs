@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use app_health_webhook::url::Url;
 
 use crate::pairs::Pairs;
+use crate::table::Wire;
 
 /// A request line and what else a hop decides.
 pub struct Line<'a> {
@@ -14,8 +15,8 @@ pub struct Line<'a> {
     pub target: &'a [u8],
     /// What stands in the Host header.
     pub authority: &'a [u8],
-    /// Over TLS.
-    pub https: bool,
+    /// How it is sent.
+    pub wire: Wire,
     /// `Basic …`, from a user in the URL; the request's own header wins.
     pub authorization: Option<&'a str>,
 }
@@ -23,7 +24,7 @@ pub struct Line<'a> {
 impl Line<'_> {
     /// `http` or `https`
     pub fn scheme(&self) -> &'static str {
-        if self.https { "https" } else { "http" }
+        if self.wire == Wire::Https { "https" } else { "http" }
     }
 
     /// The headers of a request that is dispatched: pseudo-headers first, then the client's in their
@@ -78,8 +79,8 @@ impl Line<'_> {
         let authorization =
             self.authorization.map(|value| (&b"authorization"[..], value.as_bytes()));
         let authorization = authorization.filter(|(name, _)| client.get(name).is_none());
-        // Over TLS it may be HTTP/2, where this is no header; Envoy closes all the same.
-        let close = (!self.https).then_some((&b"connection"[..], &b"close"[..]));
+        // On HTTP/2, as it may be over TLS, this is no header; Envoy closes all the same.
+        let close = (self.wire == Wire::Http).then_some((&b"connection"[..], &b"close"[..]));
         authorization.into_iter().chain(close)
     }
 }
@@ -94,6 +95,12 @@ pub fn own_forwarded_proto(client: &Pairs) -> Option<&[u8]> {
     let proto = client.get(OWN_FORWARDED_PROTO)?;
     let named = client.get(b"connection").unwrap_or_default();
     (!is_named(named, FORWARDED_PROTO)).then_some(proto)
+}
+
+/// Whether Envoy takes the request for a gRPC call, and so makes each reply of its own, and of the
+/// filter's, a gRPC status with the HTTP status 200.
+pub fn is_grpc(client: &Pairs) -> bool {
+    client.get(b"content-type").is_some_and(|value| value.starts_with(b"application/grpc"))
 }
 
 /// Whether a header of the client does not go along: Envoy's, and what concerns one connection.
@@ -206,7 +213,8 @@ mod tests {
     }
 
     fn sent(headers: &[(&str, &str)], https: bool, authorization: Option<&str>) -> Vec<String> {
-        let line = Line { target: b"/x?y", authority: b"10.0.0.7:80", https, authorization };
+        let wire = if https { Wire::Https } else { Wire::Http };
+        let line = Line { target: b"/x?y", authority: b"10.0.0.7:80", wire, authorization };
         let client = client(headers);
         let dispatched = lines(&line.headers(&client));
         let mut routed = changed(&line, &client);

@@ -1,6 +1,7 @@
 //! What is read once, before the first request: the plugin configuration and the environment.
 
 use alloc::string::String;
+use core::cell::Cell;
 
 use app_health_webhook::{probers, url};
 use log::{error, info, warn};
@@ -19,7 +20,13 @@ pub struct Shared {
     pub table: Table,
     /// The pod's address, where its environment tells it.
     pub pod_ip: Option<String>,
+    /// Whether the agent is there; for the log.
+    pub agent: Agent,
 }
+
+/// Whether the agent was reached the last time that it was asked; `None`: never yet.
+#[derive(Default)]
+pub struct Agent(pub Cell<Option<bool>>);
 
 /// Reads the plugin configuration of `size` bytes, and the environment.
 pub fn configure(size: usize) -> Shared {
@@ -31,7 +38,7 @@ pub fn configure(size: usize) -> Shared {
     let (table, notes) = Table::new(&variable);
     notes.iter().for_each(|note| error!("{note}"));
     info!("{} probes are recorded", table.len());
-    Shared { settings, table, pod_ip: pod_ip() }
+    Shared { settings, table, pod_ip: pod_ip(), agent: Agent::default() }
 }
 
 /// `POD_IP`, else `INSTANCE_IP` (Istio's name for it).

@@ -7,7 +7,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use app_health_webhook::tcp_check::{self, Answer};
 use log::{Level, debug, info, log_enabled, warn};
 
 use crate::callbacks::Action;
@@ -16,11 +15,9 @@ use crate::outcome::{self, Outcome, with_cause};
 use crate::pairs::Pairs;
 use crate::redirect::Hop;
 use crate::request::{self, Address, Line};
-use crate::table::{Check, Entry, Http};
+use crate::settings::Settings;
+use crate::table::{Check, Entry, Http, Wire};
 use crate::{grpc, host};
-
-/// The agent gets so much less than the filter waits, so that its reason arrives.
-const AGENT_MARGIN_MS: u32 = 50;
 
 /// The state that ORIGINAL_DST clusters take the destination from.
 const DESTINATION_STATE: &str = "envoy.network.transport_socket.original_dst_address";
@@ -29,23 +26,27 @@ const ROUTE_PROPERTY: &str = "app_health";
 /// Set for lifecycle hooks: a body that breaks off is no failure.
 const HOOK_PROPERTY: &str = "app_health_hook";
 
-const CONNECTED: u16 = Answer::Connected.status();
-const FAILED: u16 = Answer::Failed.status();
-
 const DESTINATION_HEADER: &[u8] = b"x-envoy-original-dst-host";
 const ROUTER_TIMEOUT_HEADER: &[u8] = b"x-envoy-upstream-rq-timeout-ms";
+const ROUTER_RETRIES_HEADER: &[u8] = b"x-envoy-max-retries";
+/// The `connect_timeout` of the clusters that carry HTTP.
+const HTTP_DIAL_MS: u32 = 10_000;
 /// Envoy adds it to what a dispatched call was answered by the upstream itself.
 pub const GENUINE_HEADER: &str = "x-envoy-upstream-service-time";
 /// So much of a body decides; what comes after it does not matter to the kubelet.
 pub const BODY_LIMIT: usize = 10 << 10;
 /// So much of a redirect's body Go reads before it follows, unless a longer one is announced.
 pub const REDIRECT_BODY_LIMIT: usize = 2 << 10;
+/// How long a check without a limit is dialled: as long as Linux itself tries by default.
+const LONGEST_DIAL: Duration = Duration::from_secs(127);
 
 /// A check under way.
 pub struct Run {
     pub entry: Rc<Entry>,
     /// The client's request.
     pub client: Pairs,
+    /// Whether Envoy's router may carry it. Where it may not, all is dispatched.
+    pub routable: bool,
     /// Where the connection came to.
     pub local: Address,
     /// The pod's address, which is asked.
@@ -71,6 +72,8 @@ pub enum Stage {
     Hop { hop: Hop, authorized: bool },
     /// The agent's answer.
     Tcp,
+    /// A connection that Envoy makes in the agent's place.
+    Connecting,
     /// The health service's answer.
     Grpc,
     /// Nothing more.
@@ -82,40 +85,52 @@ impl Run {
         self.entry.kind.is_hook()
     }
 
-    #[inline(never)]
-    pub fn start_http(&mut self, http: &Http) -> Result<Action, Outcome> {
-        let destination = self.pod.at(http.port);
+    /// Names the destination and the route by which Envoy's router gets there.
+    pub fn name_route(&self, route: &str, port: u16) -> Result<(), Outcome> {
+        let destination = self.pod.at(port);
         let state = grpc::filter_state(DESTINATION_STATE, &destination);
-        let own_proto = request::own_forwarded_proto(&self.client).is_some();
-        let route = match (http.https, own_proto) {
-            (false, false) => "http",
-            (false, true) => "http+xfp",
-            (true, false) => "https",
-            (true, true) => "https+xfp",
-        };
         let set = host::call_foreign_function("set_envoy_filter_state", &state)
             && host::set_property(ROUTE_PROPERTY, route)
             && (!self.is_hook() || host::set_property(HOOK_PROPERTY, ""));
-        if !set {
-            return Err(Outcome::unreached(with_cause("Envoy does not take", &destination)));
+        if set {
+            return Ok(());
         }
+        Err(Outcome::unreached(with_cause("Envoy does not take", &destination)))
+    }
+
+    /// Sets the router's limits: the time, and how often a dial is made anew that the cluster's own
+    /// limit has ended. A header that changes is also what has Envoy look for the route anew.
+    pub fn set_router_limits(&self, ms: u32, dial_ms: u32) -> bool {
+        let set = |name, number: u32| {
+            host::set_header(MapType::HttpRequestHeaders, name, number.to_string().as_bytes())
+        };
+        // Without a limit as often as Linux itself would try.
+        let all = if ms == 0 { LONGEST_DIAL.as_millis() as u32 } else { ms };
+        let again = all / dial_ms;
+        (again == 0 || set(ROUTER_RETRIES_HEADER, again)) && set(ROUTER_TIMEOUT_HEADER, ms)
+    }
+
+    #[inline(never)]
+    pub fn start_http(&mut self, http: &Http, settings: &Settings) -> Result<Action, Outcome> {
+        if !self.routable {
+            let hop = self.first_hop().ok_or_else(|| Outcome::unreached("no httpGet"))?;
+            return self.dispatch_hop(hop, true, settings);
+        }
+        let own_proto = request::own_forwarded_proto(&self.client).is_some();
+        self.name_route(route(http.wire, own_proto), http.port)?;
         let authorization = request::basic_authorization(&http.url);
         let authority = self.authority(http);
         let line = Line {
             target: &http.target,
             authority: &authority,
-            https: http.https,
+            wire: http.wire,
             authorization: authorization.as_deref(),
         };
-        let timeout = self.entry.timeout_ms.to_string();
-        let mut changes = line.changes(&self.client);
-        // Set on every probe: a changed header is what has Envoy look for the route anew.
-        changes.push((ROUTER_TIMEOUT_HEADER, Some(timeout.as_bytes())));
-        let taken = changes.into_iter().all(|(name, value)| match value {
+        let taken = line.changes(&self.client).into_iter().all(|(name, value)| match value {
             Some(value) => host::set_header(MapType::HttpRequestHeaders, name, value),
             None => host::remove_header(MapType::HttpRequestHeaders, name),
         });
-        if !taken {
+        if !taken || !self.set_router_limits(self.entry.timeout_ms, HTTP_DIAL_MS) {
             return Err(Outcome::unreached("Envoy does not take the probe's headers"));
         }
         self.stage = Stage::Routed;
@@ -123,48 +138,14 @@ impl Run {
     }
 
     #[inline(never)]
-    pub fn start_tcp(&mut self, port: u16, cluster: &str) -> Result<Action, Outcome> {
-        let path = tcp_check::path(&self.pod.ip, port);
-        let timeout = self.entry.timeout();
-        let millis = timeout.as_millis() as u32;
-        let for_agent = millis.saturating_sub(AGENT_MARGIN_MS.min(millis / 2)).to_string();
-        let mut headers: Vec<(&[u8], &[u8])> = vec![
-            (b":method", b"GET"),
-            (b":path", path.as_bytes()),
-            (b":authority", b"app-health-agent"),
-        ];
-        if millis > 0 {
-            headers.push((tcp_check::TIMEOUT_HEADER.as_bytes(), for_agent.as_bytes()));
-        }
-        self.call = host::dispatch_http(cluster, &headers, timeout)
-            .ok_or_else(|| Outcome::unreached("the agent cannot be asked: no such cluster"))?;
-        self.stage = Stage::Tcp;
-        Ok(Action::Pause)
-    }
-
-    #[inline(never)]
-    pub fn tcp_answered(&mut self, num_headers: usize) {
-        let status = host::header(MapType::HttpCallResponseHeaders, ":status").unwrap_or_default();
-        let genuine = host::header(MapType::HttpCallResponseHeaders, GENUINE_HEADER).is_some();
-        let body = call_body();
-        let reason = body.trim_ascii_end();
-        self.conclude(match outcome::parse_status(&status) {
-            CONNECTED if genuine => Outcome::answered(200),
-            FAILED if genuine => Outcome::unreached(with_cause("tcp", reason)),
-            _ if genuine => Outcome::unreached(with_cause("the agent refused", reason)),
-            504 => Outcome::unreached("the agent did not answer in time"),
-            _ if num_headers == 0 => Outcome::unreached("the agent's answer broke off"),
-            _ => Outcome::unreached(with_cause("the agent cannot be reached", reason)),
-        });
-    }
-
-    #[inline(never)]
     pub fn start_grpc(
         &mut self,
         port: u16,
+        tls: bool,
         service: &str,
-        cluster: &str,
+        settings: &Settings,
     ) -> Result<Action, Outcome> {
+        let cluster = if tls { &settings.grpc_tls_cluster } else { &settings.grpc_cluster };
         let destination = self.pod.at(port);
         let mut metadata = vec![(DESTINATION_HEADER, destination.as_bytes())];
         if let Some(agent) = self.client.get(b"user-agent") {
@@ -175,20 +156,28 @@ impl Run {
             ("grpc.health.v1.Health", "Check"),
             &metadata,
             &grpc::health_request(service),
-            self.entry.timeout(),
+            self.remaining()?,
         )
         .ok_or_else(|| Outcome::unreached("grpc: the check cannot be sent"))?;
         self.stage = Stage::Grpc;
         Ok(Action::Pause)
     }
 
-    /// The request that the router carried, as a redirect of its answer sees it.
+    pub fn start_grpc_again(&mut self, settings: &Settings) {
+        let entry = self.entry.clone();
+        let Ok(Check::Grpc { port, tls, service }) = &entry.check else { return };
+        if let Err(outcome) = self.start_grpc(*port, *tls, service, settings) {
+            self.conclude(outcome);
+        }
+    }
+
+    /// The first request, as a redirect of its answer sees it.
     pub fn first_hop(&self) -> Option<Hop> {
         let Ok(Check::Http(http)) = &self.entry.check else { return None };
         let mut url = http.url.clone();
-        url.scheme = if http.https { "https" } else { "http" }.to_owned();
+        url.scheme = if http.wire == Wire::Https { "https" } else { "http" }.to_owned();
         url.host = self.pod.at(http.port).into_bytes();
-        Some(Hop { url, authority: self.authority(http), followed: 0 })
+        Some(Hop { url, authority: self.authority(http), referer: None, followed: 0 })
     }
 
     fn authority(&self, http: &Http) -> Vec<u8> {
@@ -197,13 +186,26 @@ impl Run {
         request::authority(client, own, self.status_port, http.port)
     }
 
+    /// How a hop is spoken to. The kubelet's client for HTTP/2 in clear text verifies certificates
+    /// (it has no other TLS settings), and those of pods are not to be verified.
+    fn wire(&self, hop: &Hop) -> Result<Wire, Outcome> {
+        let http2 = matches!(&self.entry.check, Ok(Check::Http(http)) if http.wire == Wire::Http2);
+        match (http2, hop.is_https()) {
+            (true, true) => Err(Outcome::invalid("redirect from HTTP/2 in clear text to TLS")),
+            (true, false) => Ok(Wire::Http2),
+            (false, true) => Ok(Wire::Https),
+            (false, false) => Ok(Wire::Http),
+        }
+    }
+
+    /// Sends a hop as a request of the filter's own. `authorized`: with the client's Authorization.
     pub fn dispatch_hop(
-        &self,
-        cluster: &str,
-        from: Option<&Hop>,
-        hop: &Hop,
+        &mut self,
+        hop: Hop,
         authorized: bool,
-    ) -> Result<u32, Outcome> {
+        settings: &Settings,
+    ) -> Result<Action, Outcome> {
+        let wire = self.wire(&hop)?;
         let port = hop.port().filter(|port| *port != 0);
         let port = port.ok_or_else(|| Outcome::invalid("redirect: no such port"))?;
         if port == self.status_port || port == self.local.port {
@@ -212,11 +214,10 @@ impl Run {
         let target = hop.url.request_target();
         let destination = self.pod.at(port);
         let authorization = request::basic_authorization(&hop.url).filter(|_| authorized);
-        let referer = from.and_then(|from| from.referer(hop));
         let line = Line {
             target: &target,
             authority: &hop.authority,
-            https: hop.is_https(),
+            wire,
             authorization: authorization.as_deref(),
         };
         let own_referer = self.client.get(b"referer").is_some_and(|referer| !referer.is_empty());
@@ -227,50 +228,73 @@ impl Run {
             _ => true,
         });
         sent.push((DESTINATION_HEADER, destination.as_bytes()));
-        if let Some(referer) = referer.as_ref().filter(|_| !own_referer) {
+        if let Some(referer) = hop.referer.as_ref().filter(|_| !own_referer) {
             sent.push((b"referer", referer));
         }
-        host::dispatch_http(cluster, &sent, self.remaining()?)
-            .ok_or_else(|| Outcome::unreached("redirect: the request cannot be sent"))
+        let cluster = match wire {
+            Wire::Http => &settings.http_cluster,
+            Wire::Http2 => &settings.http2_cluster,
+            Wire::Https => &settings.https_cluster,
+        };
+        self.call = host::dispatch_http(cluster, &sent, self.remaining()?)
+            .ok_or_else(|| Outcome::unreached("the request cannot be sent"))?;
+        self.stage = Stage::Hop { hop, authorized };
+        Ok(Action::Pause)
     }
 
-    /// What is left of the timeout, at least 1 ms; zero where there is no limit.
-    fn remaining(&self) -> Result<Duration, Outcome> {
-        let limit = self.entry.timeout();
-        if limit.is_zero() {
-            return Ok(limit);
-        }
+    fn elapsed(&self) -> Duration {
         let now = host::now();
         let started = host::property("request\0time");
         let started = started.and_then(|bytes| Some(u64::from_le_bytes(*bytes.first_chunk()?)));
         // Where Envoy did not say, a later hop would have all of it again.
-        let elapsed = Duration::from_nanos(now.saturating_sub(started.unwrap_or(now)));
-        let left = limit.saturating_sub(elapsed);
+        Duration::from_nanos(now.saturating_sub(started.unwrap_or(now)))
+    }
+
+    /// What is left of the timeout, at least 1 ms; zero where there is no limit.
+    pub fn remaining(&self) -> Result<Duration, Outcome> {
+        let limit = self.entry.timeout();
+        if limit.is_zero() || matches!(self.stage, Stage::Start) {
+            return Ok(limit);
+        }
+        let left = limit.saturating_sub(self.elapsed());
         if left < Duration::from_millis(1) { Err(Outcome::timeout()) } else { Ok(left) }
+    }
+
+    /// Whether a dial that Envoy's own limit has ended is to be made anew.
+    pub fn may_dial_again(&self) -> bool {
+        let limit = self.entry.timeout();
+        self.elapsed() < if limit.is_zero() { LONGEST_DIAL } else { limit }
+    }
+
+    /// Whether the time is up, as Envoy's timers count it: in whole milliseconds.
+    pub fn is_over(&self) -> bool {
+        !self.remaining().is_ok_and(|left| left.is_zero() || left > Duration::from_millis(5))
     }
 
     /// A dispatched answer that began and did not end: timed out, truncated or too long.
     pub fn call_broken(&self) -> Outcome {
         if self.is_hook() {
-            return Outcome::answered(200);
-        }
-        match self.remaining() {
-            Ok(left) if left > Duration::from_millis(5) => {
-                Outcome::invalid("the app's answer broke off, or was longer than Envoy buffers")
-            }
-            _ => Outcome::timeout(),
+            Outcome::Answered(200)
+        } else if self.is_over() {
+            Outcome::timeout()
+        } else {
+            Outcome::invalid("the app's answer broke off, or was longer than Envoy buffers")
         }
     }
 
     /// Ends the check. A hook without an answer fails as it would without the sidecar: the kubelet
     /// would take any status for a success.
     pub fn conclude(&mut self, outcome: Outcome) -> Action {
-        if outcome.reason.is_empty() || !self.is_hook() {
+        if !self.is_hook() || matches!(outcome, Outcome::Answered(_)) {
             return self.reply(outcome);
         }
         let responding = matches!(
             self.stage,
-            Stage::Routed | Stage::Body { .. } | Stage::Redirect { .. } | Stage::Hop { .. }
+            Stage::Routed
+                | Stage::Connecting
+                | Stage::Body { .. }
+                | Stage::Redirect { .. }
+                | Stage::Hop { .. }
         );
         host::close(if responding { StreamType::HttpResponse } else { StreamType::HttpRequest });
         self.stage = Stage::Done;
@@ -288,22 +312,21 @@ impl Run {
     /// Logs what it came to, and whether that is a change.
     #[inline(never)]
     pub fn log(&self) {
-        let of_envoy;
-        let outcome = match &self.outcome {
-            Some(outcome) => outcome,
-            None => {
-                of_envoy = outcome_of_envoy();
-                &of_envoy
-            }
+        let outcome = self.outcome.clone().unwrap_or_else(|| self.outcome_of_envoy());
+        let Some(passes) = outcome.passes(self.is_hook()) else {
+            debug!("{}: the client went away before the answer", self.entry.name());
+            return;
         };
-        let passes = if self.is_hook() { outcome.reason.is_empty() } else { outcome.passes() };
         let changed = passes == self.entry.failing.replace(!passes);
         if !changed && !log_enabled!(Level::Debug) {
             return;
         }
         let name = self.entry.name();
-        let status = u32::from(outcome.status).to_string();
-        let reason = if outcome.reason.is_empty() { "from the app" } else { &*outcome.reason };
+        let status = u32::from(outcome.status()).to_string();
+        let reason = match outcome.reason() {
+            "" => "from the app",
+            reason => reason,
+        };
         debug!("{name}: {status} {reason}");
         match (changed, passes) {
             (false, _) => {}
@@ -311,26 +334,54 @@ impl Run {
             (true, false) => warn!("{name}: failing: {status} {reason}"),
         }
     }
+
+    /// What Envoy itself answered, past the filter.
+    fn outcome_of_envoy(&self) -> Outcome {
+        let details = host::property("response\0code_details").unwrap_or_default();
+        let code = host::property("response\0code").unwrap_or_default();
+        let code = code.first_chunk::<8>().map_or(0, |bytes| i64::from_le_bytes(*bytes));
+        match u16::try_from(code).unwrap_or(0) {
+            _ if details.starts_with(b"downstream_") => Outcome::Abandoned,
+            0 => Outcome::Abandoned,
+            // Its body broke off or stalled, which the configuration answers as the kubelet has it.
+            status if self.is_hook() => Outcome::Answered(status),
+            status => {
+                let of_details = outcome::of_details(&String::from_utf8_lossy(&details));
+                Outcome::failed(status, of_details.reason().to_owned())
+            }
+        }
+    }
 }
 
-/// What Envoy itself answered, past the filter.
-fn outcome_of_envoy() -> Outcome {
-    let code = host::property("response\0code").unwrap_or_default();
-    let code = code.first_chunk::<8>().map_or(0, |bytes| i64::from_le_bytes(*bytes));
-    if code == 0 {
-        return Outcome { status: 0, reason: "the client went away before the answer".into() };
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.entry.under_way.set(self.entry.under_way.get().saturating_sub(1));
     }
-    let details = host::property("response\0code_details").unwrap_or_default();
-    let reason = outcome::of_details(&String::from_utf8_lossy(&details)).reason;
-    Outcome { status: u16::try_from(code).unwrap_or(0), reason }
+}
+
+/// The route's name; `own_proto`: the probe itself sends an x-forwarded-proto.
+fn route(wire: Wire, own_proto: bool) -> &'static str {
+    match (wire, own_proto) {
+        (Wire::Http, false) => "http",
+        (Wire::Http, true) => "http+xfp",
+        (Wire::Http2, false) => "http2",
+        (Wire::Http2, true) => "http2+xfp",
+        (Wire::Https, false) => "https",
+        (Wire::Https, true) => "https+xfp",
+    }
 }
 
 pub fn reply(outcome: &Outcome) {
     let allow: &[(&[u8], &[u8])] = &[(b"allow", b"GET, HEAD")];
-    host::reply(outcome.status, if outcome.status == 405 { allow } else { &[] }, &outcome.reason);
+    let status = outcome.status();
+    host::reply(status, if status == 405 { allow } else { &[] }, outcome.reason());
 }
 
-pub fn call_body() -> String {
+/// The text of an answer to a dispatched call. Of a failure, where the call's Content-Type is
+/// gRPC's, it is in a header.
+pub fn call_text() -> String {
     let body = host::buffer(BufferType::HttpCallResponseBody, BODY_LIMIT).unwrap_or_default();
-    String::from_utf8_lossy(&body).into_owned()
+    let message = || host::header(MapType::HttpCallResponseHeaders, "grpc-message");
+    let text = if body.is_empty() { message().unwrap_or_default() } else { body };
+    String::from_utf8_lossy(&text).into_owned()
 }

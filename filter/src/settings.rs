@@ -14,9 +14,13 @@ pub struct Settings {
     pub http_cluster: String,
     /// Later hops of a redirect over HTTPS.
     pub https_cluster: String,
+    /// Later hops of a redirect of a probe over HTTP/2 in clear text.
+    pub http2_cluster: String,
     /// gRPC health checks.
     pub grpc_cluster: String,
-    /// TCP checks.
+    /// gRPC health checks over TLS.
+    pub grpc_tls_cluster: String,
+    /// TCP checks. Empty: Envoy makes them, and no agent is asked.
     pub agent_cluster: String,
     /// The port that rewritten probes name; `None`: the one that the connection came to.
     pub status_port: Option<u16>,
@@ -27,7 +31,9 @@ impl Default for Settings {
         Self {
             http_cluster: "app_http_hop".to_owned(),
             https_cluster: "app_https_hop".to_owned(),
+            http2_cluster: "app_http2_hop".to_owned(),
             grpc_cluster: "app_grpc".to_owned(),
+            grpc_tls_cluster: "app_grpc_tls".to_owned(),
             agent_cluster: "app_health_agent".to_owned(),
             status_port: None,
         }
@@ -67,7 +73,9 @@ impl Settings {
             let cluster = match key.as_ref() {
                 "http_cluster" => &mut self.http_cluster,
                 "https_cluster" => &mut self.https_cluster,
+                "http2_cluster" => &mut self.http2_cluster,
                 "grpc_cluster" => &mut self.grpc_cluster,
+                "grpc_tls_cluster" => &mut self.grpc_tls_cluster,
                 "agent_cluster" => &mut self.agent_cluster,
                 "status_port" => {
                     match port(reader.raw()?) {
@@ -109,16 +117,19 @@ mod tests {
     #[test]
     fn what_is_named_is_taken() {
         let (settings, notes) = Settings::parse(
-            br#"{"http_cluster":"a","https_cluster":"b","grpc_cluster":"c","agent_cluster":"d","status_port":15021}"#,
+            br#"{"http_cluster":"a","https_cluster":"b","http2_cluster":"c","grpc_cluster":"d","grpc_tls_cluster":"e","agent_cluster":"","status_port":15021}"#,
         );
         assert_eq!(notes, [""; 0]);
-        let Settings { http_cluster, https_cluster, grpc_cluster, agent_cluster, status_port } =
-            settings;
-        assert_eq!(
-            [http_cluster, https_cluster, grpc_cluster, agent_cluster],
-            ["a", "b", "c", "d"]
-        );
-        assert_eq!(status_port, Some(15021));
+        let expected = Settings {
+            http_cluster: "a".to_owned(),
+            https_cluster: "b".to_owned(),
+            http2_cluster: "c".to_owned(),
+            grpc_cluster: "d".to_owned(),
+            grpc_tls_cluster: "e".to_owned(),
+            agent_cluster: String::new(),
+            status_port: Some(15021),
+        };
+        assert_eq!(settings, expected);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use core::cell::Cell;
 use core::time::Duration;
 
 use app_health_webhook::path::{Kind, ProbePath};
-use app_health_webhook::probers::{self, Handler, Prober, Scheme};
+use app_health_webhook::probers::{self, GrpcMode, Handler, HttpGet, HttpProtocol, Prober, Scheme};
 use app_health_webhook::url::{self, Url};
 
 use crate::outcome::Outcome;
@@ -32,6 +32,8 @@ pub struct Entry {
     pub timeout_ms: u32,
     /// What the last probe came to; for the log.
     pub failing: Cell<bool>,
+    /// How many of its checks are under way.
+    pub under_way: Cell<u32>,
 }
 
 /// Why an entry cannot be checked.
@@ -56,17 +58,30 @@ pub enum Check {
     Grpc {
         /// The app's port.
         port: u16,
+        /// Over TLS.
+        tls: bool,
         /// Empty: the server as a whole.
         service: String,
     },
+}
+
+/// How an app is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// HTTP/1.1 in clear text.
+    Http,
+    /// HTTP/2 in clear text, with prior knowledge.
+    Http2,
+    /// Over TLS, where the app says which of both.
+    Https,
 }
 
 /// What an HTTP request is made of.
 pub struct Http {
     /// The app's port.
     pub port: u16,
-    /// Over TLS.
-    pub https: bool,
+    /// How it is sent.
+    pub wire: Wire,
     /// Path, query and user; scheme and host are filled in by each probe.
     pub url: Url,
     /// Path and query as they stand in the request line.
@@ -128,7 +143,7 @@ impl Table {
             Some(reason) if ProbePath::parse(&path).is_some() => Outcome::unreached(reason.clone()),
             _ => {
                 let path: String = path.chars().take(200).collect();
-                Outcome { status: 400, reason: format!("no probe is recorded for {path}").into() }
+                Outcome::failed(400, format!("no probe is recorded for {path}"))
             }
         })
     }
@@ -140,13 +155,20 @@ impl Entry {
     fn new(key: String, prober: Result<Prober, probers::EntryError>) -> Option<Self> {
         let kind = ProbePath::parse(&key)?.kind();
         let (check, timeout) = match prober {
-            Ok(prober) => (Check::new(prober.handler), prober.timeout_seconds),
+            Ok(prober) => (Check::new(prober.handler, kind), prober.timeout_seconds),
             Err(error) => (Err(Refusal::Invalid(Outcome::unreached(error.to_string()))), 0),
         };
         // The kubelet's default, which a raw manifest may lack. Hooks have no timeout.
         let timeout = if timeout == 0 && !kind.is_hook() { 1 } else { timeout };
         let timeout_ms = timeout.saturating_mul(1000);
-        Some(Self { key, kind, check, timeout_ms, failing: Cell::new(false) })
+        Some(Self {
+            key,
+            kind,
+            check,
+            timeout_ms,
+            failing: Cell::new(false),
+            under_way: Cell::new(0),
+        })
     }
 
     /// For the whole check; zero: no limit.
@@ -163,7 +185,7 @@ impl Entry {
 
 impl Check {
     #[inline(never)]
-    fn new(handler: Handler) -> Result<Self, Refusal> {
+    fn new(handler: Handler, kind: Kind) -> Result<Self, Refusal> {
         Ok(match handler {
             Handler::HttpGet(http) => {
                 let url = url::of_probe_path(&http.path).map_err(|error| {
@@ -172,16 +194,18 @@ impl Check {
                 let is_host = |name: &str| name.eq_ignore_ascii_case("host");
                 Check::Http(Http {
                     port: http.port,
-                    https: http.scheme == Some(Scheme::Https),
+                    wire: wire(&http, kind)?,
                     target: url.request_target(),
                     url,
                     has_host: http.headers.iter().any(|h| is_host(&h.name) && !h.value.is_empty()),
                 })
             }
             Handler::TcpSocket(tcp) => Check::Tcp { port: tcp.port },
-            Handler::Grpc(grpc) => {
-                Check::Grpc { port: grpc.port, service: grpc.service.unwrap_or_default() }
-            }
+            Handler::Grpc(grpc) => Check::Grpc {
+                port: grpc.port,
+                tls: grpc.mode == Some(GrpcMode::Tls),
+                service: grpc.service.unwrap_or_default(),
+            },
         })
     }
 
@@ -191,6 +215,19 @@ impl Check {
             Check::Http(http) => http.port,
             Check::Tcp { port } | Check::Grpc { port, .. } => *port,
         }
+    }
+}
+
+/// The kubelet's lifecycle handlers know no protocol; the API server refuses it with HTTPS.
+fn wire(http: &HttpGet, kind: Kind) -> Result<Wire, Refusal> {
+    match (http.scheme, http.protocol) {
+        (Some(Scheme::Https), Some(HttpProtocol::Http2)) if !kind.is_hook() => {
+            let reason = "httpGet.protocol: HTTP2 goes with the scheme HTTP only";
+            Err(Refusal::Invalid(Outcome::unreached(reason)))
+        }
+        (Some(Scheme::Https), _) => Ok(Wire::Https),
+        (_, Some(HttpProtocol::Http2)) if !kind.is_hook() => Ok(Wire::Http2),
+        _ => Ok(Wire::Http),
     }
 }
 
@@ -208,7 +245,7 @@ mod tests {
     fn not_found(table: &Table, path: &str) -> (u16, String) {
         match table.lookup(path.as_bytes()) {
             Lookup::Found(_) => panic!("found"),
-            Lookup::NotFound(outcome) => (outcome.status, outcome.reason.into_owned()),
+            Lookup::NotFound(outcome) => (outcome.status(), outcome.reason().to_owned()),
         }
     }
 
