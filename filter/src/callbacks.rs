@@ -160,6 +160,11 @@ extern "C" fn proxy_on_request_headers(id: u32, _: usize, end_of_stream: bool) -
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_body(id: u32, _: usize, _: bool) -> Action {
+    CONTEXTS.call(id, Action::Continue, |probe| probe.on_request_body())
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_headers(id: u32, _: usize, end_of_stream: bool) -> Action {
     CONTEXTS.call(id, Action::Continue, |probe| probe.on_response_headers(end_of_stream))
 }

@@ -106,6 +106,9 @@ pub fn of_connect(details: &[u8]) -> Outcome {
     Outcome::unreached(with_cause("tcp", outcome.reason()))
 }
 
+/// In what Envoy says of a dispatched call whose dial the cluster's `connect_timeout` has ended.
+pub const DIAL_TIMED_OUT: &str = "connection timeout";
+
 /// Judges the reply that Envoy makes in place of a dispatched call's answer. Of a call whose
 /// Content-Type is gRPC's it has the status 200.
 pub fn of_call_failure(status: &[u8], text: &str) -> Outcome {
@@ -113,7 +116,9 @@ pub fn of_call_failure(status: &[u8], text: &str) -> Outcome {
     match status {
         b"504" => Outcome::timeout(),
         b"502" => Outcome::invalid("not a valid HTTP answer"),
-        _ if contains(text, "upstream request timeout") => Outcome::timeout(),
+        _ if contains(text, "upstream request timeout") || contains(text, DIAL_TIMED_OUT) => {
+            Outcome::timeout()
+        }
         _ if contains(text, "TLS_error") => Outcome::invalid(with_cause("TLS", cause)),
         _ if contains(text, "protocol error") => Outcome::invalid("not a valid HTTP answer"),
         _ => Outcome::unreached(with_cause("no answer", cause)),

@@ -10,7 +10,7 @@ use log::debug;
 
 use crate::callbacks::Action;
 use crate::host::{BufferType, MapType};
-use crate::outcome::{self, Outcome, VIA_UPSTREAM, with_cause};
+use crate::outcome::{self, DIAL_TIMED_OUT, Outcome, VIA_UPSTREAM, with_cause};
 use crate::pairs::Pairs;
 use crate::redirect::{Hop, Next};
 use crate::request::Address;
@@ -194,7 +194,7 @@ impl Probe {
         let status = host::header(MapType::HttpCallResponseHeaders, ":status").unwrap_or_default();
         if host::header(MapType::HttpCallResponseHeaders, GENUINE_HEADER).is_none() {
             let text = call_text();
-            if outcome::contains(&text, "connection timeout") && run.may_dial_again() {
+            if outcome::contains(&text, DIAL_TIMED_OUT) && run.may_dial_again() {
                 self.follow(run, hop, authorized);
             } else {
                 run.conclude(outcome::of_call_failure(&status, &text));
@@ -276,6 +276,12 @@ impl Probe {
             Action::Pause
         });
         action
+    }
+
+    /// What follows the head of a request for an upgrade, even where it is nothing, would take it on
+    /// to the routes.
+    pub fn on_request_body(&self) -> Action {
+        if self.run.is_some() { Action::Pause } else { Action::Continue }
     }
 
     /// The head of an answer: of the app, of Envoy, or of this filter.

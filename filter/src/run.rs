@@ -37,6 +37,8 @@ pub const GENUINE_HEADER: &str = "x-envoy-upstream-service-time";
 pub const BODY_LIMIT: usize = 10 << 10;
 /// So much of a redirect's body Go reads before it follows, unless a longer one is announced.
 pub const REDIRECT_BODY_LIMIT: usize = 2 << 10;
+const CANNOT_BE_SENT: &str = "the request cannot be sent";
+const HOP_CANNOT_BE_SENT: &str = "redirect: the request cannot be sent";
 /// How long a check without a limit is dialled: as long as Linux itself tries by default.
 const LONGEST_DIAL: Duration = Duration::from_secs(127);
 
@@ -236,8 +238,10 @@ impl Run {
             Wire::Http2 => &settings.http2_cluster,
             Wire::Https => &settings.https_cluster,
         };
-        self.call = host::dispatch_http(cluster, &sent, self.remaining()?)
-            .ok_or_else(|| Outcome::unreached("the request cannot be sent"))?;
+        self.call = host::dispatch_http(cluster, &sent, self.remaining()?).ok_or_else(|| {
+            let first = hop.followed == 0;
+            Outcome::unreached(if first { CANNOT_BE_SENT } else { HOP_CANNOT_BE_SENT })
+        })?;
         self.stage = Stage::Hop { hop, authorized };
         Ok(Action::Pause)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{READYZ, assert_failure, assert_status, host, probe};
 use crate::host::Request;
-use crate::host::app::{App, Failure};
+use crate::host::app::{App, Failure, grpc_answer};
 use crate::host::run::Way;
 
 const GRPC: &str = r#"{"grpc":{"port":9090,"service":null}}"#;
@@ -125,4 +125,46 @@ fn a_client_that_goes_away() {
     host.answer_grpc(token, Default::default());
     let next = host.run(Request::get(READYZ), |_| App::Message(vec![8, 1]));
     assert_status("the next", &next, 200);
+}
+
+#[test]
+fn over_tls() {
+    for (mode, cluster) in [("TLS", "app_grpc_tls"), ("Plaintext", "app_grpc")] {
+        let entry = format!(r#"{{"grpc":{{"port":9090,"service":null,"mode":"{mode}"}}}}"#);
+        let serving = probe(&entry, |_| App::Message(vec![8, 1]));
+        assert_status(mode, &serving, 200);
+        assert_eq!(serving.asks[0].cluster, cluster);
+    }
+}
+
+/// Envoy ends a dial after a quarter of a second, so that no later check waits for it.
+#[test]
+fn a_dial_that_times_out_is_made_anew_while_there_is_time() {
+    let mut host = host(r#"{"grpc":{"port":9090,"service":null},"timeoutSeconds":2}"#);
+    let mut dials = 0;
+    let probe = host.run(Request::get(READYZ), |_| {
+        dials += 1;
+        if dials < 8 { App::Fails(Failure::DialTimedOut) } else { App::Message(vec![8, 1]) }
+    });
+    assert_status("", &probe, 200);
+    let left: Vec<u128> =
+        probe.asks.iter().map(|ask| ask.timeout.expect("a limit").as_millis()).collect();
+    assert_eq!(left, [2000, 1750, 1500, 1250, 1000, 750, 500, 250]);
+
+    let probe = host.run(Request::get(READYZ), |_| App::Fails(Failure::DialTimedOut));
+    assert_failure("", &probe, 504, "not done within");
+    assert_eq!(probe.asks.len(), 8);
+}
+
+/// An app that knows the call's deadline may end it first.
+#[test]
+fn a_reset_at_the_deadline_is_a_timeout() {
+    for (after, status) in [(0, 500), (900, 500), (996, 504), (1000, 504)] {
+        let mut host = host(GRPC);
+        let id = host.request(Request::get(READYZ));
+        host.advance(Duration::from_millis(after));
+        let token = *host.state().callouts.keys().next().expect("a call");
+        host.answer_grpc(token, grpc_answer(App::Fails(Failure::RemoteReset)));
+        assert_eq!(host.stream(id).answer().expect("an answer").status(), status, "{after}");
+    }
 }

@@ -203,7 +203,7 @@ fn tcp_hooks() {
 
 #[test]
 fn a_dispatch_that_fails_at_once() {
-    for entry in [HTTP, HTTPS, TCP] {
+    for entry in [HTTP, HTTPS] {
         let mut host: Host = host(entry);
         host.state_mut().dispatch_fails = true;
         let probe = host.run(Request::get(PRESTOPZ), |_| App::redirects(302, "/x"));
@@ -218,4 +218,19 @@ fn one_closed_hook_harms_nothing() {
     let closed = host.run(Request::get(PRESTOPZ), |_| App::Fails(Failure::Refused));
     assert_closed("", &closed);
     assert_status("", &host.run(Request::get(READYZ), |_| App::answers(200)), 200);
+}
+
+/// A hook has no time-out, so that those under way would pile up where it stalls.
+#[test]
+fn sixteen_runs_of_a_hook_at_once() {
+    let mut host = host(HTTP);
+    let running: Vec<u32> = (0..16).map(|_| host.request(Request::get(PRESTOPZ))).collect();
+    let one_more = host.request(Request::get(PRESTOPZ));
+    assert_eq!(host.stream(one_more).outcome(), Some(&Outcome::Closed));
+    // Probes and other hooks get in, and so does the hook once one of them has ended.
+    for path in [READYZ, "/app-lifecycle/app/poststartz"] {
+        assert_status(path, &host.run(Request::get(path), |_| App::answers(200)), 200);
+    }
+    host.client_gone(running[0]);
+    assert_status("", &host.run(Request::get(PRESTOPZ), |_| App::answers(200)), 200);
 }

@@ -2,6 +2,7 @@
 
 use super::{HTTP, READYZ, host, unasked};
 use crate::host::app::{App, End, Failure};
+use crate::host::headers::Headers;
 use crate::host::state::{Level, LogLine};
 use crate::host::{Host, Request};
 
@@ -85,6 +86,43 @@ fn hooks_fail_without_an_answer_only() {
         host.run(Request::get(super::PRESTOPZ), |_| app.clone());
         assert_eq!(lines(&mut host).0.len(), usize::from(change), "{app:?}");
     }
+}
+
+/// Its body may break off: the kubelet calls the hook done.
+#[test]
+fn a_hook_whose_body_breaks_off_passes() {
+    let mut host = host(HTTP);
+    lines(&mut host);
+    let probe =
+        host.run(Request::get(super::PRESTOPZ), |_| App::answers(200).body(9).ends(End::Broken));
+    assert_eq!(probe.status(), 200);
+    let (changes, probes) = lines(&mut host);
+    assert_eq!((changes, probes.len()), (vec![], 1));
+}
+
+/// Anybody can go away before the answer; that says nothing of the app.
+#[test]
+fn a_client_that_goes_away_changes_nothing() {
+    for entry in [HTTP, r#"{"tcpSocket":{"port":1}}"#, r#"{"grpc":{"port":1}}"#] {
+        let mut host = host(entry);
+        lines(&mut host);
+        for path in [READYZ, super::PRESTOPZ] {
+            for _ in 0..2 {
+                let id = host.request(Request::get(path));
+                host.client_gone(id);
+            }
+            let (changes, probes) = lines(&mut host);
+            assert_eq!((changes, probes.len()), (vec![], 2), "{entry}");
+            assert!(probes[0].text.contains("the client went away"), "{probes:?}");
+        }
+    }
+    // Nor does it while the answer's body comes.
+    let mut host = host(HTTP);
+    lines(&mut host);
+    let id = host.request(Request::get(READYZ));
+    host.respond(id, Headers::of([(":status", "503")]), false);
+    host.client_gone(id);
+    assert_eq!(lines(&mut host).0, []);
 }
 
 /// A scan of the port must not fill the log.

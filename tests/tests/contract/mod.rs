@@ -4,6 +4,7 @@
 
 mod answers;
 mod grpc;
+mod grpc_content;
 mod hooks;
 mod hostile;
 mod log;
@@ -12,6 +13,8 @@ mod redirects;
 mod request;
 mod start;
 mod tcp;
+mod tcp_by_envoy;
+mod upgrade;
 
 use crate::host::app::App;
 use crate::host::run::{Ask, Probe};
@@ -45,6 +48,9 @@ fn variable(entry: &str) -> String {
 const HTTP: &str = r#"{"httpGet":{"port":8080}}"#;
 /// The same over TLS.
 const HTTPS: &str = r#"{"httpGet":{"port":8080,"scheme":"HTTPS"}}"#;
+
+/// The same over HTTP/2 in clear text.
+const HTTP2: &str = r#"{"httpGet":{"port":8080,"protocol":"HTTP2"}}"#;
 
 /// The answer is the app's own status, and nothing else of it.
 #[track_caller]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{HTTP, HTTPS, READYZ, assert_failure, assert_status, host, probe};
+use super::{HTTP, HTTP2, HTTPS, PRESTOPZ, READYZ, assert_failure, assert_status, host, probe};
 use crate::host::app::{App, End, Failure};
 use crate::host::run::{Ask, Probe, Way};
 use crate::host::{Host, Request};
@@ -424,4 +424,51 @@ fn over_loopback() {
         let probe = redirected_of(&mut host, request, location.as_bytes());
         assert_eq!(probe.urls(), urls, "{location}");
     }
+}
+
+/// Envoy ends the dial of a later hop early, so that no other check waits for it.
+#[test]
+fn a_dial_that_times_out_is_made_anew_while_there_is_time() {
+    let mut dials = 0;
+    let dead_at_first = probe(HTTP, |ask| match ask.way {
+        Way::Routed => App::redirects(302, "http://10.0.0.7:81/x"),
+        _ => {
+            dials += 1;
+            if dials < 4 { App::Fails(Failure::DialTimedOut) } else { App::answers(200) }
+        }
+    });
+    assert_status("", &dead_at_first, 200);
+    let hops = &dead_at_first.asks[1..];
+    let left: Vec<u128> =
+        hops.iter().map(|ask| ask.timeout.expect("a limit").as_millis()).collect();
+    assert_eq!(left, [1000, 750, 500, 250]);
+    for ask in hops {
+        assert_eq!(ask.headers.lines(), hops[0].headers.lines());
+    }
+    let dead = probe_of_dead_hop(HTTP, READYZ);
+    assert_failure("", &dead, 504, "not done within");
+    // Linux itself would try so long; a hook has no other limit.
+    let hook = probe_of_dead_hop(HTTP, PRESTOPZ);
+    assert_eq!((hook.status(), hook.took.as_secs()), (0, 127));
+}
+
+fn probe_of_dead_hop(entry: &str, path: &str) -> Probe {
+    host(entry).run(Request::get(path), |ask| match ask.way {
+        Way::Routed => App::redirects(302, "http://10.0.0.7:81/x"),
+        _ => App::Fails(Failure::DialTimedOut),
+    })
+}
+
+/// The kubelet's client for HTTP/2 in clear text speaks nothing else, and verifies certificates.
+#[test]
+fn over_http2() {
+    let hop = probe(HTTP2, |ask| match ask.way {
+        Way::Routed => App::redirects(302, "http://10.0.0.7:81/x"),
+        _ => App::answers(200),
+    });
+    assert_status("", &hop, 200);
+    assert_eq!(hop.asks[1].cluster, "app_http2_hop");
+    assert_eq!(hop.asks[1].headers.get("connection"), None);
+    let to_tls = probe(HTTP2, |_| App::redirects(302, "https://10.0.0.7:81/x"));
+    assert_failure("", &to_tls, 502, "redirect from HTTP/2");
 }

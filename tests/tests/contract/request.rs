@@ -1,6 +1,6 @@
 //! The request that the app gets: the kubelet's own, as it would have sent it to the app itself.
 
-use super::{HTTP, HTTPS, PRESTOPZ, READYZ, assert_failure, host, unasked, variable};
+use super::{HTTP, HTTP2, HTTPS, PRESTOPZ, READYZ, assert_failure, host, unasked, variable};
 use crate::host::app::App;
 use crate::host::headers::Headers;
 use crate::host::run::{Ask, Way};
@@ -54,6 +54,34 @@ fn over_https() {
     // It would reach an HTTP/2 app as a header.
     assert_eq!(ask.headers.get("connection"), None);
     assert_eq!(ask.headers.get("x-forwarded-proto").as_deref(), Some("http"));
+}
+
+#[test]
+fn over_http2() {
+    let ask = first(HTTP2, Request::get(READYZ));
+    assert_eq!((ask.way, ask.cluster.as_str()), (Way::Routed, "http2"));
+    assert_eq!(ask.url(), "http://10.0.0.7:8080/");
+    // An app on HTTP/2 takes it for a malformed request.
+    assert_eq!(ask.headers.get("connection"), None);
+    // The kubelet's lifecycle handlers know no protocol.
+    assert_eq!(first(HTTP2, Request::get(PRESTOPZ)).cluster, "http");
+    let http1 = r#"{"httpGet":{"port":8080,"protocol":"HTTP1"}}"#;
+    assert_eq!(first(http1, Request::get(READYZ)).cluster, "http");
+    let tls = r#"{"httpGet":{"port":8080,"scheme":"HTTPS","protocol":"HTTP2"}}"#;
+    let probe = host(tls).run(Request::get(READYZ), unasked);
+    assert_failure("", &probe, 500, "protocol");
+}
+
+/// Envoy ends a dial after ten seconds: a probe with more time has it made anew.
+#[test]
+fn how_often_envoy_dials() {
+    for (seconds, retries) in [(1, None), (9, None), (10, Some("1")), (3600, Some("360"))] {
+        let entry = format!(r#"{{"httpGet":{{"port":8080}},"timeoutSeconds":{seconds}}}"#);
+        let ask = first(&entry, Request::get(READYZ));
+        assert_eq!(ask.headers.get("x-envoy-max-retries").as_deref(), retries, "{seconds}");
+    }
+    let ask = first(HTTP, Request::get(PRESTOPZ));
+    assert_eq!(ask.headers.get("x-envoy-max-retries").as_deref(), Some("12"));
 }
 
 #[test]

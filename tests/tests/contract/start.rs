@@ -1,6 +1,6 @@
 //! The variable and the plugin configuration: what happens before the first probe.
 
-use super::{HTTP, PRESTOPZ, READYZ, assert_failure, assert_status, probe, unasked, variable};
+use super::{HTTP, HTTP2, PRESTOPZ, READYZ, assert_failure, assert_status, probe, unasked, variable};
 use crate::host::app::App;
 use crate::host::headers::Headers;
 use crate::host::state::Level;
@@ -15,6 +15,7 @@ fn imports() {
         [
             "env.proxy_call_foreign_function",
             "env.proxy_close_stream",
+            "env.proxy_continue_stream",
             "env.proxy_get_buffer_bytes",
             "env.proxy_get_current_time_nanoseconds",
             "env.proxy_get_header_map_pairs",
@@ -54,6 +55,7 @@ fn exports() {
             "proxy_on_grpc_receive",
             "proxy_on_http_call_response",
             "proxy_on_memory_allocate",
+            "proxy_on_request_body",
             "proxy_on_request_headers",
             "proxy_on_response_body",
             "proxy_on_response_headers",
@@ -244,7 +246,8 @@ fn a_cluster_that_envoy_does_not_know() {
         ("http_cluster", HTTP, "http://10.0.0.7:81/", "redirect"),
         ("https_cluster", HTTP, "https://10.0.0.7:81/", "redirect"),
         ("grpc_cluster", r#"{"grpc":{"port":8080}}"#, "", "grpc"),
-        ("agent_cluster", r#"{"tcpSocket":{"port":8080}}"#, "", "agent"),
+        ("http2_cluster", HTTP2, "http://10.0.0.7:81/", "redirect"),
+        ("grpc_tls_cluster", r#"{"grpc":{"port":8080,"mode":"TLS"}}"#, "", "grpc"),
     ] {
         let mut host = Host::builder()
             .env("ISTIO_KUBE_APP_PROBERS", variable(entry))

@@ -55,8 +55,6 @@ fn answers() {
         ("another server", App::answers(404), 500, "agent"),
         ("another success", App::answers(204), 500, "agent"),
         ("a redirect", App::redirects(302, "/x"), 500, "agent"),
-        ("agent refuses", App::Fails(Failure::Refused), 500, "agent"),
-        ("agent resets", App::Fails(Failure::Reset), 500, "agent"),
         ("no HTTP", App::Fails(Failure::NoHttp), 500, "agent"),
         ("agent is silent", App::Fails(Failure::Silent), 500, "agent"),
         ("agent breaks off", App::answers(500).text("x").ends(End::Broken), 500, "agent"),
@@ -74,14 +72,6 @@ fn answers() {
         }
         assert!(probe.reason().len() < 1000, "{name}: a reason is a line");
     }
-}
-
-#[test]
-fn an_agent_that_cannot_be_asked() {
-    let mut host = host(TCP);
-    host.state_mut().dispatch_fails = true;
-    let probe = host.run(Request::get(READYZ), super::unasked);
-    assert_failure("", &probe, 500, "agent");
 }
 
 /// Envoy reads the milliseconds of a dispatched call as a signed number.

@@ -28,6 +28,12 @@ pub enum Failure {
     /// No HTTP: garbage, a status below 100, a control character, headers over the limit.
     NoHttp,
     NoTls,
+    /// Reset as soon as the connection was made.
+    ConnectReset,
+    /// Envoy's own limit of a dial has ended it.
+    DialTimedOut,
+    /// Reset by the app itself, over HTTP/2: a gRPC server that keeps the call's deadline.
+    RemoteReset,
     /// Nothing comes until the time is out.
     Silent,
 }
@@ -111,6 +117,18 @@ pub fn grpc_answer(app: App) -> CallAnswer {
         App::GrpcStatus(status, text) => (status, text, Vec::new()),
         App::Fails(Failure::Silent) => (4, "", Vec::new()),
         App::Fails(Failure::NoHttp) => (14, "protocol error", Vec::new()),
+        App::Fails(Failure::DialTimedOut) => (
+            14,
+            "upstream connect error or disconnect/reset before headers. reset reason: connection \
+             timeout{upstream_reset_before_response_started{connection_timeout}}",
+            Vec::new(),
+        ),
+        App::Fails(Failure::RemoteReset) => (
+            14,
+            "upstream connect error or disconnect/reset before headers. reset reason: remote \
+             reset{upstream_reset_before_response_started{remote_reset}}",
+            Vec::new(),
+        ),
         App::Fails(_) => (14, "Connection refused", Vec::new()),
         App::Http(http) => panic!("an HTTP answer to a gRPC call: {http:?}"),
     };
@@ -144,6 +162,17 @@ impl Failure {
                 "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end}",
                 text,
             ),
+            Failure::ConnectReset => (
+                503,
+                "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_reset_by_peer}",
+                text,
+            ),
+            Failure::DialTimedOut => {
+                (503, "upstream_reset_before_response_started{connection_timeout}", text)
+            }
+            Failure::RemoteReset => {
+                (503, "upstream_reset_before_response_started{remote_reset}", text)
+            }
             Failure::Silent => (504, "response_timeout", "upstream request timeout"),
         }
     }
@@ -166,6 +195,12 @@ impl Failure {
                 503,
                 "remote connection failure, transport failure reason: TLS_error:|268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end",
             ),
+            Failure::ConnectReset => (
+                503,
+                "remote connection failure, transport failure reason: delayed connect error: Connection reset by peer",
+            ),
+            Failure::DialTimedOut => (503, "connection timeout"),
+            Failure::RemoteReset => (503, "remote reset"),
             Failure::Silent => (504, "upstream request timeout"),
         };
         let body = if status == 504 { text.to_owned() } else { format!("{before}{text}") };

@@ -217,6 +217,16 @@ impl Host {
         id
     }
 
+    /// A piece of the request's body.
+    pub fn request_body(&mut self, id: u32, piece: &[u8], end: bool) {
+        let params = (id, piece.len() as u32, u32::from(end));
+        let action: u32 = self.call_for(id, "proxy_on_request_body", params);
+        self.settle(id);
+        if action == CONTINUE && self.stream(id).phase == Phase::Request {
+            self.pass_on(id);
+        }
+    }
+
     /// The request goes on to the routes.
     fn pass_on(&mut self, id: u32) {
         let stream = self.stream_mut(id);

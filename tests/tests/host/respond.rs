@@ -30,6 +30,7 @@ impl Host {
     }
 
     fn reply(&mut self, id: u32, answer: Answer) {
+        let answer = self.as_grpc(id, answer);
         let stream = self.stream(id);
         if stream.sent.is_some() {
             return self.end(id, Outcome::Closed);
@@ -124,6 +125,7 @@ impl Host {
                     }
                     self.end(id, Outcome::Closed);
                 }
+                Deferred::Continue => self.pass_on(id),
             }
         }
     }
@@ -139,6 +141,21 @@ impl Host {
             None => drop(self.stream_mut(id).properties.remove("response.code_details")),
         }
         self.reply(id, answer);
+    }
+
+    /// What Envoy takes for a gRPC call gets each reply that is none of the app's as a gRPC status.
+    fn as_grpc(&self, id: u32, answer: Answer) -> Answer {
+        let content = self.stream(id).request.get("content-type").unwrap_or_default();
+        if !content.starts_with("application/grpc") {
+            return answer;
+        }
+        let headers = Headers::of([
+            (":status", "200".to_owned()),
+            ("content-type", "application/grpc".to_owned()),
+            ("grpc-status", "14".to_owned()),
+            ("grpc-message", answer.text()),
+        ]);
+        Answer { headers, body: Vec::new(), ..answer }
     }
 
     /// An answer to a dispatched HTTP call; without headers: it failed. As Envoy does, it calls the

@@ -83,6 +83,9 @@ impl Probe {
     }
 }
 
+/// `connect_timeout` of the clusters that calls are dispatched to.
+const DIAL: Duration = Duration::from_millis(250);
+
 /// How much of an endless body comes at most.
 const ENDLESS: usize = 4 << 20;
 
@@ -140,7 +143,8 @@ impl Host {
         let stream = self.stream(id);
         let route = stream.set_property("app_health").unwrap_or_default();
         let path = stream.request.get(":path").unwrap_or_default();
-        let known = ["http", "http+xfp", "https", "https+xfp"].contains(&route.as_str());
+        let carried = route.strip_suffix("+xfp").unwrap_or(&route);
+        let known = ["http", "https", "http2"].contains(&carried) || route == "tcp";
         if !known || !path.starts_with('/') || stream.request.get("x-forwarded-proto").is_none() {
             let text = format!("no route for {route:?}: {:?}", stream.request);
             self.state_mut().violation(text);
@@ -251,6 +255,9 @@ impl Host {
         let app = if late { App::Fails(Failure::Silent) } else { app };
         if matches!(app, App::Fails(Failure::Silent)) {
             self.wait_out(timeout);
+        }
+        if matches!(app, App::Fails(Failure::DialTimedOut)) {
+            self.advance(DIAL);
         }
         match &callout.kind {
             Kind::Http { .. } => {

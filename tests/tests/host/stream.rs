@@ -64,6 +64,7 @@ impl fmt::Debug for Answer {
 pub enum Deferred {
     LocalReply(Answer),
     Close,
+    Continue,
 }
 
 /// A stream, with what the filter did to it.
@@ -122,6 +123,14 @@ impl Stream {
     pub fn details(&self) -> Option<String> {
         let details = self.properties.get("response.code_details")?;
         Some(String::from_utf8_lossy(details).into_owned())
+    }
+
+    /// What the client got, where it got an answer.
+    pub fn answer(&self) -> Option<&Answer> {
+        match self.outcome() {
+            Some(Outcome::Answer(answer)) => Some(answer),
+            _ => None,
+        }
     }
 
     pub fn outcome(&self) -> Option<&Outcome> {

@@ -16,6 +16,7 @@ pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             status, details_at, details_length, body_at, body_length, headers_at, headers_size, grpc
         ),
         proxy_close_stream(kind),
+        proxy_continue_stream(kind),
         proxy_call_foreign_function(name_at, name_length, at, length, result_at, result_size_at),
     );
     Ok(())
@@ -60,6 +61,18 @@ fn proxy_close_stream(guest: &mut Guest, kind: u32) -> Outcome {
         return Err(Status::BadArgument);
     }
     guest.state().stream().ok_or(Status::BadArgument)?.deferred.push(Deferred::Close);
+    Ok(())
+}
+
+/// Only a request that the filter has paused can go on.
+fn proxy_continue_stream(guest: &mut Guest, kind: u32) -> Outcome {
+    let state = guest.state();
+    let stream = state.stream().ok_or(Status::BadArgument)?;
+    let waits = kind == 0 && stream.phase == Phase::Request;
+    stream.deferred.push(Deferred::Continue);
+    if !waits {
+        state.violation(format!("stream {kind} goes on that does not wait"));
+    }
     Ok(())
 }
 

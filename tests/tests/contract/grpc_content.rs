@@ -1,0 +1,115 @@
+//! Probes with a Content-Type of gRPC's. Envoy takes them for gRPC calls, and makes each reply that is
+//! none of the app's a gRPC status, with the HTTP status 200.
+
+use super::{HTTP, HTTPS, PRESTOPZ, READYZ, host};
+use crate::host::Request;
+use crate::host::app::{App, End, Failure};
+use crate::host::run::{Ask, Probe, Way};
+use crate::host::stream::Outcome;
+
+const TYPES: [&str; 3] = ["application/grpc", "application/grpc+proto", "application/grpc-web"];
+
+fn request(path: &str, content_type: &str) -> Request {
+    Request::get(path).header("content-type", content_type)
+}
+
+fn probe(entry: &str, content_type: &str, app: impl FnMut(&Ask) -> App) -> Probe {
+    host(entry).run(request(READYZ, content_type), app)
+}
+
+#[test]
+fn no_success_but_the_apps_own() {
+    for content_type in TYPES {
+        for (name, app, status) in [
+            ("passes", App::answers(204).body(9), 204),
+            ("fails", App::answers(503), 503),
+            ("fails, with a body", App::answers(503).text("no"), 503),
+            ("leaves", App::redirects(302, "http://elsewhere/"), 302),
+            ("refuses", App::Fails(Failure::Refused), 500),
+            ("resets", App::Fails(Failure::Reset), 500),
+            ("sends garbage", App::Fails(Failure::NoHttp), 502),
+            ("hangs", App::Fails(Failure::Silent), 504),
+            ("breaks off", App::answers(200).body(9).ends(End::Broken), 502),
+            ("redirects in a loop", App::redirects(302, "/"), 502),
+        ] {
+            let probe = probe(HTTP, content_type, |_| app.clone());
+            assert_eq!(probe.status(), status, "{content_type}: {name}: {probe:#?}");
+            assert!(probe.asks.iter().all(|ask| ask.way == Way::Hop), "{name}: {probe:#?}");
+        }
+    }
+}
+
+/// Envoy reports the failure of a dispatched call with such a type as a gRPC status, too.
+#[test]
+fn failures_that_envoy_reports_as_a_grpc_status() {
+    for (message, status) in [
+        ("upstream request timeout", 504),
+        (
+            "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+            502,
+        ),
+        (
+            "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+            500,
+        ),
+    ] {
+        let mut host = host(HTTP);
+        let id = host.request(request(READYZ, TYPES[0]));
+        let token = *host.state().callouts.keys().next().expect("a call");
+        host.answer_call(
+            token,
+            crate::host::callout::CallAnswer {
+                headers: Some(crate::host::headers::Headers::of([
+                    (":status", "200"),
+                    ("grpc-status", "14"),
+                    ("grpc-message", message),
+                ])),
+                ..Default::default()
+            },
+        );
+        assert_eq!(host.stream(id).answer().expect("an answer").status(), status, "{message}");
+    }
+}
+
+#[test]
+fn the_app_still_sees_the_header_on_later_hops_too() {
+    for (entry, cluster) in [(HTTP, "app_http_hop"), (HTTPS, "app_https_hop")] {
+        let probe = probe(entry, TYPES[0], |ask| match ask.headers.get(":path").as_deref() {
+            Some("/") => App::redirects(302, "/next"),
+            _ => App::answers(200),
+        });
+        assert_eq!((probe.status(), probe.asks.len()), (200, 2), "{probe:#?}");
+        for ask in &probe.asks {
+            assert_eq!(ask.cluster, cluster);
+            assert_eq!(ask.headers.get("content-type").as_deref(), Some(TYPES[0]));
+            assert_eq!(ask.destination, "10.0.0.7:8080");
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_keeps_its_status() {
+    let unasked = super::unasked;
+    let of = |path: &str| request(path, TYPES[0]);
+    for (name, request, status) in [
+        ("not recorded", of("/app-health/x/readyz"), 400),
+        ("a POST", of(READYZ).with(":method", "POST"), 405),
+        ("a body", of(READYZ).with_body(), 400),
+        ("an address that is none", of(READYZ).property("destination.address", "x"), 500),
+    ] {
+        assert_eq!(host(HTTP).run(request, unasked).status(), status, "{name}");
+    }
+}
+
+#[test]
+fn hooks() {
+    for (name, app, outcome) in [
+        ("answers", App::answers(503), 503),
+        ("refuses", App::Fails(Failure::Refused), 0),
+        ("redirects in a loop", App::redirects(302, "/"), 0),
+    ] {
+        let probe = host(HTTP).run(request(PRESTOPZ, TYPES[0]), |_| app.clone());
+        assert_eq!(probe.status(), outcome, "{name}: {probe:#?}");
+        assert_eq!(probe.outcome == Outcome::Closed, outcome == 0, "{name}");
+    }
+}

@@ -1,0 +1,134 @@
+//! tcpSocket probes where no agent is there: Envoy's router makes the connection.
+
+use std::time::Duration;
+
+use super::{PRESTOPZ, READYZ, assert_failure, assert_status, host, variable};
+use crate::host::app::{App, Failure};
+use crate::host::run::{Ask, Probe, Way};
+use crate::host::state::Level;
+use crate::host::{Host, Request};
+
+const TCP: &str = r#"{"tcpSocket":{"port":2940},"timeoutSeconds":3}"#;
+
+/// No agent; the port does this.
+fn without_agent(app: App) -> impl FnMut(&Ask) -> App {
+    move |ask| if ask.way == Way::Agent { App::Fails(Failure::Refused) } else { app.clone() }
+}
+
+fn ways(probe: &Probe) -> Vec<Way> {
+    probe.asks.iter().map(|ask| ask.way).collect()
+}
+
+#[test]
+fn answers() {
+    for (name, app, status, why) in [
+        ("accepts", App::answers(200), 200, ""),
+        ("accepts and talks", App::answers(200).body(8192), 200, ""),
+        ("accepts and resets", App::Fails(Failure::ConnectReset), 200, ""),
+        ("refuses", App::Fails(Failure::Refused), 500, "refused"),
+        ("unreachable", App::Fails(Failure::Unreachable), 500, "unreachable"),
+        ("never accepts", App::Fails(Failure::Silent), 500, "not done within"),
+        ("dials that all timed out", App::Fails(Failure::DialTimedOut), 500, "not done within"),
+    ] {
+        let probe = host(TCP).run(Request::get(READYZ), without_agent(app));
+        match status {
+            200 => assert_status(name, &probe, 200),
+            _ => assert_failure(name, &probe, status, why),
+        }
+        assert_eq!(ways(&probe), [Way::Agent, Way::Routed], "{name}");
+        let ask = &probe.asks[1];
+        assert_eq!((ask.cluster.as_str(), ask.destination.as_str()), ("tcp", "10.0.0.7:2940"));
+    }
+}
+
+/// The agent refuses, resets, or cannot be asked at all; with another failure it is there, and its
+/// failure is the check's.
+#[test]
+fn where_the_agent_is_not_there() {
+    for (name, agent) in [("refuses", Failure::Refused), ("resets", Failure::Reset)] {
+        let probe = host(TCP).run(Request::get(READYZ), |ask| match ask.way {
+            Way::Agent => App::Fails(agent),
+            _ => App::answers(200),
+        });
+        assert_status(name, &probe, 200);
+    }
+    let mut host = host(TCP);
+    host.state_mut().dispatch_fails = true;
+    let probe = host.run(Request::get(READYZ), |_| App::answers(200));
+    assert_status("no such cluster", &probe, 200);
+    assert_eq!(ways(&probe), [Way::Routed]);
+}
+
+#[test]
+fn an_agent_that_is_not_wanted_is_not_asked() {
+    let mut host = Host::builder()
+        .env("ISTIO_KUBE_APP_PROBERS", variable(TCP))
+        .plugin_config(r#"{"agent_cluster":""}"#)
+        .build();
+    let probe = host.run(Request::get(READYZ), |_| App::answers(200));
+    assert_status("", &probe, 200);
+    assert_eq!(ways(&probe), [Way::Routed]);
+    assert_eq!(probe.asks[0].timeout, Some(Duration::from_secs(3)));
+    assert_eq!(probe.asks[0].headers.get("x-envoy-max-retries").as_deref(), Some("12"));
+}
+
+#[test]
+fn the_time_that_is_left() {
+    let mut host = host(TCP);
+    let id = host.request(Request::get(READYZ));
+    host.advance(Duration::from_millis(1_200));
+    let token = *host.state().callouts.keys().next().expect("the agent is asked");
+    host.answer_call(token, Failure::Reset.called());
+    let request = &host.stream(id).request;
+    assert_eq!(request.get("x-envoy-upstream-rq-timeout-ms").as_deref(), Some("1800"));
+    host.client_gone(id);
+
+    let id = host.request(Request::get(READYZ));
+    host.advance(Duration::from_secs(3));
+    let token = *host.state().callouts.keys().next().expect("the agent is asked");
+    host.answer_call(token, Failure::Reset.called());
+    let answer = host.stream(id).answer().expect("an answer").clone();
+    assert_eq!(answer.status(), 500);
+    assert!(answer.text().contains("not done within"), "{answer:?}");
+}
+
+/// A hook has no limit of its own: Envoy dials as long as Linux would.
+#[test]
+fn hooks() {
+    const TCP: &str = r#"{"tcpSocket":{"port":2940}}"#;
+    let probe = host(TCP).run(Request::get(PRESTOPZ), without_agent(App::answers(200)));
+    assert_status("", &probe, 200);
+    assert_eq!(probe.asks[1].timeout, None);
+    assert_eq!(probe.asks[1].headers.get("x-envoy-max-retries").as_deref(), Some("508"));
+    let probe = host(TCP).run(Request::get(PRESTOPZ), without_agent(App::Fails(Failure::Refused)));
+    assert_eq!(probe.outcome, crate::host::stream::Outcome::Closed);
+}
+
+/// What Envoy makes of a reply to such a request would be a success.
+#[test]
+fn a_request_with_a_grpc_content_type_is_not_routed() {
+    let request = Request::get(READYZ).header("content-type", "application/grpc");
+    let probe = host(TCP).run(request.clone(), |ask| match ask.way {
+        Way::Agent => App::Fails(Failure::Refused),
+        _ => panic!("routed: {ask:?}"),
+    });
+    assert_eq!(probe.status(), 500, "{probe:#?}");
+    let probe = host(TCP).run(request, |_| App::answers(200));
+    assert_eq!((probe.status(), ways(&probe)), (200, vec![Way::Agent]));
+}
+
+#[test]
+fn one_line_when_the_agent_goes_and_one_when_it_is_back() {
+    let mut host = host(TCP);
+    let mut said = Vec::new();
+    for there in [false, true, true, false, false, true] {
+        host.run(Request::get(READYZ), |ask| match ask.way {
+            Way::Agent if !there => App::Fails(Failure::Refused),
+            _ => App::answers(200),
+        });
+        let lines = [host.take_log(Level::Warn), host.take_log(Level::Info)].concat();
+        said.push(lines.into_iter().filter(|line| line.contains("agent")).count());
+    }
+    // It is no news that an agent is not there that never was.
+    assert_eq!(said, [0, 0, 0, 1, 0, 1]);
+}
