@@ -53,7 +53,8 @@ pub fn fleet() -> Vec<App> {
 }
 
 impl App {
-    fn new(kind: Kind, n: u32, place: u32) -> Self {
+    /// The `n`-th of its kind, at this place among all of them.
+    pub fn new(kind: Kind, n: u32, place: u32) -> Self {
         let changing = Changing::start(V4);
         let front = match kind {
             Kind::Hop => Some(format!("http://{}/", changing.addr())),

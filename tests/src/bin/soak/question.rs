@@ -76,3 +76,58 @@ impl fmt::Display for Outcome {
         write!(f, "{} after {:.3} s: {said}", self.verdict, self.took.as_secs_f64())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::state::State;
+
+    fn expected(kind: Kind, state: State) -> Verdict {
+        match (kind, state) {
+            (_, State::Healthy | State::Slow | State::Long) => Verdict::Success,
+            (Kind::Tcp, State::Reset | State::ClosedAtOnce | State::Garbage) => Verdict::Success,
+            (_, State::Elsewhere) => Verdict::Warning,
+            _ => Verdict::Failure,
+        }
+    }
+
+    #[test]
+    fn every_state_has_its_verdict() {
+        let of_kind = |kind| State::ALL.map(|state| (kind, state));
+        let check = |(kind, state): (Kind, State)| {
+            let app = App::new(kind, 0, 0);
+            if state.of(kind, app.timeout()).is_some() {
+                app.change(state, None);
+                let outcome = directly(&app);
+                assert_eq!(outcome.verdict, expected(kind, state), "{kind:?} {state}: {outcome}");
+            }
+        };
+        thread::scope(|scope| {
+            for case in Kind::ALL.into_iter().flat_map(of_kind) {
+                scope.spawn(move || check(case));
+            }
+        });
+    }
+
+    #[test]
+    fn an_app_goes_through_states_that_exclude_each_other() {
+        let app = App::new(Kind::Http, 0, 0);
+        for state in [
+            State::Closed,
+            State::Healthy,
+            State::QueueFull,
+            State::Healthy,
+            State::Closed,
+            State::QueueFull,
+            State::Closed,
+            State::Long,
+            State::Healthy,
+        ] {
+            app.change(state, None);
+            let outcome = directly(&app);
+            assert_eq!(outcome.verdict, expected(Kind::Http, state), "{state}: {outcome}");
+        }
+    }
+}
