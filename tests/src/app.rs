@@ -1,6 +1,7 @@
 //! Real apps on loopback, each on a port of its own. They record what they were asked, and end,
 //! with all their connections, when they are dropped.
 
+mod changing;
 mod grpc;
 mod http;
 mod port;
@@ -9,6 +10,7 @@ mod script;
 mod server;
 mod tls;
 
+pub use changing::{Changing, Conduct};
 pub use grpc::{Grpc, Health};
 pub use http::Http;
 pub use port::{Closed, Late, Open};

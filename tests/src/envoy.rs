@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -26,6 +27,8 @@ pub struct Setup {
     probers: Option<OsString>,
     pod_ip: Option<IpAddr>,
     agent: Agent,
+    binary: Option<PathBuf>,
+    concurrency: Option<u32>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -54,6 +57,18 @@ impl Setup {
         self
     }
 
+    /// This Envoy, rather than the one that [`find`] finds.
+    pub fn binary(mut self, envoy: impl Into<PathBuf>) -> Self {
+        self.binary = Some(envoy.into());
+        self
+    }
+
+    /// So many workers; one where this is not called.
+    pub fn concurrency(mut self, workers: u32) -> Self {
+        self.concurrency = Some(workers);
+        self
+    }
+
     /// Starts the agent and Envoy, and waits until both are ready.
     ///
     /// # Panics
@@ -74,10 +89,11 @@ impl Setup {
         let agent = (self.agent == Agent::Beside).then(|| start_agent(ports.agent));
         let file = dir.path().join("envoy.yaml");
         fs::write(&file, config::shipped(&ports, wasm::filter())).expect("the file is written");
-        let mut command = process::command(binary::find());
+        let mut command = process::command(self.binary.unwrap_or_else(find));
         command.arg("--config-path").arg(file);
         // No shared memory and no domain sockets that could outlive it.
-        command.args(["--disable-hot-restart", "--concurrency", "1"]);
+        command.arg("--disable-hot-restart");
+        command.args(["--concurrency", &self.concurrency.unwrap_or(1).to_string()]);
         command.args(["--log-level", "warning", "--component-log-level", "wasm:debug"]);
         set(&mut command, "ISTIO_KUBE_APP_PROBERS", self.probers);
         set(&mut command, "POD_IP", self.pod_ip.map(|ip| ip.to_string().into()));

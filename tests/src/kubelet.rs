@@ -1,14 +1,17 @@
 //! Asks as the kubelet's probers do (Kubernetes 1.36), and concludes what it would conclude.
 //!
-//! Only what differs on the wire is here: the kubelet follows redirects and speaks TLS as well,
-//! but never needs to towards the status port.
+//! Redirects are followed and TLS is spoken only where that is asked for: towards the status port
+//! it never is.
 
+mod dial;
 mod get;
 mod grpc;
 mod http1;
 mod pod;
 mod raw;
+mod redirect;
 mod tcp;
+mod tls;
 
 use std::fmt;
 use std::io;

@@ -1,9 +1,9 @@
-//! What the tests and the demo are made of.
+//! What the tests, the demos, the benchmark and the soak are made of.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`kubelet`] | asks as the kubelet does, and concludes what it would conclude |
-//! | [`app`] | real apps on loopback that answer by a script, and record what they were asked |
+//! | [`app`] | real apps on loopback that answer by a script, and record what they were asked; one that changes |
 //! | [`envoy`] | the real Envoy with the shipped configuration, and the agent beside it |
 //! | [`entries`] | what the variable holds |
 //! | [`health`] | the messages of the gRPC health service |

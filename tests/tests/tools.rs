@@ -1,9 +1,13 @@
 //! The prober and the apps, tried on each other: what the other tests rest on.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use app_health_tests::app::{Closed, Grpc, Health, Http, Late, Open, Request, Script, V4, V6};
+use app_health_tests::app::{
+    Alpn, Changing, Closed, Conduct, Grpc, Health, Http, Https, Late, Open, Request, Script, V4,
+    V6, Versions, status,
+};
 use app_health_tests::health::ServingStatus;
 use app_health_tests::kubelet::{self, Get, Verdict};
 
@@ -94,6 +98,64 @@ fn only_serving_is_a_success() {
     assert_eq!(app.services(), vec!["some.Service"; 6]);
     let closed = Closed::start(V4);
     assert_eq!(kubelet::grpc(closed.addr(), "", SECOND / 4), Err("not in time".into()));
+}
+
+#[test]
+fn redirects_are_followed_to_the_same_host_and_over_tls() {
+    let end = Https::start(V4, Alpn::Http1, Versions::Both, |_| status(204));
+    let there = format!("https://{}/end", end.addr());
+    let app = Http::start(V4, move |request| match &request.target[..] {
+        "/relative" => Script::redirect(302, "there?x"),
+        "/there?x" => Script::redirect(307, &there),
+        "/loop" => Script::redirect(301, "/loop"),
+        "/not-followed" => Script::redirect(304, "/there?x"),
+        _ => Script::redirect(308, "http://localhost/"),
+    });
+    for (target, outcome) in [
+        ("/relative", Ok(204)),
+        ("/elsewhere", Ok(308)),
+        ("/not-followed", Ok(304)),
+        ("/loop", Err("too many redirects".to_owned())),
+    ] {
+        assert_eq!(Get::probe(app.addr(), target).follow().status(), outcome, "{target}");
+    }
+    assert_eq!(end.seen()[0].target, "/end");
+    assert_eq!(app.seen_at("/loop").len(), 10);
+    assert_eq!(Get::probe(app.addr(), "/relative").status(), Ok(302));
+}
+
+#[test]
+fn a_connection_goes_on_as_it_began_until_the_app_is_closed() {
+    let mut app = Changing::start(V4);
+    let addr = app.addr();
+    app.open(Conduct::AtOnce(Script::raw("a").wait(SECOND / 4).then("b")));
+    let mut there = accepted(addr);
+    app.open(Conduct::Asked(Script::status(503)));
+    let mut rest = String::new();
+    there.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "b");
+    assert_eq!(Get::probe(addr, "/").status(), Ok(503));
+    app.open(Conduct::AtOnce(Script::raw("a").hold()));
+    let mut there = accepted(addr);
+    app.close();
+    assert_eq!(there.read_to_string(&mut rest).unwrap(), 0);
+    assert_eq!(kubelet::tcp(addr, SECOND).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
+
+/// A connection on which the app's first byte has come.
+fn accepted(addr: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(SECOND * 5)).unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+    stream
+}
+
+#[test]
+fn a_port_that_resets_what_it_accepts_accepts() {
+    let mut app = Changing::start(V4);
+    app.open(Conduct::AtOnce(Script::close().reset()));
+    let refused = (0..500).filter(|_| kubelet::tcp(app.addr(), SECOND).is_err()).count();
+    assert_eq!(refused, 0);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! A gRPC app with a health service, or without one.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{Future, pending};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -14,6 +15,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
 
 use super::Request;
 use super::server::{Log, Server};
@@ -27,6 +29,10 @@ pub enum Health {
     /// An error with this `grpc-status`: 5 for a service that it does not know,
     /// 12 where there is no health service.
     Error(u8),
+    /// This HTTP status, and no gRPC.
+    Status(u16),
+    /// SERVING, after so long.
+    Late(Duration),
     /// SERVING, and a field of so many bytes that nobody knows.
     Long(usize),
     /// Nothing, ever.
@@ -55,16 +61,17 @@ impl Grpc {
         let (seen, asked, says) = (log.clone(), services.clone(), health.clone());
         let server = Server::start_at(addr, move |stream, peer| {
             let (seen, asked, says) = (seen.clone(), asked.clone(), says.clone());
-            let service = service_fn(move |request: hyper::Request<Incoming>| {
+            serve(stream, move |request| {
                 seen.add(Request::of(peer, &request));
                 let (asked, says) = (asked.clone(), says.clone());
-                async move { Ok::<_, Infallible>(answer(request, &asked, &says).await) }
-            });
-            async move {
-                let builder = http2::Builder::new(TokioExecutor::new());
-                let served = builder.serve_connection(TokioIo::new(stream), service).await;
-                served.map_err(io::Error::other)
-            }
+                async move {
+                    let is_check = request.uri().path() == health::CHECK;
+                    let service = service(request).await;
+                    asked.lock().expect("no app panics").push(service);
+                    let says = *says.lock().expect("no app panics");
+                    answer(is_check, says).await
+                }
+            })
         });
         Self { server, log, services, health }
     }
@@ -92,21 +99,51 @@ impl Grpc {
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;
 
-async fn answer(
-    request: hyper::Request<Incoming>,
-    asked: &Mutex<Vec<String>>,
-    says: &Mutex<Health>,
-) -> Answer {
-    let is_check = request.uri().path() == health::CHECK;
+/// Serves one connection.
+async fn serve<F, A>(stream: TcpStream, answer: F) -> io::Result<()>
+where
+    F: Fn(hyper::Request<Incoming>) -> A + Send + 'static,
+    A: Future<Output = Answer> + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let answer = answer(request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let builder = http2::Builder::new(TokioExecutor::new());
+    let served = builder.serve_connection(TokioIo::new(stream), service).await;
+    served.map_err(io::Error::other)
+}
+
+/// Serves one connection of a health service that says this.
+pub(super) async fn serve_health(stream: TcpStream, says: Health) -> io::Result<()> {
+    serve(stream, move |request| async move {
+        let is_check = request.uri().path() == health::CHECK;
+        service(request).await;
+        answer(is_check, says).await
+    })
+    .await
+}
+
+/// The service that a request asks for, once all of it is there.
+async fn service(request: hyper::Request<Incoming>) -> String {
     let frame = request.into_body().collect().await.map(|body| body.to_bytes());
-    let service = health::service(&frame.unwrap_or_default());
-    asked.lock().expect("no app panics").push(service.unwrap_or("unreadable".into()));
-    let says = *says.lock().expect("no app panics");
+    health::service(&frame.unwrap_or_default()).unwrap_or("unreadable".into())
+}
+
+async fn answer(is_check: bool, says: Health) -> Answer {
     match says {
         Health::Says(status) if is_check => grpc(Some(health::response(status)), 0),
         Health::Long(size) if is_check => grpc(Some(health::long_response(size)), 0),
-        Health::Says(_) | Health::Long(_) => grpc(None, 12),
+        Health::Late(time) if is_check => {
+            tokio::time::sleep(time).await;
+            grpc(Some(health::response(ServingStatus::Serving)), 0)
+        }
+        Health::Says(_) | Health::Long(_) | Health::Late(_) => grpc(None, 12),
         Health::Error(code) => grpc(None, code),
+        Health::Status(status) => {
+            let answer = Response::builder().status(status).body(Full::default().boxed());
+            answer.expect("a status that exists")
+        }
         Health::Silent => pending().await,
     }
 }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
+use super::script::Connection;
 use super::server::{Log, Server};
 use super::{Request, Script};
 
@@ -62,7 +62,8 @@ impl Http {
     }
 }
 
-async fn read(stream: &mut TcpStream, peer: SocketAddr) -> io::Result<Request> {
+/// Reads the head of a request.
+pub(super) async fn read(stream: &mut impl Connection, peer: SocketAddr) -> io::Result<Request> {
     const END: &[u8] = b"\r\n\r\n";
     let mut head = Vec::new();
     loop {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, getsockname, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, getsockname, listen,
+    setsockopt, socket, sockopt::ReuseAddr,
 };
 use tokio::task::JoinHandle;
 
@@ -58,7 +59,8 @@ pub struct Closed {
 impl Closed {
     /// Takes a free port.
     pub fn start(ip: IpAddr) -> Self {
-        let (socket, addr) = bound(ip).unwrap_or_else(|error| panic!("a port of {ip}: {error}"));
+        let any = SocketAddr::new(ip, 0);
+        let (socket, addr) = bound(any).unwrap_or_else(|error| panic!("a port of {ip}: {error}"));
         Self { addr, _socket: socket }
     }
 
@@ -97,7 +99,7 @@ impl Late {
     }
 
     fn try_start(ip: IpAddr, script: Script) -> io::Result<Self> {
-        let (socket, addr) = bound(ip)?;
+        let (socket, addr) = bound(SocketAddr::new(ip, 0))?;
         listen(&socket, Backlog::new(0).map_err(io::Error::from)?)?;
         let listener = TcpListener::from(socket);
         listener.set_nonblocking(true)?;
@@ -114,7 +116,7 @@ impl Drop for Late {
 }
 
 /// Connects until a connection does not come up any more.
-fn fill(addr: SocketAddr) -> io::Result<Vec<TcpStream>> {
+pub(super) fn fill(addr: SocketAddr) -> io::Result<Vec<TcpStream>> {
     let mut fillers = Vec::new();
     loop {
         match TcpStream::connect_timeout(&addr, Duration::from_millis(200)) {
@@ -142,10 +144,13 @@ async fn accept_late(
     }
 }
 
-fn bound(ip: IpAddr) -> io::Result<(OwnedFd, SocketAddr)> {
-    let family = if ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+/// Takes a port, without listening.
+pub(super) fn bound(addr: SocketAddr) -> io::Result<(OwnedFd, SocketAddr)> {
+    let family = if addr.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(ip, 0)))?;
+    // Connections of an earlier listener may linger on the port.
+    setsockopt(&socket, ReuseAddr, &true)?;
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(addr))?;
     let name: SockaddrStorage = getsockname(socket.as_raw_fd())?;
     let v4 = name.as_sockaddr_in().map(|a| SocketAddr::V4((*a).into()));
     let v6 = name.as_sockaddr_in6().map(|a| SocketAddr::V6((*a).into()));

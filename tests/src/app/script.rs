@@ -3,8 +3,27 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// A connection of an app, over TLS or not.
+pub(super) trait Connection: AsyncRead + AsyncWrite + Unpin {
+    /// What it stands on.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Connection for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Connection for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
 
 /// The steps of one answer. At the end of a script the connection is closed.
 #[derive(Clone, Debug, Default)]
@@ -66,29 +85,38 @@ impl Script {
         self.step(Step::Reset)
     }
 
+    /// Then what another does.
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     fn step(mut self, step: Step) -> Self {
         self.0.push(step);
         self
     }
 
     /// Errors only say that the other side has gone.
-    pub(super) async fn play(self, mut stream: TcpStream) -> io::Result<()> {
+    pub(super) async fn play(self, mut stream: impl Connection) -> io::Result<()> {
         for step in self.0 {
             match step {
-                Step::Send(bytes) => stream.write_all(&bytes).await?,
+                Step::Send(bytes) => {
+                    stream.write_all(&bytes).await?;
+                    stream.flush().await?;
+                }
                 Step::Endless(bytes) => loop {
                     stream.write_all(&bytes).await?;
                 },
                 Step::Wait(time) => tokio::time::sleep(time).await,
                 Step::Hold => until_gone(&mut stream).await?,
-                Step::Reset => stream.set_zero_linger()?,
+                Step::Reset => stream.tcp().set_zero_linger()?,
             }
         }
         Ok(())
     }
 }
 
-async fn until_gone(stream: &mut TcpStream) -> io::Result<()> {
+async fn until_gone(stream: &mut impl Connection) -> io::Result<()> {
     let mut ignored = [0; 1024];
     while stream.read(&mut ignored).await? > 0 {}
     Ok(())

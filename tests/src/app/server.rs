@@ -64,10 +64,15 @@ impl Drop for Server {
         // Closing alone would not do: what another test is just starting holds a copy, until it has
         // become another program, and the port would still accept.
         shutdown(self.listener.as_raw_fd(), Shutdown::Read).expect("it listens");
-        self.task.abort();
-        while !self.task.is_finished() {
-            std::thread::yield_now();
-        }
+        end(&self.task);
+    }
+}
+
+/// Returns when the task has ended.
+pub(super) fn end(task: &JoinHandle<()>) {
+    task.abort();
+    while !task.is_finished() {
+        std::thread::yield_now();
     }
 }
 

@@ -126,7 +126,8 @@ where
     served.map_err(io::Error::other)
 }
 
-fn config(alpn: Alpn, versions: Versions) -> ServerConfig {
+/// With a certificate of its own.
+pub(super) fn config(alpn: Alpn, versions: Versions) -> ServerConfig {
     let identity = rcgen::generate_simple_self_signed(["app".to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::Pkcs8(identity.signing_key.serialize_der().into());
     let provider = Arc::new(rustls::crypto::ring::default_provider());

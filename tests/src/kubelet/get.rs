@@ -2,10 +2,15 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::DEFAULT_TIMEOUT;
+use super::dial::{Scheme, Stream};
 use super::http1::{Answer, BODY_LIMIT, exchange};
+use super::redirect;
+
+/// So many redirects are followed; one more is a failure.
+const HOPS: usize = 9;
 
 /// What asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +23,20 @@ enum Asker {
 #[derive(Clone, Debug)]
 pub struct Get {
     to: SocketAddr,
+    scheme: Scheme,
     target: Vec<u8>,
     headers: Vec<(String, Vec<u8>)>,
     timeout: Option<Duration>,
     body_limit: usize,
     asker: Asker,
+    redirects: Redirects,
+}
+
+/// What becomes of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Redirects {
+    AreAnswers,
+    AreFollowed,
 }
 
 impl Get {
@@ -30,11 +44,13 @@ impl Get {
     pub fn probe(to: SocketAddr, target: impl Into<Vec<u8>>) -> Self {
         Self {
             to,
+            scheme: Scheme::Http,
             target: target.into(),
             headers: Vec::new(),
             timeout: Some(DEFAULT_TIMEOUT),
             body_limit: BODY_LIMIT,
             asker: Asker::Probe,
+            redirects: Redirects::AreAnswers,
         }
     }
 
@@ -47,6 +63,18 @@ impl Get {
     /// a `User-Agent` or `Accept` replaces the kubelet's own, and an empty one leaves it out.
     pub fn header(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Over TLS.
+    pub fn over_tls(mut self) -> Self {
+        self.scheme = Scheme::Https;
+        self
+    }
+
+    /// Follows redirects to the same host, as it does with an app; the status port sends none.
+    pub fn follow(mut self) -> Self {
+        self.redirects = Redirects::AreFollowed;
         self
     }
 
@@ -64,7 +92,19 @@ impl Get {
 
     /// The answer, its body read up to the 10,240 bytes that the kubelet reads.
     pub fn send(&self) -> io::Result<Answer> {
-        exchange(self.to, &self.request(), self.timeout, self.body_limit)
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        let mut get = self.clone();
+        for _ in 0..=HOPS {
+            let stream = Stream::dial(get.to, get.scheme, deadline)?;
+            let answer = exchange(stream, &get.request(), get.body_limit)?;
+            match redirect::next(get.to, get.scheme, &get.target, &answer) {
+                Some(hop) if self.redirects == Redirects::AreFollowed => {
+                    get = Self { to: hop.to, scheme: hop.scheme, target: hop.target, ..get };
+                }
+                _ => return Ok(answer),
+            }
+        }
+        Err(io::Error::other("too many redirects"))
     }
 
     /// The status alone, for tables of cases: an error is shown as its text.

@@ -10,6 +10,7 @@ use hyper::client::conn::http2;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::{health, runtime};
 
@@ -38,11 +39,11 @@ async fn dial(to: SocketAddr) -> TcpStream {
 async fn check(stream: TcpStream, to: SocketAddr, service: &str) -> Result<(), Boxed> {
     let (mut sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
+    // Ends the connection when it is dropped, also where the time is over.
+    let mut connections = JoinSet::new();
+    connections.spawn(connection);
     let answer = sender.send_request(call(to, service)?).await?;
-    let verdict = verdict(answer).await;
-    connection.abort();
-    verdict
+    verdict(answer).await
 }
 
 fn call(to: SocketAddr, service: &str) -> Result<Request<Full<Bytes>>, hyper::http::Error> {

@@ -1,8 +1,8 @@
 //! One HTTP/1.1 exchange on a connection of its own, as far as the kubelet reads it.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+
+use super::dial::Stream;
 
 /// Beyond this the body does not matter to the kubelet.
 pub(super) const BODY_LIMIT: usize = 10_240;
@@ -32,15 +32,9 @@ impl Answer {
     }
 }
 
-/// Sends `request` and reads the answer. The timeout covers the dial, the head and the body.
-pub(super) fn exchange(
-    to: SocketAddr,
-    request: &[u8],
-    timeout: Option<Duration>,
-    body_limit: usize,
-) -> io::Result<Answer> {
-    let deadline = timeout.map(|timeout| Instant::now() + timeout);
-    let mut connection = Connection::dial(to, deadline, body_limit)?;
+/// Sends `request` and reads the answer.
+pub(super) fn exchange(stream: Stream, request: &[u8], body_limit: usize) -> io::Result<Answer> {
+    let mut connection = Connection { stream, ahead: Vec::new(), body_limit };
     connection.stream.write_all(request)?;
     loop {
         let mut answer = connection.head()?;
@@ -52,30 +46,17 @@ pub(super) fn exchange(
 }
 
 struct Connection {
-    stream: TcpStream,
-    deadline: Option<Instant>,
+    stream: Stream,
     /// Read and not yet used.
     ahead: Vec<u8>,
     body_limit: usize,
 }
 
 impl Connection {
-    fn dial(to: SocketAddr, deadline: Option<Instant>, body_limit: usize) -> io::Result<Self> {
-        let stream = match left(deadline)? {
-            Some(left) => TcpStream::connect_timeout(&to, left)?,
-            None => TcpStream::connect(to)?,
-        };
-        Ok(Self { stream, deadline, ahead: Vec::new(), body_limit })
-    }
-
     /// Reads some more; false at the end of the stream.
     fn more(&mut self) -> io::Result<bool> {
-        self.stream.set_read_timeout(left(self.deadline)?)?;
         let mut piece = [0; 16 << 10];
-        let n = self.stream.read(&mut piece).map_err(|error| match error.kind() {
-            ErrorKind::WouldBlock => timed_out(),
-            _ => error,
-        })?;
+        let n = self.stream.read(&mut piece)?;
         self.ahead.extend_from_slice(&piece[..n]);
         Ok(n > 0)
     }
@@ -168,18 +149,6 @@ fn header(line: &str) -> io::Result<(String, String)> {
 
 fn find(within: &[u8], what: &[u8]) -> Option<usize> {
     within.windows(what.len()).position(|window| window == what)
-}
-
-fn left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
-    let Some(deadline) = deadline else { return Ok(None) };
-    match deadline.checked_duration_since(Instant::now()) {
-        Some(left) if !left.is_zero() => Ok(Some(left)),
-        _ => Err(timed_out()),
-    }
-}
-
-fn timed_out() -> io::Error {
-    io::Error::new(ErrorKind::TimedOut, "not in time")
 }
 
 fn invalid(what: &str) -> io::Error {

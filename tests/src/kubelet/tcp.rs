@@ -6,5 +6,9 @@ use std::time::Duration;
 
 /// Dials and closes.
 pub fn tcp(to: SocketAddr, timeout: Duration) -> io::Result<()> {
-    TcpStream::connect_timeout(&to, timeout).map(drop)
+    match TcpStream::connect_timeout(&to, timeout) {
+        // Already reset: it had been made. Without a handshake it would be refused.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
+        outcome => outcome.map(drop),
+    }
 }

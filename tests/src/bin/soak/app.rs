@@ -1,0 +1,130 @@
+//! The apps, and how they change.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use app_health_tests::app::{Changing, Http, Script, V4};
+use app_health_tests::entries::{grpc, http, https, tcp, within};
+use app_health_webhook::probers::Prober;
+use fastrand::Rng;
+
+use crate::state::{Deed, Kind, State};
+
+/// How long a state lasts, in milliseconds.
+const LASTS: std::ops::Range<u64> = 2_000..11_000;
+/// How often a probe's kind is among the apps.
+const FLEET: [(Kind, u32); 6] = [
+    (Kind::Http, 7),
+    (Kind::Https, 4),
+    (Kind::Tcp, 4),
+    (Kind::Grpc, 5),
+    (Kind::Hop, 2),
+    (Kind::HopTls, 2),
+];
+
+/// An app of the pod.
+pub struct App {
+    pub name: String,
+    pub kind: Kind,
+    pub timeout_seconds: u32,
+    /// How many probes of it there are, at the same time or nearly so.
+    pub probes: u32,
+    /// What the probe asks.
+    pub addr: SocketAddr,
+    changing: Mutex<Changing>,
+    held: Mutex<Option<Held>>,
+    _front: Option<Http>,
+}
+
+/// The state in which an app is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub state: State,
+    pub before: Option<State>,
+    pub since: Instant,
+}
+
+/// All of them, with timeouts of 1 to 3 s; every third has two probes.
+pub fn fleet() -> Vec<App> {
+    let kinds = FLEET.into_iter().flat_map(|(kind, number)| (0..number).map(move |n| (kind, n)));
+    (0..).zip(kinds).map(|(place, (kind, n))| App::new(kind, n, place)).collect()
+}
+
+impl App {
+    /// The `n`-th of its kind, at this place among all of them.
+    pub fn new(kind: Kind, n: u32, place: u32) -> Self {
+        let changing = Changing::start(V4);
+        let front = match kind {
+            Kind::Hop => Some(format!("http://{}/", changing.addr())),
+            Kind::HopTls => Some(format!("https://{}/", changing.addr())),
+            _ => None,
+        };
+        let front = front.map(|url| Http::start(V4, move |_| Script::redirect(302, &url)));
+        Self {
+            name: format!("{}-{n}", kind.name()),
+            kind,
+            timeout_seconds: 1 + n % 3,
+            probes: if place % 3 == 0 { 2 } else { 1 },
+            addr: front.as_ref().map_or(changing.addr(), Http::addr),
+            changing: Mutex::new(changing),
+            held: Mutex::new(None),
+            _front: front,
+        }
+    }
+
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds.into())
+    }
+
+    /// What the variable holds of it.
+    pub fn prober(&self) -> Prober {
+        let prober = match self.kind {
+            Kind::Http | Kind::Hop | Kind::HopTls => http(self.addr, "/"),
+            Kind::Https => https(self.addr, "/"),
+            Kind::Tcp => tcp(self.addr),
+            Kind::Grpc => grpc(self.addr, None),
+        };
+        within(self.timeout_seconds, prober)
+    }
+
+    /// `None` while it changes.
+    pub fn held(&self) -> Option<Held> {
+        *self.held.lock().expect("no thread panics")
+    }
+
+    pub fn change_until(&self, end: Instant, mut rng: Rng) {
+        let mut before = None;
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            let state = self.next(before, &mut rng);
+            self.change(state, before);
+            before = Some(state);
+            thread::sleep(left.min(Duration::from_millis(rng.u64(LASTS))));
+        }
+    }
+
+    /// What has failed recovers every other time.
+    fn next(&self, before: Option<State>, rng: &mut Rng) -> State {
+        if before != Some(State::Healthy) && rng.bool() {
+            return State::Healthy;
+        }
+        let is_one =
+            |state: &State| Some(*state) != before && state.of(self.kind, self.timeout()).is_some();
+        let states: Vec<State> = State::ALL.into_iter().filter(is_one).collect();
+        rng.choice(states).expect("every kind has states")
+    }
+
+    /// Puts it into a state.
+    pub fn change(&self, state: State, before: Option<State>) {
+        *self.held.lock().expect("no thread panics") = None;
+        let mut changing = self.changing.lock().expect("no thread panics");
+        match state.of(self.kind, self.timeout()).expect("a state of its kind") {
+            Deed::Open(conduct) => changing.open(conduct),
+            Deed::Fill => changing.fill(),
+            Deed::Close => changing.close(),
+        }
+        let held = Held { state, before, since: Instant::now() };
+        *self.held.lock().expect("no thread panics") = Some(held);
+    }
+}

@@ -1,0 +1,85 @@
+//! Both questions at the same moment, again and again, and what becomes of their verdicts.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+
+use crate::app::{App, Held};
+use crate::question::{self, Outcome};
+use crate::tally::{Tally, Uncounted};
+use crate::watch::Watch;
+
+/// Between two rounds, in milliseconds.
+const PAUSE: std::ops::Range<u64> = 300..1_500;
+
+/// Asks until the end is there.
+pub fn ask_until(
+    end: Instant,
+    app: &App,
+    status_port: SocketAddr,
+    mut rng: Rng,
+    tally: &Tally,
+    watch: &Watch,
+) {
+    loop {
+        thread::sleep(Duration::from_millis(rng.u64(PAUSE)));
+        if Instant::now() + question::limit(app) > end {
+            return;
+        }
+        thread::scope(|scope| {
+            for n in 0..app.probes {
+                let delay = if n == 0 { Duration::ZERO } else { second(app, &mut rng) };
+                scope.spawn(move || {
+                    thread::sleep(delay);
+                    pair(app, status_port, tally, watch);
+                });
+            }
+        });
+    }
+}
+
+/// When a second probe follows the first: at once, or while that may still be under way.
+fn second(app: &App, rng: &mut Rng) -> Duration {
+    if rng.bool() { Duration::ZERO } else { app.timeout().mul_f64(rng.f64()) }
+}
+
+fn pair(app: &App, status_port: SocketAddr, tally: &Tally, watch: &Watch) {
+    let (before, begun) = (app.held(), Instant::now());
+    let (direct, through) = thread::scope(|scope| {
+        let through = scope.spawn(|| question::through(status_port, app));
+        (question::directly(app), through.join().expect("no thread panics"))
+    });
+    let held = before.filter(|_| app.held() == before);
+    let is_late = direct.took.max(through.took) > question::limit(app);
+    match held {
+        None => tally.uncounted(Uncounted::Changed),
+        Some(_) if is_late || watch.was_held_up(begun) => tally.uncounted(Uncounted::Starved),
+        Some(held) => judge(app, held, begun, &direct, &through, tally),
+    }
+}
+
+fn judge(
+    app: &App,
+    held: Held,
+    begun: Instant,
+    direct: &Outcome,
+    through: &Outcome,
+    tally: &Tally,
+) {
+    let agree = direct.verdict == through.verdict;
+    tally.counted(app.kind, held.state, agree);
+    if !agree {
+        let before = held.before.map_or("nothing".into(), |state| state.to_string());
+        println!(
+            "{} ({} s, {} probes): {} for {:.1} s, {before} before that\n  \
+             directly {direct}\n  through  {through}",
+            app.name,
+            app.timeout_seconds,
+            app.probes,
+            held.state,
+            begun.duration_since(held.since).as_secs_f64(),
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! How many verdicts, and how many of them wrong.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Mutex;
+
+use crate::state::{Kind, State};
+
+/// Why a verdict does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uncounted {
+    /// The app's state changed meanwhile.
+    Changed,
+    /// The machine was busy with something else.
+    Starved,
+}
+
+/// Of all verdicts so far.
+#[derive(Default)]
+pub struct Tally(Mutex<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    by_state: BTreeMap<(State, Kind), Count>,
+    changed: u32,
+    starved: u32,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Count {
+    all: u32,
+    wrong: u32,
+}
+
+impl Tally {
+    pub fn counted(&self, kind: Kind, state: State, agree: bool) {
+        let mut counts = self.0.lock().expect("no thread panics");
+        let count = counts.by_state.entry((state, kind)).or_default();
+        count.all += 1;
+        count.wrong += u32::from(!agree);
+    }
+
+    pub fn uncounted(&self, why: Uncounted) {
+        let mut counts = self.0.lock().expect("no thread panics");
+        match why {
+            Uncounted::Changed => counts.changed += 1,
+            Uncounted::Starved => counts.starved += 1,
+        }
+    }
+
+    /// Whether there were verdicts, and none of them wrong.
+    pub fn is_well(&self) -> bool {
+        let sum = self.0.lock().expect("no thread panics").sum();
+        sum.all > 0 && sum.wrong == 0
+    }
+}
+
+impl Counts {
+    fn sum(&self) -> Count {
+        self.by_state.values().fold(Count::default(), |sum, count| Count {
+            all: sum.all + count.all,
+            wrong: sum.wrong + count.wrong,
+        })
+    }
+
+    fn cell(&self, state: State, kind: Kind) -> String {
+        match self.by_state.get(&(state, kind)) {
+            None => "-".into(),
+            Some(Count { all, wrong: 0 }) => all.to_string(),
+            Some(Count { all, wrong }) => format!("{all} ({wrong} wrong)"),
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = self.0.lock().expect("no thread panics");
+        write!(f, "\n{:<26}", "verdicts")?;
+        Kind::ALL.into_iter().try_for_each(|kind| write!(f, "{:<16}", kind.name()))?;
+        for state in State::ALL {
+            write!(f, "\n{state:<26}")?;
+            let mut kinds = Kind::ALL.into_iter();
+            kinds.try_for_each(|kind| write!(f, "{:<16}", counts.cell(state, kind)))?;
+        }
+        let Count { all, wrong } = counts.sum();
+        writeln!(f, "\n\n{wrong} of {all} verdicts are wrong.")?;
+        let (changed, starved) = (counts.changed, counts.starved);
+        writeln!(f, "Not counted: {changed} of apps that changed, {starved} on a busy machine.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_verdict_or_none_at_all_is_not_well() {
+        let tally = Tally::default();
+        tally.uncounted(Uncounted::Changed);
+        assert!(!tally.is_well());
+        tally.counted(Kind::Http, State::Healthy, true);
+        assert!(tally.is_well());
+        tally.counted(Kind::Http, State::Healthy, false);
+        assert!(!tally.is_well());
+        let text = tally.to_string();
+        assert!(text.contains("2 (1 wrong)") && text.contains("1 of 2 verdicts"), "{text}");
+    }
+}

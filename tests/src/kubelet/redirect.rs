@@ -1,0 +1,44 @@
+//! Where a redirect leads, for the kubelet: on only to the same host.
+
+use std::net::SocketAddr;
+
+use app_health_webhook::url::{Url, parse};
+
+use super::Answer;
+use super::dial::Scheme;
+
+/// What is asked next.
+pub(super) struct Hop {
+    pub(super) to: SocketAddr,
+    pub(super) scheme: Scheme,
+    pub(super) target: Vec<u8>,
+}
+
+/// `None` where the answer is left as it is. A Location that is no URL counts as another host's:
+/// the apps of the tests send none.
+pub(super) fn next(from: SocketAddr, scheme: Scheme, at: &[u8], answer: &Answer) -> Option<Hop> {
+    if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let name = match scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    };
+    let here = Url { scheme: name.into(), host: from.to_string().into_bytes(), ..parse(at).ok()? };
+    let there = here.resolve(&parse(answer.header("location")?.as_bytes()).ok()?);
+    let (scheme, usual) = match &there.scheme[..] {
+        "http" => (Scheme::Http, 80),
+        "https" => (Scheme::Https, 443),
+        _ => return None,
+    };
+    let port = match std::str::from_utf8(there.port()).ok()? {
+        "" => usual,
+        digits => digits.parse().ok()?,
+    };
+    let is_here = there.hostname() == here.hostname();
+    is_here.then(|| Hop {
+        to: SocketAddr::new(from.ip(), port),
+        scheme,
+        target: there.request_target(),
+    })
+}
