@@ -13,23 +13,34 @@ use super::node::{Layout, MAX_DEPTH, Member, Node};
 use super::resolve::{self, Meaning};
 use super::scalar::{Form, Scalar};
 
-/// Most nodes that aliases may add to a document.
-const MAX_ALIASED: usize = 1_000_000;
+/// Most nodes, and most bytes of text, that a file may have beside those that it is written with:
+/// what has an anchor is kept for its aliases, and each of them is a copy. An object of Kubernetes
+/// has 1.5 MiB at most.
+const MAX_COPIED_NODES: usize = 1_000_000;
+const MAX_COPIED_TEXT: usize = 32 << 20;
 
 /// Most nodes of a document: some 700 MiB of memory.
 const MAX_NODES: usize = 4_000_000;
 
+/// What anchors and aliases have added to the documents of a file so far.
+#[derive(Default)]
+pub struct Copies {
+    nodes: usize,
+    text: usize,
+}
+
 /// Composes the document in `text`; `None` where there is nothing but comments, or null.
 ///
 /// `first_line` is the number of its first line in the file, for the error message.
-pub fn compose(text: &str, first_line: usize) -> Result<Option<Node>, String> {
-    compose_within(MAX_NODES, text, first_line)
+pub fn compose(text: &str, first_line: usize, copies: &mut Copies) -> Result<Option<Node>, String> {
+    compose_within(MAX_NODES, text, first_line, copies)
 }
 
 pub(super) fn compose_within(
     max_nodes: usize,
     text: &str,
     first_line: usize,
+    copies: &mut Copies,
 ) -> Result<Option<Node>, String> {
     // The byte order mark is no part of what libyaml-safer counts.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -39,7 +50,7 @@ pub(super) fn compose_within(
     let mut parser = Parser::new();
     parser.set_input(text.as_bytes());
     let mut composer =
-        Composer { parser, line: 0, max_nodes, nodes: 0, aliased: 0, anchors: HashMap::new() };
+        Composer { parser, line: 0, max_nodes, nodes: 0, copies, anchors: HashMap::new() };
     let document = composer.document();
     document.map_err(|error| error.tell(first_line))
 }
@@ -69,21 +80,30 @@ type Result1<T> = Result<T, Problem>;
 /// What an anchor names, with its size, so that aliases can be counted before they are expanded.
 struct Anchored {
     node: Node,
+    size: Size,
+}
+
+/// How large a tree is.
+#[derive(Clone, Copy)]
+struct Size {
     nodes: usize,
+    /// Bytes of text.
+    text: usize,
+    /// Levels.
     height: usize,
 }
 
-struct Composer<'t> {
+struct Composer<'t, 'c> {
     parser: Parser<&'t [u8]>,
     /// Where the last event began.
     line: u64,
     max_nodes: usize,
     nodes: usize,
-    aliased: usize,
+    copies: &'c mut Copies,
     anchors: HashMap<String, Anchored>,
 }
 
-impl Composer<'_> {
+impl Composer<'_, '_> {
     fn document(&mut self) -> Result1<Option<Node>> {
         let mut node = None;
         loop {
@@ -136,22 +156,36 @@ impl Composer<'_> {
             _ => return self.fail("not YAML: unexpected end"),
         };
         if let Some(anchor) = anchor {
-            let (nodes, height) = measure(&node);
-            self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, height });
+            let size = Size::of(&node);
+            self.charge(size)?;
+            self.anchors.insert(anchor, Anchored { node: node.clone(), size });
         }
         Ok(node)
     }
 
     fn alias(&mut self, anchor: &str, depth: usize) -> Result1<Node> {
-        let Some(anchored) = self.anchors.get(anchor) else {
+        let Some(size) = self.anchors.get(anchor).map(|anchored| anchored.size) else {
             return self.fail(format!("the anchor `{anchor}` is not known here"));
         };
-        self.aliased += anchored.nodes;
-        if self.aliased > MAX_ALIASED || depth + anchored.height > MAX_DEPTH {
-            return self
-                .fail(format!("aliases add more than {MAX_ALIASED} nodes or nest too deep"));
+        self.charge(size)?;
+        if depth + size.height > MAX_DEPTH {
+            return self.fail(format!("aliases add more than {MAX_DEPTH} levels"));
         }
-        Ok(anchored.node.clone())
+        Ok(self.anchors[anchor].node.clone())
+    }
+
+    /// Counts a copy that is about to be made.
+    fn charge(&mut self, copy: Size) -> Result1<()> {
+        self.copies.nodes += copy.nodes;
+        self.copies.text += copy.text;
+        if self.copies.nodes > MAX_COPIED_NODES {
+            return self.fail(format!("aliases add more than {MAX_COPIED_NODES} values"));
+        }
+        if self.copies.text > MAX_COPIED_TEXT {
+            let most = MAX_COPIED_TEXT >> 20;
+            return self.fail(format!("aliases add more than {most} MiB of text"));
+        }
+        Ok(())
     }
 
     fn scalar(
@@ -255,16 +289,25 @@ fn is_merge(key: &Scalar) -> bool {
     key.text == "<<" && (plain || tagged)
 }
 
-/// How many nodes a tree has, and how many levels.
-fn measure(node: &Node) -> (usize, usize) {
-    let children: Vec<(usize, usize)> = match node {
-        Node::Scalar(_) => Vec::new(),
-        Node::Sequence(_, items) => items.iter().map(measure).collect(),
-        Node::Mapping(_, members) => members.iter().map(|member| measure(&member.value)).collect(),
-    };
-    let nodes = children.iter().map(|(nodes, _)| nodes).sum::<usize>();
-    let height = children.iter().map(|(_, height)| *height).max().unwrap_or(0);
-    (nodes + 1, height + 1)
+impl Size {
+    fn of(node: &Node) -> Self {
+        let mut size = Size { nodes: 1, text: 0, height: 1 };
+        match node {
+            Node::Scalar(scalar) => size.text = scalar.length(),
+            Node::Sequence(_, items) => items.iter().for_each(|item| size.add(Size::of(item))),
+            Node::Mapping(_, members) => members.iter().for_each(|member| {
+                size.text += member.key.length() + member.name.len();
+                size.add(Size::of(&member.value));
+            }),
+        }
+        size
+    }
+
+    fn add(&mut self, child: Size) {
+        self.nodes += child.nodes;
+        self.text += child.text;
+        self.height = self.height.max(child.height + 1);
+    }
 }
 
 /// `[!tag,…`: libyaml refuses it; libyaml-safer panics.

@@ -44,6 +44,19 @@ impl Scalar {
         Self { text, meaning, form: Form::New }
     }
 
+    /// Bytes of all the text that it holds.
+    pub fn length(&self) -> usize {
+        let meaning = match &self.meaning {
+            Meaning::Number(text) | Meaning::Binary(text) => text.len(),
+            Meaning::Null | Meaning::Bool(_) | Meaning::Text => 0,
+        };
+        let form = match &self.form {
+            Form::Yaml(_, Some(text)) | Form::Json(text) => text.len(),
+            Form::Yaml(_, None) | Form::New => 0,
+        };
+        self.text.len() + meaning + form
+    }
+
     /// Its value; a number beyond 64 bits becomes a float, as in kubectl.
     pub fn value(&self) -> Value {
         match &self.meaning {

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::compose::compose;
+use super::compose::{Copies, compose};
 use super::json::syntax_error;
 use super::{Content, Document, List, Object};
 
@@ -18,13 +18,14 @@ pub struct Documents<'t> {
     json: Option<usize>,
     /// A place in the text, and the number of its line.
     line: (usize, usize),
+    copies: Copies,
 }
 
 impl<'t> Documents<'t> {
     /// The documents of `text`.
     pub fn new(text: &'t str) -> Self {
         let json = text.trim_start().starts_with('{').then_some(0);
-        Self { text, at: 0, json, line: (0, 1) }
+        Self { text, at: 0, json, line: (0, 1), copies: Copies::default() }
     }
 
     fn rest(&self) -> &'t str {
@@ -96,7 +97,7 @@ impl<'t> Documents<'t> {
         let body = &body[..end];
         self.at += lead.len() + end;
         let first = line + lead.matches('\n').count();
-        yaml_document(lead, body, first)
+        yaml_document(lead, body, first, &mut self.copies)
     }
 }
 
@@ -126,13 +127,18 @@ fn separator(body: &str) -> usize {
     body.find("\n---").map_or(body.len(), |end| end + 1)
 }
 
-fn yaml_document<'t>(lead: &'t str, body: &'t str, line: usize) -> Result<Document<'t>, String> {
+fn yaml_document<'t>(
+    lead: &'t str,
+    body: &'t str,
+    line: usize,
+    copies: &mut Copies,
+) -> Result<Document<'t>, String> {
     let end = body.trim_end().len();
     if let Some(document) = json_in_yaml(&body[..end], line) {
         // A line `---` and white space both come before it: the line is what counts.
         return Ok(Document { lead, tail: &body[end..], ..document });
     }
-    Ok(match compose(body, line)? {
+    Ok(match compose(body, line, copies)? {
         Some(tree) => {
             let value = tree.value();
             Document { lead, body, tail: "", content: Content::Object(Object::Yaml(tree, value)) }

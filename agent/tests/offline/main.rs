@@ -2,10 +2,12 @@
 //!
 //! | module | what it shows |
 //! |---|---|
+//! | `aliases` | YAML that unfolds to more than it has |
 //! | `lists` | Lists, and what long ones cost |
 //! | `manifests` | manifests in, manifests out, in every format |
 //! | `refusals` | input and arguments that are wrong: the exit code, one line, nothing on stdout |
 
+mod aliases;
 mod lists;
 mod manifests;
 mod refusals;

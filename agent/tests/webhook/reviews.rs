@@ -19,6 +19,15 @@ fn response(body: &str) -> Value {
     answer["response"].take()
 }
 
+/// The review's pod after the patch of the answer.
+fn patched(review: &Value, response: &Value) -> Value {
+    let patch = STANDARD.decode(response["patch"].as_str().unwrap()).unwrap();
+    let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+    let mut pod = review["request"]["object"].clone();
+    json_patch::patch(&mut pod, &patch).unwrap();
+    pod
+}
+
 #[tokio::test]
 async fn a_pod_is_patched() {
     let authority = Authority::new();
@@ -31,14 +40,49 @@ async fn a_pod_is_patched() {
             let response = response(&answer.body);
             assert_eq!(response["uid"], parsed()["request"]["uid"]);
             assert_eq!(response["auditAnnotations"]["probes-rewritten"], "3");
-            let patch = STANDARD.decode(response["patch"].as_str().unwrap()).unwrap();
-            let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
-            let mut pod = parsed()["request"]["object"].take();
-            json_patch::patch(&mut pod, &patch).unwrap();
+            let pod = patched(&parsed(), &response);
             let spec = &pod["spec"]["containers"];
             assert_eq!(spec[0]["livenessProbe"]["httpGet"]["path"], "/app-health/hello/livez");
             assert_eq!(spec[3]["image"], "agent:1");
         }
+    }
+}
+
+/// The fields of Kubernetes 1.37, and one of a later one.
+#[tokio::test]
+async fn the_fields_of_a_new_kubernetes() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    let mut review = parsed();
+    let hello = &mut review["request"]["object"]["spec"]["containers"][0];
+    hello["readinessProbe"] = json!({"httpGet": {"port": 8080, "protocol": "HTTP2"}});
+    hello["livenessProbe"] = json!({"grpc": {"port": 9090, "mode": "TLS"}});
+    hello["lifecycle"]["postStart"] = json!({"tcpSocket": {"port": 8080}});
+    let later = json!({"httpGet": {"port": 8080, "trailers": true}});
+    hello["startupProbe"] = later.clone();
+    let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
+    let answer = connection.post(review.to_string()).await.unwrap();
+    let response = response(&answer.body);
+    let pod = patched(&review, &response);
+    let hello = &pod["spec"]["containers"][0];
+    let rewritten = json!({"path": "/app-health/hello/readyz", "port": 15020});
+    assert_eq!(hello["readinessProbe"]["httpGet"], rewritten);
+    assert_eq!(hello["startupProbe"], later);
+    assert_eq!(hello["lifecycle"]["postStart"], json!({"tcpSocket": {"port": 8080}}));
+    let env = pod["spec"]["containers"][2]["env"].to_string();
+    for entry in [
+        r#"{"httpGet":{"port":8080,"protocol":"HTTP2"}}"#,
+        r#"{"grpc":{"port":9090,"service":null,"mode":"TLS"}}"#,
+    ] {
+        assert!(env.contains(&entry.replace('"', r#"\""#)), "{env}");
+    }
+    let warnings = response["warnings"].to_string();
+    for says in ["httpGet has a member", "trailers", "the kubelet fails every tcpSocket hook"] {
+        assert!(warnings.contains(says), "{warnings}");
+    }
+    for reason in ["unknown_member", "tcp_hook"] {
+        let metric = format!("app_health_warnings_total{{reason=\"{reason}\"}}");
+        assert_eq!(server.metric(&metric), 1.0, "{metric}");
     }
 }
 

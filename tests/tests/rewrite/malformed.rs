@@ -88,6 +88,11 @@ fn a_probe_of_wrong_types_is_refused() {
             "/httpGet/scheme: expected a string, not false",
         ),
         (
+            json!({"httpGet": {"port": 80, "protocol": 2}}),
+            "/httpGet/protocol: expected a string, not 2",
+        ),
+        (json!({"grpc": {"port": 80, "mode": []}}), "/grpc/mode: expected a string, not an array"),
+        (
             json!({"httpGet": {"port": 80, "httpHeaders": {}}}),
             "/httpGet/httpHeaders: expected an array, not an object",
         ),

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `golden` | pairs of files under `tests/golden`: a manifest, and what becomes of it |
+//! | `api` | the types of the Kubernetes API |
 //! | `malformed` | pods that no API server would take, one a line |
 //! | `sizes` | the longest variable, the largest annotations |
 //! | `properties` | what holds for every pod, by proptest over generated ones |
@@ -10,6 +11,7 @@
 //! | `manifests` | where the pods of a manifest are; the minimal sidecar |
 //! | `patches` | JSON Patch against the crate json-patch |
 
+mod api;
 mod golden;
 mod malformed;
 mod manifests;

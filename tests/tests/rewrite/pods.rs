@@ -43,7 +43,8 @@ pub fn spoilt_pod() -> impl Strategy<Value = Value> {
 pub fn pod_with_variable() -> impl Strategy<Value = Value> {
     let entries = "\\{(\"/app-health/(app|gone)/(readyz|livez)\":\\{\"tcpSocket\":\\{\"port\":[1-9]\\}\\})?\\}";
     let value = prop_oneof![8 => entries, 1 => "", 1 => "null|oops|\\[\\]|\\{\"x\":1\\}"];
-    (pod(), vec(value, 1..3)).prop_map(|(mut pod, values)| {
+    let values = prop_oneof![4 => vec(value.clone(), 1..3), 1 => vec(value, 3..20)];
+    (pod(), values).prop_map(|(mut pod, values)| {
         let mut env: Vec<_> =
             values.iter().map(|value| json!({"name": VARIABLE, "value": value})).collect();
         env.insert(1, json!({"name": "A"}));
@@ -174,15 +175,19 @@ fn http_get() -> impl Strategy<Value = Value> {
         json!(null),
         json!([]),
         json!([{"name": "Host", "value": "h"}, {"name": "A"}, {"value": "$(B)"}]),
+        json!([{"name": "A", "value": "b", "future": null}]),
+        json!([{"name": "A", "value": "b"}, {"name": "A", "value": "b", "future": 1}]),
     ]);
-    (path, port(), host(), scheme, headers, future()).prop_map(
-        |(path, port, host, scheme, headers, future)| {
+    let protocol = word(&["HTTP1", "HTTP2", "HTTP2", "HTTP3"]);
+    (path, port(), host(), scheme, headers, protocol, future()).prop_map(
+        |(path, port, host, scheme, headers, protocol, future)| {
             object([
                 ("path", path),
                 ("port", Some(port)),
                 ("host", host),
                 ("scheme", scheme),
                 ("httpHeaders", headers),
+                ("protocol", protocol),
                 ("future", future),
             ])
         },
@@ -197,9 +202,17 @@ fn tcp_socket() -> impl Strategy<Value = Value> {
 
 fn grpc() -> impl Strategy<Value = Value> {
     let service = values(vec![json!(null), json!(""), json!("my.Service")]);
-    (1..=u16::MAX, service, future()).prop_map(|(port, service, future)| {
-        object([("port", Some(json!(port))), ("service", service), ("future", future)])
+    let mode = word(&["Plaintext", "TLS", "TLS", "mTLS"]);
+    (1..=u16::MAX, service, mode, future()).prop_map(|(port, service, mode, future)| {
+        let port = Some(json!(port));
+        object([("port", port), ("service", service), ("mode", mode), ("future", future)])
     })
+}
+
+/// One of these, or none: mostly absent, as before Kubernetes 1.37.
+fn word(words: &[&str]) -> impl Strategy<Value = Option<Value>> + use<> {
+    let words: Vec<_> = words.iter().copied().chain([""]).map(|word| json!(word)).collect();
+    prop_oneof![2 => Just(None), 1 => values([words, vec![Value::Null]].concat())]
 }
 
 fn port() -> impl Strategy<Value = Value> {
@@ -217,7 +230,7 @@ fn host() -> impl Strategy<Value = Option<Value>> {
 }
 
 fn future() -> impl Strategy<Value = Option<Value>> {
-    prop_oneof![5 => Just(None), 1 => values(vec![json!({"a": [null]}), json!("b")])]
+    prop_oneof![5 => Just(None), 1 => values(vec![json!({"a": [null]}), json!("b"), json!(null)])]
 }
 
 fn junk() -> impl Strategy<Value = Value> {

@@ -51,6 +51,40 @@ proptest! {
         prop_assert_eq!(without_what_a_rewrite_writes(&there), without_what_a_rewrite_writes(&pod));
     }
 
+    /// A member that the variable cannot say, and a hook that the kubelet fails, stay.
+    #[test]
+    fn what_would_be_lost_stays(pod in pod()) {
+        let (there, _) = rewritten(&pod, &Options::default()).unwrap();
+        for (before, after) in containers(&pod).zip(containers(&there)) {
+            for ((kind, before), (_, after)) in probes(before).zip(probes(after)) {
+                let (_, handler) = network_handler(before).unwrap_or(("", &Value::Null));
+                let headers = handler["httpHeaders"].as_array().into_iter().flatten();
+                let unknown = headers.chain([handler]).any(|it| !it["future"].is_null());
+                let words = [&handler["protocol"], &handler["mode"]];
+                let unknown = unknown || words.iter().any(|it| **it == "HTTP3" || **it == "mTLS");
+                let tls = handler["scheme"].as_str().is_some_and(|it| it.eq_ignore_ascii_case("https"));
+                let never = tls && handler["protocol"] == "HTTP2";
+                if unknown || never || kind.is_hook() && before["tcpSocket"].is_object() {
+                    prop_assert_eq!(before, after);
+                } else if before != after {
+                    prop_assert_eq!(&after["httpGet"]["protocol"], &Value::Null);
+                }
+            }
+        }
+    }
+
+    /// Where anything is written at all, the variable is there once, and all else stays.
+    #[test]
+    fn there_is_one_variable_afterwards(pod in pod_with_variable()) {
+        for transform in [rewritten, restored] {
+            let (there, change) = transform(&pod, &Options::default()).unwrap();
+            let (variables, others) = sidecars_env(&there);
+            prop_assert_eq!(others, sidecars_env(&pod).1);
+            prop_assert!(change.patch.is_empty() || variables <= 1, "{} variables", variables);
+            prop_assert!(change.patch.len() < 100, "{} steps", change.patch.len());
+        }
+    }
+
     /// A probe is rewritten, or its user is told, or there is nothing to do.
     #[test]
     fn no_probe_is_lost_silently(pod in prop_oneof![pod(), pod_with_variable()]) {
@@ -137,6 +171,19 @@ fn variable(pod: &Value) -> Option<Value> {
     Some(serde_json::from_str(value).unwrap())
 }
 
+/// How many variables the sidecar has, and what else is in its environment.
+fn sidecars_env(pod: &Value) -> (usize, Vec<Value>) {
+    let sidecar = containers(pod).find(|container| container["name"] == "istio-proxy");
+    let env = sidecar.and_then(|sidecar| sidecar["env"].as_array()).cloned().unwrap_or_default();
+    let (variables, others): (Vec<_>, _) = env.into_iter().partition(|it| it["name"] == VARIABLE);
+    (variables.len(), others)
+}
+
+fn network_handler(probe: &Value) -> Option<(&'static str, &Value)> {
+    let names = ["httpGet", "tcpSocket", "grpc"].into_iter();
+    names.map(|name| (name, &probe[name])).find(|(_, handler)| handler.is_object())
+}
+
 fn is_recorded(pod: &Value, path: &str) -> bool {
     variable(pod).is_some_and(|variable| variable.get(format!("/{path}")).is_some())
 }
@@ -165,9 +212,7 @@ fn expected_variable(pod: &Value, there: &Value) -> Option<Value> {
 }
 
 fn expected_entry(container: &Value, probe: &Value, kind: Kind) -> Value {
-    let names = ["httpGet", "tcpSocket", "grpc"];
-    let name = names.into_iter().find(|name| probe[name].is_object()).unwrap();
-    let handler = &probe[name];
+    let (name, handler) = network_handler(probe).unwrap();
     let mut expected = json!({"port": expected_port(container, &handler["port"])});
     if let Some(path) = handler["path"].as_str().filter(|path| !path.is_empty()) {
         expected["path"] = json!(path);
@@ -180,6 +225,11 @@ fn expected_entry(container: &Value, probe: &Value, kind: Kind) -> Value {
         let text = |header: &Value, key: &str| header[key].as_str().unwrap_or_default().to_owned();
         let header = |h| json!({"name": text(h, "name"), "value": text(h, "value")});
         expected["httpHeaders"] = headers.iter().map(header).collect();
+    }
+    for word in ["protocol", "mode"] {
+        if handler[word].as_str().is_some_and(|text| !text.is_empty()) {
+            expected[word] = handler[word].clone();
+        }
     }
     if name == "grpc" {
         expected["service"] = handler["service"].clone();
@@ -200,7 +250,7 @@ fn expected_port(container: &Value, port: &Value) -> Value {
     ports.iter().find(|p| p["name"] == *port).unwrap()["containerPort"].clone()
 }
 
-/// The pod without handlers' paths, ports and schemes, the sidecar's env and our annotation.
+/// The pod without handlers' paths, ports, schemes and protocols, the sidecar's env and our annotation.
 fn without_what_a_rewrite_writes(pod: &Value) -> Value {
     let mut pod = pod.clone();
     for list in ["initContainers", "containers"] {
@@ -235,7 +285,7 @@ fn strip_probe(probe: &mut Map<String, Value>) {
     probe.remove("tcpSocket");
     probe.remove("grpc");
     if let Some(Value::Object(http)) = probe.get_mut("httpGet") {
-        for key in ["path", "port", "scheme"] {
+        for key in ["path", "port", "scheme", "protocol"] {
             http.remove(key);
         }
     }

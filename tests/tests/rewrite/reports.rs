@@ -21,10 +21,17 @@ fn a_handler_is_described_in_a_few_words() {
         (json!({"httpGet": {"path": "/x", "port": 8443, "scheme": "https"}}), "https :8443/x"),
         (json!({"httpGet": {"path": "/x", "port": 80, "host": "h"}}), "httpGet h:80/x"),
         (json!({"httpGet": {"path": "/\n\"x", "port": "http"}}), "httpGet :http/\\n\\\"x"),
+        (json!({"httpGet": {"port": 80, "protocol": "HTTP2"}}), "httpGet HTTP2 :80/"),
+        (
+            json!({"httpGet": {"port": 80, "scheme": "HTTPS", "protocol": "HTTP1"}}),
+            "https HTTP1 :80/",
+        ),
+        (json!({"httpGet": {"port": 80, "protocol": "\n"}}), "httpGet \\n :80/"),
         (json!({"tcpSocket": {"port": 2940}}), "tcpSocket :2940"),
         (json!({"grpc": {"port": 9090}}), "grpc :9090"),
         (json!({"grpc": {"port": 9090, "service": ""}}), "grpc :9090"),
         (json!({"grpc": {"port": 9090, "service": "svc"}}), "grpc :9090 svc"),
+        (json!({"grpc": {"port": 9090, "service": "svc", "mode": "TLS"}}), "grpc TLS :9090 svc"),
         (json!({"exec": {"command": ["true"]}}), "exec"),
         (json!({"quic": {}}), "quic"),
     ] {
@@ -67,7 +74,7 @@ fn every_probe_has_a_row() {
                 "livenessProbe": {"tcpSocket": {"port": "none"}},
                 "readinessProbe": tcp,
                 "startupProbe": {"exec": {}},
-                "lifecycle": {"preStop": tcp, "postStart": {"sleep": {}}},
+                "lifecycle": {"preStop": {"httpGet": {"port": 1}}, "postStart": {"sleep": {}}},
             },
             {"name": "istio-proxy", "livenessProbe": tcp},
         ],
@@ -79,7 +86,7 @@ fn every_probe_has_a_row() {
         "app/livenessProbe | tcpSocket :none | the container has no port named \"none\"; it stays as it was",
         "app/startupProbe | exec | exec asks no port",
         "app/postStart | sleep | sleep asks no port",
-        "app/preStop | tcpSocket :1 | :15020/app-lifecycle/app/prestopz",
+        "app/preStop | httpGet :1/ | :15020/app-lifecycle/app/prestopz",
     ];
     assert_eq!(rows(&pod), expected);
     pod["metadata"] = json!({"annotations": {"sidecar.istio.io/rewriteAppHTTPProbers": "f"}});
@@ -90,7 +97,7 @@ fn every_probe_has_a_row() {
         format!("app/livenessProbe | tcpSocket :none | {off}"),
         "app/startupProbe | exec | exec asks no port".to_owned(),
         "app/postStart | sleep | sleep asks no port".to_owned(),
-        format!("app/preStop | tcpSocket :1 | {off}"),
+        format!("app/preStop | httpGet :1/ | {off}"),
     ];
     assert_eq!(rows(&pod), expected);
 }

@@ -1,10 +1,12 @@
 //! Limits that others set: what exec takes of a variable, and the API server of annotations.
 
 use app_health_webhook::probers::VARIABLE;
-use app_health_webhook::rewrite::{Options, RESTORE_ANNOTATION, Rewrite, Warning};
+use app_health_webhook::rewrite::{Malformed, Options, RESTORE_ANNOTATION, Rewrite, Warning};
 use serde_json::{Value, json};
 
 use super::{restored, rewritten};
+
+type Transform = fn(&Value, &Options) -> Result<(Value, Rewrite), Malformed>;
 
 /// `NAME=value` and its NUL.
 const LONGEST_VARIABLE: usize = 131_072;
@@ -115,6 +117,31 @@ fn a_variable_that_no_process_could_have_is_left_alone() {
         assert_eq!(after == pod, warnings > 0, "{length}");
         let said = |warning: &Warning| warning.to_string().contains("longer than exec takes");
         assert!(rewrite.warnings.iter().all(said), "{:?}", rewrite.warnings);
+    }
+}
+
+/// Each copy but the last is a step of the patch, whose cost grows with the environment.
+#[test]
+fn a_sidecar_with_very_many_copies_of_the_variable_is_left_alone() {
+    let (there, _) = rewrite_all(&pod(&[http(1)]));
+    let variable = &there["spec"]["containers"][1]["env"][0];
+    for (copies, left_alone) in [(2, false), (16, false), (17, true), (40_000, true)] {
+        for (transform, containers) in
+            [(rewritten as Transform, &pod(&[http(2)])), (restored, &there)]
+        {
+            let mut before = containers.clone();
+            let mut env = vec![variable.clone(); copies];
+            env.insert(1, json!({"name": "A", "value": "b", "future": 1.5}));
+            before["spec"]["containers"][1]["env"] = json!(env);
+            let (after, change) = transform(&before, &Options::default()).unwrap();
+            assert_eq!(after == before, left_alone, "{copies}");
+            assert!(change.patch.len() < 20, "{copies}: {} steps", change.patch.len());
+            let warnings: Vec<_> = change.warnings.iter().map(ToString::to_string).collect();
+            let says =
+                format!("{VARIABLE} of istio-proxy: is there {copies} times; its probes stay");
+            assert!(warnings.iter().all(|it| it.starts_with(&says)), "{warnings:?}");
+            assert_eq!(warnings.len(), usize::from(left_alone), "{copies}");
+        }
     }
 }
 

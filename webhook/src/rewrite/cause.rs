@@ -19,7 +19,7 @@ pub enum Cause {
     StatusPort,
     /// The probe asks another host.
     Host,
-    /// The scheme of an httpGet is none that is known.
+    /// The scheme of an httpGet is none that is known, or none that its protocol goes with.
     Scheme,
     /// The container has no port of that name.
     NamedPort,
@@ -29,6 +29,10 @@ pub enum Cause {
     TooLong,
     /// A handler of a later Kubernetes.
     UnknownHandler,
+    /// A member of a handler, or the value of one, of a later Kubernetes.
+    UnknownMember,
+    /// A hook that the kubelet fails, whatever the app does.
+    TcpHook,
     /// A container of the user's own has the name of the agent's.
     AgentName,
     /// A field of the pod has a type that no pod can have.
@@ -39,7 +43,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Cause; 16] = [
+    pub const ALL: [Cause; 18] = [
         Cause::Annotation,
         Cause::HostNetwork,
         Cause::NoSidecar,
@@ -53,6 +57,8 @@ impl Cause {
         Cause::BeforeSidecar,
         Cause::TooLong,
         Cause::UnknownHandler,
+        Cause::UnknownMember,
+        Cause::TcpHook,
         Cause::AgentName,
         Cause::Malformed,
         Cause::TooLarge,
@@ -74,6 +80,8 @@ impl Cause {
             Cause::BeforeSidecar => "before_sidecar",
             Cause::TooLong => "too_long",
             Cause::UnknownHandler => "unknown_handler",
+            Cause::UnknownMember => "unknown_member",
+            Cause::TcpHook => "tcp_hook",
             Cause::AgentName => "agent_name",
             Cause::Malformed => "malformed",
             Cause::TooLarge => "too_large",

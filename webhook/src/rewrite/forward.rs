@@ -8,13 +8,14 @@ use super::kept::Kept;
 use super::members;
 use super::node::quoted;
 use super::pod::{Container, List, Pod};
-use super::probe::{Handler, Port, Probe, Protocol, Stay, Target};
+use super::probe::{Handler, Port, Probe, Protocol, Stay, Target, stays};
+use super::record;
 use super::settings::Settings;
 use super::variable::{Env, Recorded};
 use super::{Cause, Options, RESTORE_ANNOTATION, Rewrite, Warning, agent};
 use crate::patch::Operation;
 use crate::path::{Kind, ProbePath};
-use crate::probers::{Scheme, VARIABLE};
+use crate::probers::{self, Prober, VARIABLE};
 
 pub(super) fn rewrite(pod: &Pod<'_>, options: &Options) -> Rewrite {
     let settings = Settings::read(pod.annotations, options);
@@ -152,10 +153,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         let is_recorded = self.recorded.get(&key).is_some();
         let on_status_port = target.port.number() == Some(self.status_port);
         match (container.is_own_path(probe.kind, target), on_status_port) {
-            (true, true) if is_recorded => {
-                return Err(Stay::Rightly("it is rewritten already".to_owned()));
-            }
-            (true, false) if is_recorded => self.move_port(container, probe),
+            (true, _) if is_recorded => self.mend(container, probe, target, &key)?,
             (true, _) => {
                 let reason = "it is rewritten already, but its original is lost";
                 return Err(stays(Cause::OriginalLost, reason));
@@ -170,10 +168,28 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         Ok(Destination { port: self.status_port, path: key })
     }
 
-    /// The status port is another one now.
-    fn move_port(&mut self, container: &Container<'_>, probe: &Probe<'_>) {
-        let at = container.probe_pointer(probe.kind).keys(&["httpGet", "port"]);
-        self.patch.push(Operation::Replace(at, self.status_port.into()));
+    /// It is rewritten already, but the status port is another one now, or Istio has left the
+    /// `protocol` in it.
+    fn mend(
+        &mut self,
+        container: &Container<'_>,
+        probe: &Probe<'_>,
+        target: &Target<'_>,
+        key: &str,
+    ) -> Result<(), Stay> {
+        let at = container.probe_pointer(probe.kind).key("httpGet");
+        let protocol = members::without_protocol(&at, target.fields);
+        if protocol.is_some() && self.recorded.protocol(key) != target.variant() {
+            let reason = "it is rewritten already, but its protocol is not recorded";
+            return Err(stays(Cause::OriginalLost, reason));
+        }
+        let moved = target.port.number() != Some(self.status_port);
+        let port = moved.then(|| Operation::Replace(at.key("port"), self.status_port.into()));
+        if protocol.is_none() && port.is_none() {
+            return Err(Stay::Rightly("it is rewritten already".to_owned()));
+        }
+        self.patch.extend(port.into_iter().chain(protocol));
+        Ok(())
     }
 
     fn redirect(
@@ -183,14 +199,14 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         target: &Target<'_>,
         key: &str,
     ) -> Result<(), Stay> {
-        let (port, scheme) = self.check(container, probe, target)?;
+        let handler = self.check(container, probe, target)?;
         let kept = (!members::variable_says_all(probe, target))
             .then(|| Value::Object(members::replaced(probe, target)));
         if kept.as_ref().is_some_and(|members| !self.kept.fits(key, members)) {
             let reason = format!("with it annotation {RESTORE_ANNOTATION} would be too long");
             return Err(stays(Cause::TooLong, reason));
         }
-        let prober = target.prober(port, scheme, probe.timeout_seconds);
+        let prober = Prober { handler, timeout_seconds: probe.timeout_seconds };
         if !self.recorded.insert(key, prober) {
             let reason = format!("with it {VARIABLE} would be too long for exec");
             return Err(stays(Cause::TooLong, reason));
@@ -204,18 +220,17 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         Ok(())
     }
 
-    /// The port and scheme to record, of a probe that asks this pod while the sidecar runs.
+    /// What to record of a probe that asks this pod while the sidecar runs.
     fn check(
         &self,
         container: &Container<'_>,
         probe: &Probe<'_>,
         target: &Target<'_>,
-    ) -> Result<(u16, Option<Scheme>), Stay> {
+    ) -> Result<probers::Handler, Stay> {
         if !target.host.is_empty() {
             let reason = format!("it asks the host {}", quoted(target.host));
             return Err(stays(Cause::Host, reason));
         }
-        let scheme = scheme(target)?;
         let port = match target.port {
             Port::Number(port) | Port::Named(_, Some(port)) => port,
             Port::Named(name, None) => {
@@ -229,7 +244,10 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             let reason = format!("{sidecar} starts after it, and could not answer");
             return Err(stays(Cause::BeforeSidecar, reason));
         }
-        Ok((port, scheme))
+        if probe.kind.is_hook() && matches!(target.protocol, Protocol::Tcp) {
+            return Err(stays(Cause::TcpHook, "the kubelet fails every tcpSocket hook"));
+        }
+        record::handler(target, port)
     }
 }
 
@@ -243,21 +261,4 @@ impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, ":{}{}", self.port, self.path)
     }
-}
-
-fn scheme(target: &Target<'_>) -> Result<Option<Scheme>, Stay> {
-    match target.protocol {
-        Protocol::Http { scheme, .. } if !scheme.is_empty() => match Scheme::parse(scheme) {
-            None => {
-                let reason = format!("its scheme {} is not known", quoted(scheme));
-                Err(stays(Cause::Scheme, reason))
-            }
-            known => Ok(known),
-        },
-        _ => Ok(None),
-    }
-}
-
-fn stays(cause: Cause, reason: impl fmt::Display) -> Stay {
-    Stay::Sadly(cause, format!("{reason}; it stays as it was"))
 }

@@ -1,15 +1,15 @@
 //! The members of a probe that a rewrite replaces, and restoring puts back.
 //!
-//! As they were, they form an object of their own: of an `httpGet` its path, port and (where it
-//! was HTTPS) scheme, since the rest stays in the probe; a `tcpSocket` or `grpc` whole, and an
-//! `httpGet: null` that stood beside it.
+//! As they were, they form an object of their own: of an `httpGet` its path, port, `protocol` and
+//! (where it was HTTPS) scheme, since the rest stays in the probe; a `tcpSocket` or `grpc` whole,
+//! and an `httpGet: null` that stood beside it.
 
 use serde_json::{Value, json};
 
 use super::node::{Object, present};
 use super::probe::{Port, Probe, Protocol, Target};
 use crate::patch::{Operation, Pointer};
-use crate::probers::{Handler, Prober, Scheme};
+use crate::probers::{GrpcMode, Handler, HttpProtocol, Prober, Scheme};
 
 /// The members that the rewrite of `probe` replaces.
 pub(super) fn replaced(probe: &Probe<'_>, target: &Target<'_>) -> Object {
@@ -19,9 +19,10 @@ pub(super) fn replaced(probe: &Probe<'_>, target: &Target<'_>) -> Object {
     };
     match &target.protocol {
         Protocol::Http { scheme, .. } => {
-            let keys: &[&str] =
-                if is_https(scheme) { &["path", "port", "scheme"] } else { &["path", "port"] };
-            one("httpGet", copy(target.fields, keys))
+            let mut keys = vec!["path", "port"];
+            keys.extend(is_https(scheme).then_some("scheme"));
+            keys.extend(present(target.fields, "protocol").map(|_| "protocol"));
+            one("httpGet", copy(target.fields, &keys))
         }
         Protocol::Tcp => copy(probe.fields, &["httpGet", "tcpSocket"]),
         Protocol::Grpc { .. } => copy(probe.fields, &["grpc", "httpGet"]),
@@ -35,15 +36,17 @@ pub(super) fn variable_says_all(probe: &Probe<'_>, target: &Target<'_>) -> bool 
     match &target.protocol {
         Protocol::Http { scheme, .. } => {
             let path = target.fields.get("path").is_none_or(is_text);
-            number && path && (!is_https(scheme) || *scheme == Scheme::Https.as_str())
+            let protocol = present(target.fields, "protocol").is_none_or(is_text);
+            let scheme = !is_https(scheme) || *scheme == Scheme::Https.as_str();
+            number && path && scheme && protocol
         }
         Protocol::Tcp => {
             let only_port = target.fields.len() == 1;
             number && only_port && !probe.fields.contains_key("httpGet")
         }
-        Protocol::Grpc { service } => {
-            let port_and_service = 1 + usize::from(service.is_some());
-            target.fields.len() == port_and_service && !probe.fields.contains_key("httpGet")
+        Protocol::Grpc { service, mode } => {
+            let said = 1 + usize::from(service.is_some()) + usize::from(!mode.is_empty());
+            target.fields.len() == said && !probe.fields.contains_key("httpGet")
         }
     }
 }
@@ -61,6 +64,9 @@ pub(super) fn recorded(prober: &Prober) -> Object {
             if http.scheme == Some(Scheme::Https) {
                 put("scheme", Scheme::Https.as_str().into());
             }
+            if let Some(protocol) = http.protocol.map(HttpProtocol::as_str) {
+                put("protocol", protocol.into());
+            }
             one("httpGet", fields)
         }
         Handler::TcpSocket(tcp) => {
@@ -74,6 +80,9 @@ pub(super) fn recorded(prober: &Prober) -> Object {
             put("port", grpc.port.into());
             if let Some(service) = &grpc.service {
                 put("service", service.as_str().into());
+            }
+            if let Some(mode) = grpc.mode.map(GrpcMode::as_str) {
+                put("mode", mode.into());
             }
             one("grpc", fields)
         }
@@ -115,6 +124,7 @@ pub(super) fn redirect(
             if is_https(scheme) {
                 patch.push(set(target.fields, &at, "scheme", Scheme::Http.as_str().into()));
             }
+            patch.extend(without_protocol(&at, target.fields));
             return;
         }
         Protocol::Tcp => "tcpSocket",
@@ -122,6 +132,11 @@ pub(super) fn redirect(
     };
     patch.push(Operation::Remove(probe_at.key(handler)));
     patch.push(Operation::Add(at, json!({"path": path, "port": port})));
+}
+
+/// The status port speaks HTTP/1.1, whatever the app does.
+pub(super) fn without_protocol(http_at: &Pointer, http: &Object) -> Option<Operation> {
+    present(http, "protocol").map(|_| Operation::Remove(http_at.key("protocol")))
 }
 
 /// Puts `members` back into the probe at `probe_at`, whose `httpGet` is now `http`.

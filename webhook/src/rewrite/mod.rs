@@ -5,6 +5,7 @@
 //! | `forward` | which probes are rewritten, and why others stay |
 //! | `back` | restoring |
 //! | `pod`, `probe`, `node` | reading: all that can be malformed is found before anything is decided |
+//! | `record` | what is recorded of a probe |
 //! | `settings` | the annotations by which a pod chooses |
 //! | `variable` | the sidecar's environment, and what is recorded there |
 //! | `kept` | the annotation that keeps what the variable cannot say |
@@ -22,6 +23,7 @@ mod members;
 pub(crate) mod node;
 mod pod;
 mod probe;
+mod record;
 mod settings;
 mod sidecar;
 mod variable;

@@ -5,7 +5,6 @@ use std::fmt;
 use super::node::{InLine, Node, Object, present, quoted};
 use super::{Cause, Malformed};
 use crate::path::Kind;
-use crate::probers::{self, HttpHeader, Prober, Scheme};
 
 /// A probe or hook, as the pod has it.
 pub(super) struct Probe<'a> {
@@ -33,12 +32,31 @@ pub(super) struct Target<'a> {
     pub host: &'a str,
     /// The handler itself.
     pub fields: &'a Object,
+    pub unknown: Option<Unknown<'a>>,
 }
 
+/// Texts are empty where the handler has none.
 pub(super) enum Protocol<'a> {
-    Http { path: &'a str, scheme: &'a str, headers: Vec<(&'a str, &'a str)> },
+    Http { path: &'a str, scheme: &'a str, headers: Vec<(&'a str, &'a str)>, protocol: &'a str },
     Tcp,
-    Grpc { service: Option<&'a str> },
+    Grpc { service: Option<&'a str>, mode: &'a str },
+}
+
+/// A member of a later Kubernetes: what it asks for would be lost in the variable.
+#[derive(Clone, Copy)]
+pub(super) struct Unknown<'a> {
+    /// What has it: a handler, or one of `httpHeaders`.
+    pub holder: &'static str,
+    pub member: &'a str,
+}
+
+impl<'a> Unknown<'a> {
+    /// The first of an object's members that is none of these. Null and absent mean the same.
+    fn find(fields: &'a Object, holder: &'static str, known: &[&str]) -> Option<Self> {
+        let mut unknown = fields.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+        let (member, _) = unknown.find(|(_, value)| !value.is_null())?;
+        Some(Unknown { holder, member })
+    }
 }
 
 pub(super) enum Port<'a> {
@@ -143,12 +161,34 @@ fn timeout(probe: &Node<'_, '_>) -> Result<u32> {
     }
 }
 
-fn target<'a>(container: &Node<'a, '_>, name: &str, handler: &Node<'a, '_>) -> Result<Target<'a>> {
+/// The members of handlers, and of one of `httpHeaders`, as of Kubernetes 1.37.
+const HTTP_GET: [&str; 6] = ["path", "port", "host", "scheme", "httpHeaders", "protocol"];
+const TCP_SOCKET: [&str; 2] = ["port", "host"];
+const GRPC: [&str; 3] = ["port", "service", "mode"];
+const HEADER: [&str; 2] = ["name", "value"];
+
+fn target<'a>(
+    container: &Node<'a, '_>,
+    name: &'static str,
+    handler: &Node<'a, '_>,
+) -> Result<Target<'a>> {
     let port = port(handler)?;
-    let (protocol, host) = match name {
-        "grpc" => (Protocol::Grpc { service: handler.text("service")? }, None),
-        "tcpSocket" => (Protocol::Tcp, handler.text("host")?),
-        _ => (http(handler)?, handler.text("host")?),
+    let fields = handler.object()?;
+    let text = |key| handler.text(key).map(Option::unwrap_or_default);
+    let unknown = |known: &[&str]| Unknown::find(fields, name, known);
+    let (protocol, host, unknown) = match name {
+        "grpc" => {
+            let protocol =
+                Protocol::Grpc { service: handler.text("service")?, mode: text("mode")? };
+            (protocol, "", unknown(&GRPC))
+        }
+        "tcpSocket" => (Protocol::Tcp, text("host")?, unknown(&TCP_SOCKET)),
+        _ => {
+            let (headers, in_header) = headers(handler)?;
+            let (path, scheme, protocol) = (text("path")?, text("scheme")?, text("protocol")?);
+            let protocol = Protocol::Http { path, scheme, headers, protocol };
+            (protocol, text("host")?, unknown(&HTTP_GET).or(in_header))
+        }
     };
     let port = match port.value.as_str() {
         // A grpc probe's port has no name.
@@ -157,27 +197,25 @@ fn target<'a>(container: &Node<'a, '_>, name: &str, handler: &Node<'a, '_>) -> R
         }
         _ => Port::Number(port.port()?),
     };
-    Ok(Target { protocol, port, host: host.unwrap_or_default(), fields: handler.object()? })
+    Ok(Target { protocol, port, host, fields, unknown })
 }
 
 fn port<'a, 's>(handler: &'s Node<'a, '_>) -> Result<Node<'a, 's>> {
     handler.member("port")?.ok_or_else(|| handler.malformed("needs a port"))
 }
 
-fn http<'a>(handler: &Node<'a, '_>) -> Result<Protocol<'a>> {
-    Ok(Protocol::Http {
-        path: handler.text("path")?.unwrap_or_default(),
-        scheme: handler.text("scheme")?.unwrap_or_default(),
-        headers: headers(handler)?,
-    })
-}
+type Headers<'a> = Vec<(&'a str, &'a str)>;
 
-fn headers<'a>(handler: &Node<'a, '_>) -> Result<Vec<(&'a str, &'a str)>> {
-    let Some(headers) = handler.member("httpHeaders")? else { return Ok(Vec::new()) };
-    let header = |node: Node<'a, '_>| {
-        Ok((node.text("name")?.unwrap_or_default(), node.text("value")?.unwrap_or_default()))
-    };
-    headers.items()?.map(header).collect()
+/// The headers, and what one of them has that is not known.
+fn headers<'a>(handler: &Node<'a, '_>) -> Result<(Headers<'a>, Option<Unknown<'a>>)> {
+    let (mut headers, mut unknown) = (Vec::new(), None);
+    let Some(list) = handler.member("httpHeaders")? else { return Ok((headers, unknown)) };
+    for node in list.items()? {
+        let text = |key| node.text(key).map(Option::unwrap_or_default);
+        headers.push((text("name")?, text("value")?));
+        unknown = unknown.or(Unknown::find(node.object()?, "httpHeaders", &HEADER));
+    }
+    Ok((headers, unknown))
 }
 
 /// The first port of the container that has this name, whatever its protocol (as Istio does it).
@@ -208,6 +246,11 @@ impl Stay {
     }
 }
 
+/// A probe that is not rewritten, and why.
+pub(super) fn stays(cause: Cause, reason: impl fmt::Display) -> Stay {
+    Stay::Sadly(cause, format!("{reason}; it stays as it was"))
+}
+
 impl<'a> Handler<'a> {
     /// What it asks, where it is one that can be rewritten.
     pub fn target(&self) -> Result<&Target<'a>, Stay> {
@@ -215,9 +258,8 @@ impl<'a> Handler<'a> {
             Handler::Network(target) => Ok(target),
             Handler::Local(name) => Err(Stay::Rightly(format!("{name} asks no port"))),
             Handler::Unknown(name) => {
-                let name = quoted(name);
-                let reason = format!("{name} is no handler that is known; it stays as it was");
-                Err(Stay::Sadly(Cause::UnknownHandler, reason))
+                let reason = format!("{} is no handler that is known", quoted(name));
+                Err(stays(Cause::UnknownHandler, reason))
             }
         }
     }
@@ -247,34 +289,17 @@ impl Target<'_> {
         }
     }
 
-    /// What is recorded of it; its port and scheme have been resolved.
-    pub fn prober(&self, port: u16, scheme: Option<Scheme>, timeout_seconds: u32) -> Prober {
-        let handler = match &self.protocol {
-            Protocol::Http { path, headers, .. } => probers::Handler::HttpGet(probers::HttpGet {
-                path: (*path).to_owned(),
-                port,
-                host: self.host.to_owned(),
-                scheme,
-                headers: headers.iter().map(|(name, value)| header(name, value)).collect(),
-                protocol: None,
-            }),
-            Protocol::Tcp => {
-                probers::Handler::TcpSocket(probers::TcpSocket { port, host: self.host.to_owned() })
-            }
-            Protocol::Grpc { service } => {
-                let service = service.map(str::to_owned);
-                probers::Handler::Grpc(probers::Grpc { port, service, mode: None })
-            }
-        };
-        Prober { handler, timeout_seconds }
+    /// The `protocol` of an httpGet, the `mode` of a grpc; empty where there is none.
+    pub fn variant(&self) -> &str {
+        match self.protocol {
+            Protocol::Http { protocol, .. } => protocol,
+            Protocol::Tcp => "",
+            Protocol::Grpc { mode, .. } => mode,
+        }
     }
 }
 
-fn header(name: &str, value: &str) -> HttpHeader {
-    HttpHeader { name: name.to_owned(), value: value.to_owned() }
-}
-
-/// For people: `httpGet :8080/index.html`.
+/// For people: `httpGet :8080/index.html`, `grpc TLS :9090`.
 impl fmt::Display for Handler<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -293,13 +318,16 @@ impl fmt::Display for Target<'_> {
             Protocol::Tcp => "tcpSocket",
             Protocol::Grpc { .. } => "grpc",
         })?;
+        if !self.variant().is_empty() {
+            write!(f, " {}", InLine(self.variant()))?;
+        }
         write!(f, " {}:{}", InLine(self.host), self.port)?;
         match self.protocol {
             Protocol::Http { path, .. } => {
                 let slash = if path.starts_with('/') { "" } else { "/" };
                 write!(f, "{slash}{}", InLine(path))
             }
-            Protocol::Grpc { service: Some(service) } if !service.is_empty() => {
+            Protocol::Grpc { service: Some(service), .. } if !service.is_empty() => {
                 write!(f, " {}", InLine(service))
             }
             Protocol::Tcp | Protocol::Grpc { .. } => Ok(()),

@@ -7,10 +7,14 @@ use serde_json::{Value, json};
 use super::Malformed;
 use super::node::Node;
 use crate::patch::{Operation, Pointer};
-use crate::probers::{self, Handler, Prober, VARIABLE};
+use crate::probers::{self, Handler, HttpProtocol, Prober, VARIABLE};
 
 /// What `exec` takes of one variable: `NAME=value` and its NUL within 131,072 bytes.
 const LONGEST_VALUE: usize = 131_072 - VARIABLE.len() - "=\0".len();
+
+/// Most copies of the variable that are merged: each but the last is a step of the patch. Injectors
+/// that do not know of each other leave two.
+const MOST_COPIES: usize = 16;
 
 /// A sidecar's `env`, as far as the variable goes.
 pub(super) struct Env<'a> {
@@ -122,6 +126,9 @@ impl Recorded {
         let Source::Text(text) = env.source else {
             return Err("comes from valueFrom".to_owned());
         };
+        if env.places.len() > MOST_COPIES {
+            return Err(format!("is there {} times", env.places.len()));
+        }
         if text.len() > LONGEST_VALUE {
             return Err("is longer than exec takes".to_owned());
         }
@@ -138,6 +145,16 @@ impl Recorded {
 
     pub fn get(&self, key: &str) -> Option<&Prober> {
         self.entries.get(key).map(|(prober, _)| prober)
+    }
+
+    /// The `protocol` of an httpGet that is recorded; empty where there is none.
+    pub fn protocol(&self, key: &str) -> &str {
+        match self.get(key) {
+            Some(Prober { handler: Handler::HttpGet(http), .. }) => {
+                http.protocol.map_or("", HttpProtocol::as_str)
+            }
+            _ => "",
+        }
     }
 
     /// Records an entry in place of the one under this key, unless the variable could then not be

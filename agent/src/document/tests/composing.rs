@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::super::compose::{compose, compose_within};
+use super::super::compose::{Copies, compose, compose_within};
 use super::{value, values};
 
 #[test]
@@ -94,15 +94,16 @@ fn aliases_do_not_multiply_without_end() {
 #[test]
 fn a_document_of_too_many_values() {
     let text = format!("a: [{}]", "b,".repeat(97));
-    assert!(compose_within(100, &text, 1).is_ok());
+    assert!(compose_within(100, &text, 1, &mut Copies::default()).is_ok());
     let text = format!("a:\n- {}", "b\n- ".repeat(100));
-    let problem = compose_within(100, &text, 1).unwrap_err();
+    let problem = compose_within(100, &text, 1, &mut Copies::default()).unwrap_err();
     assert_eq!(problem, "line 99: more than 100 values");
 }
 
 #[test]
 fn a_byte_order_mark_is_no_part_of_it() {
-    assert!(compose("\u{feff}a: 1\n", 1).is_ok());
-    let problem = compose("\u{feff}containers: [{name: !a,image: b}]\n", 1).unwrap_err();
+    assert!(compose("\u{feff}a: 1\n", 1, &mut Copies::default()).is_ok());
+    let problem = compose("\u{feff}containers: [{name: !a,image: b}]\n", 1, &mut Copies::default())
+        .unwrap_err();
     assert_eq!(problem, "line 1: put a space before the comma after the tag");
 }

@@ -2,7 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::super::compose::compose;
+use super::super::compose::{Copies, compose};
 use super::super::emit::emit;
 use super::super::json::{self, Shape};
 use super::super::node::{Layout, Member, Node};
@@ -172,7 +172,8 @@ fn styled_string(text: &str, choices: &mut impl Iterator<Item = u8>) -> Scalar {
 }
 
 fn read_again(text: &str) -> Value {
-    let node = compose(text, 1).unwrap_or_else(|problem| panic!("{problem}:\n{text}"));
+    let node = compose(text, 1, &mut Copies::default())
+        .unwrap_or_else(|problem| panic!("{problem}:\n{text}"));
     node.map_or(Value::Null, |node| node.value())
 }
 
@@ -224,7 +225,7 @@ proptest! {
         let out = emit(&tree).unwrap();
         prop_assert_eq!(numbers_alike(read_again(&out)), numbers_alike(value), "{}", &out);
         // Written once more, the text stays: nothing creeps.
-        let again = compose(&out, 1).unwrap().map(|node| emit(&node).unwrap());
+        let again = compose(&out, 1, &mut Copies::default()).unwrap().map(|node| emit(&node).unwrap());
         prop_assert_eq!(again.unwrap_or(out.clone()), out);
     }
 
