@@ -1,6 +1,8 @@
 //! The variable and the plugin configuration: what happens before the first probe.
 
-use super::{HTTP, HTTP2, PRESTOPZ, READYZ, assert_failure, assert_status, probe, unasked, variable};
+use super::{
+    HTTP, HTTP2, PRESTOPZ, READYZ, assert_failure, assert_status, probe, unasked, variable,
+};
 use crate::host::app::App;
 use crate::host::headers::Headers;
 use crate::host::state::Level;

@@ -141,7 +141,7 @@ mod tests {
             ("- name: empty", 1),
             ("cluster: direct", 2),
             ("port_value: 5}", 1),
-            ("filter_state: [{key: wasm.app_health,", 4),
+            ("filter_state: [{key: wasm.app_health,", 7),
         ] {
             assert_eq!(count(line), times, "{line}");
         }
