@@ -29,7 +29,10 @@ pub struct Setup {
     agent: Agent,
     binary: Option<PathBuf>,
     concurrency: Option<u32>,
+    edit: Option<Edit>,
 }
+
+type Edit = Box<dyn Fn(&str) -> String>;
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Agent {
@@ -48,6 +51,12 @@ impl Setup {
     /// `POD_IP`; unset where this is not called.
     pub fn pod_ip(mut self, ip: IpAddr) -> Self {
         self.pod_ip = Some(ip);
+        self
+    }
+
+    /// What a deployment would change in the configuration.
+    pub fn edited(mut self, edit: impl Fn(&str) -> String + 'static) -> Self {
+        self.edit = Some(Box::new(edit));
         self
     }
 
@@ -88,7 +97,9 @@ impl Setup {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let agent = (self.agent == Agent::Beside).then(|| start_agent(ports.agent));
         let file = dir.path().join("envoy.yaml");
-        fs::write(&file, config::shipped(&ports, wasm::filter())).expect("the file is written");
+        let shipped = config::shipped(&ports, wasm::filter());
+        let config = self.edit.map_or(shipped.clone(), |edit| edit(&shipped));
+        fs::write(&file, config).expect("the file is written");
         let mut command = process::command(self.binary.unwrap_or_else(find));
         command.arg("--config-path").arg(file);
         // No shared memory and no domain sockets that could outlive it.

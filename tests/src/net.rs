@@ -1,11 +1,16 @@
 //! Ports, descriptors and network namespaces.
 
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrStorage, connect, setsockopt, socket,
+    sockopt::{RcvBuf, TcpMaxSeg},
+};
 
 /// A free port for a program that has to be told one. From below the range out of which the kernel
 /// gives ports to clients, so that no connection takes it in the meantime.
@@ -31,6 +36,21 @@ pub fn raise_descriptor_limit() -> u64 {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit can be read");
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("the limit can be raised");
     hard
+}
+
+/// A connection that takes in a few KiB and no more until it is read from, as one over a slow line.
+///
+/// # Panics
+/// Where it does not come up.
+pub fn narrow(to: SocketAddr) -> TcpStream {
+    let family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    // Before it connects: later, the other side has been told of more already. With packets of 64 KiB,
+    // as on loopback, the kernel would hold all for it.
+    setsockopt(&socket, RcvBuf, &4096).expect("a small buffer");
+    setsockopt(&socket, TcpMaxSeg, &1400).expect("small packets");
+    connect(socket.as_raw_fd(), &SockaddrStorage::from(to)).expect("a connection");
+    socket.into()
 }
 
 /// Takes the calling thread, the sockets that it opens and the processes that it starts into a

@@ -1,58 +1,93 @@
-//! The running checks: how many at once, and how long.
+//! The running checks: how many of one port, and how long.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, error::Elapsed, timeout_at};
+use app_health_webhook::tcp_check::Reason;
+use tokio::time::{Instant, timeout_at};
 
-use super::dial::dial;
-use crate::net::reason;
+use super::dial::{Dial, Failure, begin, finish};
+
+/// Dials under way to one port. Only a port that hangs has any, and this many answers at once are
+/// all that it has to give; more would take up the agent's connections, and with them the checks of
+/// healthy ports.
+const MOST_UNDER_WAY: usize = 16;
 
 /// A check that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Check {
     /// The port that should accept.
     pub to: SocketAddr,
-    /// The time for everything, the wait for a turn included. None: no limit of our own.
+    /// The time for everything. None: no limit of our own.
     pub limit: Option<Duration>,
 }
 
-/// All checks.
+/// All checks. One for each connection from Envoy, so their number is limited by that.
+#[derive(Default)]
 pub struct Checks {
-    most: usize,
-    turns: Semaphore,
+    under_way: Mutex<HashMap<SocketAddr, usize>>,
+}
+
+/// One dial under way. Dropping it makes room for another.
+struct Place<'a> {
+    checks: &'a Checks,
+    to: SocketAddr,
 }
 
 impl Checks {
-    /// At most `most` at once; more wait for their turn, first come, first served.
-    pub fn new(most: usize) -> Self {
-        Self { most, turns: Semaphore::new(most) }
-    }
-
     /// Makes the check, whose time began at `began`.
     ///
     /// # Errors
-    /// One line that says why the port did not accept.
-    pub async fn run(&self, check: Check, began: Instant) -> Result<(), String> {
-        let Check { to, limit } = check;
+    /// Why the port did not accept, in one line that names it.
+    pub async fn run(&self, check: Check, began: Instant) -> Result<(), Failure> {
+        let to = check.to;
+        self.dial(check, began)
+            .await
+            .map_err(|Failure { reason, text }| Failure { reason, text: format!("{to}: {text}") })
+    }
+
+    async fn dial(&self, Check { to, limit }: Check, began: Instant) -> Result<(), Failure> {
+        let Dial::UnderWay(stream) = begin(to)? else { return Ok(()) };
+        let _place = self.place(to)?;
         // A limit beyond the clock's end is none.
-        let deadline = limit.and_then(|limit| began.checked_add(limit));
-        let ms = limit.unwrap_or_default().as_millis();
-        // The semaphore is never closed, so this is always a turn.
-        let _turn = within(deadline, self.turns.acquire())
-            .await
-            .map_err(|_| format!("{to}: {} checks already running for {ms} ms", self.most))?;
-        within(deadline, dial(to))
-            .await
-            .map_err(|_| format!("{to}: no connection within {ms} ms"))?
-            .map_err(|error| format!("{to}: {}", reason(&error)))
+        match limit.and_then(|limit| Some((limit, began.checked_add(limit)?))) {
+            None => finish(stream).await,
+            Some((limit, deadline)) => match timeout_at(deadline, finish(stream)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Failure {
+                    reason: Reason::Timeout,
+                    text: format!("no connection within {} ms", limit.as_millis()),
+                }),
+            },
+        }
+    }
+
+    fn place(&self, to: SocketAddr) -> Result<Place<'_>, Failure> {
+        let mut under_way = self.under_way();
+        let dials = under_way.entry(to).or_default();
+        if *dials >= MOST_UNDER_WAY {
+            let text = format!("{MOST_UNDER_WAY} dials are waiting for this port already");
+            return Err(Failure { reason: Reason::Agent, text });
+        }
+        *dials += 1;
+        Ok(Place { checks: self, to })
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<SocketAddr, usize>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Elapsed> {
-    match deadline {
-        Some(deadline) => timeout_at(deadline, work).await,
-        None => Ok(work.await),
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut under_way = self.checks.under_way();
+        if let Some(dials) = under_way.get_mut(&self.to) {
+            *dials -= 1;
+            if *dials == 0 {
+                under_way.remove(&self.to);
+            }
+        }
     }
 }

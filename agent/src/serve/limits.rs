@@ -11,40 +11,34 @@ const FIRST_REQUEST: Duration = Duration::from_secs(5);
 /// who closes: closed from here, it might be in use again at that moment.
 const NEXT_REQUEST: Duration = Duration::from_secs(30);
 
-/// Descriptors that are neither connections nor checks: stdio, the listener, the event loop,
+/// Descriptors that are neither connections nor dials: stdio, the listener, the event loop,
 /// signals, the list of interfaces, one connection that waits for its place.
 const RESERVED: u64 = 24;
 
 /// What may be open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Running checks.
-    pub checks: usize,
-    /// Open connections.
+    /// Open connections. Each has a check at most, which has a descriptor of its own.
     pub open: usize,
     /// Of the open ones, those that have sent no request yet, or no other one.
     pub waiting: usize,
 }
 
 /// With descriptors enough.
-const FULL: Limits = Limits { checks: 256, open: 1024, waiting: 512 };
+const FULL: Limits = Limits { open: 1024, waiting: 512 };
 
 impl Limits {
     /// The full limits, or the same proportions where `descriptors` are fewer.
     pub fn for_descriptors(descriptors: u64) -> Self {
-        let wanted = (FULL.checks + FULL.open) as u64;
+        let wanted = 2 * FULL.open as u64;
         let granted = descriptors.saturating_sub(RESERVED).min(wanted);
         // No overflow and no loss: both factors are small.
         let share = |full: usize| ((full as u64 * granted / wanted) as usize).max(1);
-        let limits = Self {
-            checks: share(FULL.checks),
-            open: share(FULL.open),
-            waiting: share(FULL.waiting),
-        };
+        let limits = Self { open: share(FULL.open), waiting: share(FULL.waiting) };
         if limits != FULL {
             log::warn!(
                 "at most {} checks at once: RLIMIT_NOFILE is {descriptors}, {} would do",
-                limits.checks,
+                limits.open,
                 wanted + RESERVED
             );
         }
@@ -68,15 +62,15 @@ mod tests {
 
     #[test]
     fn they_shrink_with_the_descriptors() {
-        for (descriptors, checks, open, waiting) in [
-            (u64::MAX, 256, 1024, 512),
-            (1304, 256, 1024, 512),
-            (1024, 200, 800, 400),
-            (64, 8, 32, 16),
-            (24, 1, 1, 1),
-            (0, 1, 1, 1),
+        for (descriptors, open, waiting) in [
+            (u64::MAX, 1024, 512),
+            (2072, 1024, 512),
+            (1024, 500, 250),
+            (64, 20, 10),
+            (24, 1, 1),
+            (0, 1, 1),
         ] {
-            assert_eq!(Limits::for_descriptors(descriptors), Limits { checks, open, waiting });
+            assert_eq!(Limits::for_descriptors(descriptors), Limits { open, waiting });
         }
     }
 }

@@ -13,11 +13,11 @@
 //! | [`listen`] | reads `--listen`: loopback or a Unix socket, never a routable address |
 //! | [`bound`] | binds it, accepts, removes the socket file |
 //! | [`server`] | accepts until told to stop, then lets running checks finish |
-//! | [`limits`] | how many checks and connections the descriptors allow |
+//! | [`limits`] | how many connections, and so checks, the descriptors allow |
 //! | [`route`] | from a request to the check that it asks for, from an outcome to the answer |
 //! | [`own`] | which addresses are this pod's own |
-//! | [`check`] | the queue for the running checks, and their time |
-//! | [`dial`] | one connection: source, connect, close |
+//! | [`check`] | how many checks of one port may wait, and how long |
+//! | [`dial`] | one connection: source, connect, close, and why not |
 
 mod bound;
 mod check;

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use app_health_webhook::tcp_check::{Answer, PathError, TIMEOUT_HEADER, parse};
+use app_health_webhook::tcp_check::{
+    Answer, PathError, REASON_HEADER, Reason, TIMEOUT_HEADER, parse,
+};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::check::Check;
 
-/// What a request comes to. The text is the reason, one line.
+/// What a request comes to. The text is the reason for people, one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// 200: the port accepted.
     Connected,
     /// 500: it did not.
-    Failed(String),
+    Failed(Reason, String),
     /// 400: no address of this pod, no port, no time.
     NotOurs(String),
     /// 404: another path.
@@ -64,18 +66,22 @@ fn milliseconds(value: &HeaderValue) -> Result<Duration, String> {
 impl Reply {
     /// The answer on the wire.
     pub fn response(self) -> Response<String> {
-        let (status, reason) = match self {
-            Self::Connected => (status(Answer::Connected), String::new()),
-            Self::Failed(reason) => (status(Answer::Failed), reason),
-            Self::NotOurs(reason) => (status(Answer::NotOurs), reason),
+        let (status, reason, text) = match self {
+            Self::Connected => (status(Answer::Connected), Reason::Ok, String::new()),
+            Self::Failed(reason, text) => (status(Answer::Failed), reason, text),
+            Self::NotOurs(text) => (status(Answer::NotOurs), Reason::Config, text),
             Self::UnknownPath => {
-                (StatusCode::NOT_FOUND, "only /tcp/<ip>/<port> is served here".to_owned())
+                let text = "only /tcp/<ip>/<port> is served here".to_owned();
+                (StatusCode::NOT_FOUND, Reason::Config, text)
             }
-            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD".to_owned()),
+            Self::Method => {
+                (StatusCode::METHOD_NOT_ALLOWED, Reason::Config, "only GET and HEAD".to_owned())
+            }
         };
-        let mut response = Response::new(reason);
+        let mut response = Response::new(text);
         *response.status_mut() = status;
         let headers = response.headers_mut();
+        headers.insert(REASON_HEADER, HeaderValue::from_static(reason.as_str()));
         if status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         }

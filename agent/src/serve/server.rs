@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use app_health_webhook::tcp_check::Reason;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
@@ -15,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::bound::{Bound, Stream};
 use super::check::{Check, Checks};
+use super::dial::Failure;
 use super::limits::Limits;
 use super::own::OwnAddresses;
 use super::route::{self, Reply};
@@ -44,7 +46,7 @@ impl Server {
     /// Nothing runs yet.
     pub fn new(limits: &Limits) -> Self {
         Self {
-            checks: Checks::new(limits.checks),
+            checks: Checks::default(),
             connections: Connections::new(limits.bounds()),
             own: OwnAddresses::default(),
         }
@@ -150,9 +152,9 @@ impl Server {
         self.refuse_foreign(check)?;
         match self.checks.run(check, began).await {
             Ok(()) => Ok(Reply::Connected),
-            Err(reason) => {
-                log::debug!("{reason}");
-                Err(Reply::Failed(reason))
+            Err(Failure { reason, text }) => {
+                log::debug!("{text}");
+                Err(Reply::Failed(reason, text))
             }
         }
     }
@@ -163,9 +165,9 @@ impl Server {
             Ok(true) => Ok(()),
             Ok(false) => Err(Reply::NotOurs(format!("{ip}: no address of this pod"))),
             Err(error) => {
-                let reason = format!("{ip}: cannot list this pod's addresses: {error}");
-                log::warn!("{reason}");
-                Err(Reply::Failed(reason))
+                let text = format!("{ip}: cannot list this pod's addresses: {error}");
+                log::warn!("{text}");
+                Err(Reply::Failed(Reason::Agent, text))
             }
         }
     }

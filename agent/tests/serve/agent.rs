@@ -168,6 +168,12 @@ impl Reply {
     pub fn pair(&self) -> (u16, &str) {
         (self.status, &self.body)
     }
+
+    /// The word for programs.
+    pub fn reason(&self) -> &str {
+        let mut lines = self.head.lines();
+        lines.find_map(|line| line.strip_prefix("x-app-health-reason: ")).expect("a word")
+    }
 }
 
 /// Runs it to its end, which has to come: exit code and stderr.

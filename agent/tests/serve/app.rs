@@ -2,9 +2,10 @@
 
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// A port that accepts.
 pub struct Accepting(TcpListener);
@@ -37,6 +38,18 @@ impl Accepting {
         });
         port
     }
+}
+
+/// A port that resets each connection as soon as it is made, for as long as the test runs.
+pub fn resetting(ip: &str) -> u16 {
+    let app = Accepting::on(ip);
+    let port = app.port();
+    std::thread::spawn(move || {
+        while let Ok((stream, _)) = app.0.accept() {
+            SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+    });
+    port
 }
 
 /// A port that refuses, and that nobody else can take.

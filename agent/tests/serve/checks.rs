@@ -1,10 +1,12 @@
 //! What a port does, and what the agent says.
 
+use std::io::{Read, Write};
 use std::net::IpAddr;
+use std::thread;
 use std::time::Duration;
 
 use crate::agent::Agent;
-use crate::app::{Accepting, Hanging, Refusing, interface_addresses};
+use crate::app::{Accepting, Hanging, Refusing, interface_addresses, resetting};
 
 /// How late an answer may be.
 const SLACK: Duration = Duration::from_millis(100);
@@ -15,9 +17,32 @@ fn a_port_that_accepts() {
     for ip in ["127.0.0.1", "127.9.9.9", "::1"] {
         let app = Accepting::on(ip);
         let reply = agent.check(ip, app.port(), Some(1000));
-        assert_eq!(reply.pair(), (200, ""), "{ip}");
+        assert_eq!((reply.pair(), reply.reason()), ((200, ""), "ok"), "{ip}");
         app.next();
     }
+}
+
+/// Without a handshake it would be refused: so the port accepts, however soon the reset comes.
+#[test]
+fn a_port_that_resets_what_it_accepts() {
+    let agent = Agent::start();
+    let port = resetting("127.0.0.1");
+    let request = format!("GET /tcp/127.0.0.1/{port} HTTP/1.1\r\nHost: agent\r\n\r\n");
+    // Several at once, so that a reset can come before the agent looks.
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let mut stream = agent.connect();
+                let mut buffer = [0; 1024];
+                for n in 0..500 {
+                    stream.write_all(request.as_bytes()).unwrap();
+                    let length = stream.read(&mut buffer).unwrap();
+                    let answer = String::from_utf8_lossy(&buffer[..length]);
+                    assert!(answer.starts_with("HTTP/1.1 200"), "{n}: {answer}");
+                }
+            });
+        }
+    });
 }
 
 #[test]
@@ -29,6 +54,7 @@ fn a_port_that_refuses() {
         for limit in [Some(1000), None] {
             let reply = agent.check(ip, port, limit);
             assert_eq!(reply.pair(), (500, &*format!("{shown}:{port}: Connection refused")));
+            assert_eq!(reply.reason(), "refused");
             assert!(reply.head.contains("content-type: text/plain"), "{}", reply.head);
         }
     }
@@ -44,7 +70,7 @@ fn a_port_that_hangs_costs_its_time_and_no_more() {
         let port = app.port();
         let reply = agent.check(ip, port, Some(ms));
         let reason = format!("{shown}:{port}: no connection within {ms} ms");
-        assert_eq!(reply.pair(), (500, &*reason));
+        assert_eq!((reply.pair(), reply.reason()), ((500, &*reason), "timeout"));
         let limit = Duration::from_millis(ms);
         assert!(reply.took >= limit && reply.took < limit + SLACK, "{ms} ms: {:?}", reply.took);
     }
@@ -62,6 +88,7 @@ fn foreign_addresses_are_never_dialled() {
     for ip in ["198.51.100.1", "0.0.0.0", "255.255.255.255", "224.0.0.1", "::", "2001:db8::1"] {
         let reply = agent.check(ip, 80, Some(1000));
         assert_eq!(reply.pair(), (400, &*format!("{ip}: no address of this pod")));
+        assert_eq!(reply.reason(), "config");
         assert!(reply.took < Duration::from_millis(900), "{ip}: {:?}", reply.took);
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`checks`] | accepting, refused, hanging ports; whose addresses; source; time |
 //! | [`requests`] | paths, methods, headers, garbage |
-//! | [`crowd`] | 256 checks at once, ten thousand silent clients, more checks than ports |
+//! | [`crowd`] | many checks of a port that hangs, ten thousand silent clients, more checks than ports |
 //! | [`listen`] | addresses that it takes and refuses, Unix sockets |
 //! | [`stop`] | SIGTERM, SIGINT, a second one |
 //! | [`agent`], [`app`] | the process under test, and what it is pointed at |

@@ -18,7 +18,8 @@ fn what_is_no_check() {
         ("/tcp/localhost/80", 400, "no IP address in /tcp/<ip>/<port>"),
         ("/tcp/127.0.0.1%2f/80", 400, "no IP address in /tcp/<ip>/<port>"),
     ] {
-        assert_eq!(agent.get(path).pair(), (status, reason), "{path}");
+        let reply = agent.get(path);
+        assert_eq!((reply.pair(), reply.reason()), ((status, reason), "config"), "{path}");
     }
 }
 

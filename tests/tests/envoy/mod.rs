@@ -17,6 +17,8 @@ mod https;
 mod ipv6;
 /// One line where a probe changes.
 mod log;
+/// Envoy at its limits, and the port at its own.
+mod overload;
 /// Redirects, followed and not.
 mod redirects;
 /// What the app gets to see.
@@ -29,6 +31,8 @@ mod silent;
 mod tcp;
 /// Time.
 mod timeouts;
+/// Clients that do not read their answers.
+mod unread;
 /// Variables that are not as they should be.
 mod variable;
 /// How the answers are judged.

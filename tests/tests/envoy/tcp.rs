@@ -46,3 +46,19 @@ fn without_the_agent_the_reason_says_so() {
         ("hook", envoy.hook(hook("c")), NoAnswer),
     ]);
 }
+
+/// Closed from the agent's side, a connection might be in use again at that moment.
+#[test]
+fn it_is_envoy_that_closes_idle_connections_to_the_agent() {
+    let open = Open::start(V4);
+    let envoy = envoy(Entries::default().probe("c", tcp(open.addr())));
+    check([("open", envoy.get(probe("c")), App(200))]);
+    let stat = |name: &str| envoy.stat(&format!("cluster.app_health_agent.upstream_cx_{name}"));
+    assert_eq!((stat("total"), stat("active")), (1, 1));
+    let start = Instant::now();
+    while stat("active") > 0 {
+        assert!(start.elapsed() < 60 * SECOND, "it is still open");
+        std::thread::sleep(SECOND / 10);
+    }
+    assert_eq!((stat("destroy_local"), stat("destroy_remote")), (1, 0));
+}

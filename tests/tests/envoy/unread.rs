@@ -1,0 +1,57 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use app_health_tests::entries::Entries;
+use app_health_tests::envoy::Envoy;
+use app_health_tests::net::narrow;
+
+use super::SECOND;
+use super::want::envoy;
+
+/// Larger than what the kernel takes in for such a client.
+const PAGE: &str = "/stats/prometheus";
+
+fn ask(envoy: &Envoy) -> TcpStream {
+    let mut stream = narrow(envoy.addr());
+    let request = format!("GET {PAGE} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("the request is sent");
+    stream
+}
+
+#[test]
+fn five_hundred_clients_that_do_not_read_lose_their_connections() {
+    let envoy = envoy(Entries::default());
+    let answered = || envoy.stat("http.app_health.downstream_rq_completed");
+    let clients: Vec<TcpStream> = (0..500).map(|_| ask(&envoy)).collect();
+    let started = Instant::now();
+    while answered() < 500 {
+        assert!(started.elapsed() < 20 * SECOND, "{} are answered", answered());
+    }
+    let answered = Instant::now();
+    let open = || envoy.stat("http.app_health.downstream_cx_active");
+    while open() > 0 {
+        assert!(answered.elapsed() < 5 * SECOND, "{} are still open", open());
+    }
+    drop(clients);
+}
+
+#[test]
+fn a_client_that_reads_slowly_gets_all_of_it() {
+    let envoy = envoy(Entries::default());
+    let mut stream = ask(&envoy);
+    stream.set_read_timeout(Some(5 * SECOND)).expect("a time");
+    let mut all = Vec::new();
+    let mut piece = [0; 20_000];
+    loop {
+        match stream.read(&mut piece).expect("more") {
+            0 => break,
+            n => all.extend_from_slice(&piece[..n]),
+        }
+        // Shorter than Envoy waits, longer than it takes a lost packet to be sent again.
+        thread::sleep(Duration::from_millis(250));
+    }
+    let all = String::from_utf8_lossy(&all);
+    assert!(all.ends_with("\r\n0\r\n\r\n"), "{} bytes, and no end", all.len());
+}
