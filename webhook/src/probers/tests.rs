@@ -133,7 +133,10 @@ fn an_entry_that_is_not_valid_names_key_and_field() {
         (r#"{"grpc":{"port":1,"service":2}}"#, "grpc.service: not a string"),
         (r#"{"httpGet":{"port":1,"path":{}}}"#, "httpGet.path: not a string"),
         (r#"{"httpGet":{"port":1,"scheme":"ftp"}}"#, "httpGet.scheme: neither HTTP nor HTTPS"),
-        (r#"{"httpGet":{"port":1,"protocol":"http2"}}"#, "httpGet.protocol: neither HTTP1 nor HTTP2"),
+        (
+            r#"{"httpGet":{"port":1,"protocol":"http2"}}"#,
+            "httpGet.protocol: neither HTTP1 nor HTTP2",
+        ),
         (r#"{"grpc":{"port":1,"mode":"mTLS"}}"#, "grpc.mode: neither Plaintext nor TLS"),
         (r#"{"grpc":{"port":1,"mode":2}}"#, "grpc.mode: not a string"),
         (r#"{"httpGet":{"port":1,"httpHeaders":{}}}"#, "httpGet.httpHeaders: not an array"),
