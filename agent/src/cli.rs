@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::certs::args::CertsArgs;
 use crate::exit::Failure;
+use crate::webhook::agent::AgentArgs;
 use crate::webhook::args::WebhookArgs;
 
 /// Health probes that work behind a mesh's sidecar: the native part of app-health.
@@ -88,6 +89,10 @@ pub struct RewriteArgs {
     #[arg(long, value_name = "N", default_value_t = 15020,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub status_port: u16,
+
+    /// What is put into pods.
+    #[command(flatten)]
+    pub agent: AgentArgs,
 
     /// Give a pod that has no sidecar a minimal one, to try the rewrite out
     #[arg(long)]
@@ -201,6 +206,11 @@ mod tests {
             (&["webhook", "--status-port", "0"], "--status-port"),
             (&["webhook", "--agent-image", "UPPER/!!:::x"], "--agent-image"),
             (&["webhook", "--agent-image", "a b"], "--agent-image"),
+            (&["webhook", "--agent-resources", "{\"cpu\":\"1\"}"], "--agent-resources"),
+            (&["webhook", "--agent-user", "root"], "--agent-user"),
+            (&["webhook", "--agent-pull-secret", "a b"], "--agent-pull-secret"),
+            (&["rewrite", "-f", "-", "--agent-image", "a b"], "--agent-image"),
+            (&["rewrite", "-f", "-", "--agent-resources", "[]"], "--agent-resources"),
             (&["webhook", "--log-format", "xml"], "--log-format"),
             (&["webhook", "--log-level", "loud"], "--log-level"),
         ] {

@@ -40,16 +40,31 @@ pub fn compose(resources: &[&str], components: &[&str]) -> Vec<Value> {
 /// # Panics
 /// As [`build`].
 pub fn build_text(kustomization: &str) -> Vec<Value> {
+    build_beside(kustomization, &[])
+}
+
+/// The same, with files of the user's own beside it: their names and texts.
+///
+/// # Panics
+/// As [`build`].
+pub fn build_beside(kustomization: &str, files: &[(&str, &str)]) -> Vec<Value> {
     let folder = folder_of(kustomization);
     // Kustomize takes no absolute paths.
     let up = "../".repeat(folder.components().count() - 1);
     let root = format!("{up}{}", root().display().to_string().trim_start_matches('/'));
     let file = kustomization.replace(PATH, &root);
-    let mut whole = NamedTempFile::new_in(&folder).expect("a file beside it");
-    whole.write_all(file.as_bytes()).expect("it can be written");
-    // At once, as others may be reading the same.
-    whole.persist(folder.join("kustomization.yaml")).expect("it can be renamed");
+    for (name, text) in files.iter().chain(&[("kustomization.yaml", &*file)]) {
+        write(&folder.join(name), text);
+    }
     run(&folder)
+}
+
+/// At once, as others may be reading the same.
+fn write(path: &Path, text: &str) {
+    let folder = path.parent().expect("a folder");
+    let mut whole = NamedTempFile::new_in(folder).expect("a file beside it");
+    whole.write_all(text.as_bytes()).expect("it can be written");
+    whole.persist(path).expect("it can be renamed");
 }
 
 /// Where the kustomization of this text belongs, time and again, below `target/`: a test that is

@@ -10,7 +10,7 @@ use app_health_webhook::rewrite::Options;
 use clap::Args;
 use log::LevelFilter;
 
-use super::image;
+use super::agent::AgentArgs;
 use crate::logger::Format;
 
 /// Arguments of `webhook`.
@@ -60,9 +60,9 @@ pub struct WebhookArgs {
           value_parser = clap::value_parser!(u16).range(1..), env = "APP_HEALTH_STATUS_PORT")]
     pub status_port: u16,
 
-    /// Put this image's agent beside sidecars that have TCP checks to make; empty for none
-    #[arg(long, value_name = "IMAGE", value_parser = image::parse, env = "APP_HEALTH_AGENT_IMAGE")]
-    pub agent_image: Option<String>,
+    /// What is put into pods.
+    #[command(flatten)]
+    pub agent: AgentArgs,
 
     /// How log lines are written
     #[arg(long, value_name = "FORMAT", default_value = "text", env = "APP_HEALTH_LOG_FORMAT")]
@@ -81,7 +81,8 @@ impl WebhookArgs {
             default_rewrite: self.default_rewrite,
             status_port: self.status_port,
             sidecars: self.sidecar.clone(),
-            agent_image: self.agent_image.clone().filter(|image| !image.is_empty()),
+            agent_image: self.agent.image(),
+            agent: self.agent.options(),
             reports: true,
         }
     }
@@ -142,8 +143,6 @@ fn container_name(text: &str) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Args, Command, FromArgMatches};
-
     use super::*;
 
     #[test]
@@ -164,17 +163,6 @@ mod tests {
             let candidate = address.map(|address| address.candidates()[0].to_string());
             assert_eq!(candidate.as_deref(), first, "{text:?}");
             assert!(address.is_none_or(|address| address.to_string() == text), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn an_empty_image_is_no_agent() {
-        for (image, taken) in [("", None), ("agent:1", Some("agent:1"))] {
-            let args = ["--tls-cert", "c", "--tls-key", "k", "--agent-image", image];
-            let command = WebhookArgs::augment_args(Command::new("webhook").no_binary_name(true));
-            let matches = command.try_get_matches_from(args).unwrap();
-            let args = WebhookArgs::from_arg_matches(&matches).unwrap();
-            assert_eq!(args.options().agent_image.as_deref(), taken);
         }
     }
 

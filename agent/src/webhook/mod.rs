@@ -15,7 +15,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`args`], [`image`] | the arguments |
+//! | [`args`], [`agent`], [`image`] | the arguments |
 //! | [`server`] | accepts until told to stop, then lets requests finish |
 //! | [`talk`] | one connection: TLS, HTTP/1.1 or HTTP/2 |
 //! | [`mutate`] | one review: read, answered, counted, logged |
@@ -25,6 +25,7 @@
 //! | [`certificate`], [`rotation`], [`expiry`] | the pair of files, its replacement, its end |
 //! | [`metrics`] | what is counted |
 
+pub mod agent;
 pub mod args;
 mod body;
 mod certificate;

@@ -88,6 +88,9 @@ fn values_that_are_none_by_flag_and_by_environment() {
         ("--sidecar", "APP_HEALTH_SIDECAR", "istio-proxy,Envoy"),
         ("--status-port", "APP_HEALTH_STATUS_PORT", "65536"),
         ("--agent-image", "APP_HEALTH_AGENT_IMAGE", "an image"),
+        ("--agent-resources", "APP_HEALTH_AGENT_RESOURCES", r#"{"limits":{"cpu":"fast"}}"#),
+        ("--agent-user", "APP_HEALTH_AGENT_USER", "1337"),
+        ("--agent-pull-secret", "APP_HEALTH_AGENT_PULL_SECRET", "a b"),
         ("--log-format", "APP_HEALTH_LOG_FORMAT", "xml"),
         ("--log-level", "APP_HEALTH_LOG_LEVEL", "loud"),
     ] {

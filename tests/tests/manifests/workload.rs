@@ -1,8 +1,11 @@
 //! The Deployment, and what has to fit it.
 
+use std::fs;
 use std::process::Command;
 
-use app_health_tests::program;
+use app_health_tests::kustomize::{build_beside, build_text};
+use app_health_tests::manifest::text_to_json;
+use app_health_tests::program::{self, root};
 use serde_json::{Value, json};
 
 use super::built::{Variant, kustomization, only, variants};
@@ -21,12 +24,20 @@ impl Variant {
         &self.pod()["containers"][0]
     }
 
-    /// The container's variables.
+    /// The container's variables, as the kubelet sets them.
     fn env(&self) -> Vec<(&str, &str)> {
-        let text = |value: &'_ Value| value.as_str().map(str::to_owned).expect("text");
         let all = self.container()["env"].as_array().expect("variables");
-        assert!(all.iter().all(|it| !text(&it["name"]).is_empty()));
-        all.iter().filter_map(|it| Some((it["name"].as_str()?, it["value"].as_str()?))).collect()
+        all.iter().map(|it| (it["name"].as_str().expect("a name"), self.value_of(it))).collect()
+    }
+
+    fn value_of<'a>(&'a self, variable: &'a Value) -> &'a str {
+        if let Some(value) = variable["value"].as_str() {
+            return value;
+        }
+        let path = variable["valueFrom"]["fieldRef"]["fieldPath"].as_str().expect("a field");
+        let name = path.strip_prefix("metadata.annotations['").expect("an annotation");
+        let name = name.strip_suffix("']").expect("an annotation");
+        self.deployment()["template"]["metadata"]["annotations"][name].as_str().expect("a text")
     }
 
     fn env_value(&self, name: &str) -> &str {
@@ -211,4 +222,45 @@ fn the_image_is_the_agents_too() {
         assert_eq!(image, "REGISTRY/app-health-agent:0.1.0");
         assert_eq!(variant.env_value("APP_HEALTH_AGENT_IMAGE"), image);
     }
+}
+
+/// Whose fields are named like images of the same kustomization.
+#[test]
+fn what_is_somebody_elses_keeps_its_fields() {
+    const OTHER: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}, annotations: {image: postgres}}
+    spec:
+      initContainers: [{name: wait, image: postgres, env: [{name: DATABASE, value: postgres}]}]
+      containers:
+      - {name: shop, image: shop, env: [{name: DATABASE, value: postgres}, {name: AGENT, value: app-health-agent}]}
+"#;
+    let images = "images: [{name: postgres, newTag: '16'}, ";
+    let text = kustomization().replace("images: [", images);
+    let text = text.replace("resources: [", "resources: [shop.yaml, ");
+    let objects = build_beside(&text, &[("shop.yaml", OTHER)]);
+    let is_theirs = |object: &&Value| object["metadata"]["name"] == "shop";
+    let theirs = objects.iter().find(is_theirs).expect("their Deployment");
+    let mut expected = text_to_json(OTHER);
+    expected["spec"]["template"]["spec"]["initContainers"][0]["image"] = json!("postgres:16");
+    assert_eq!(theirs, &expected);
+}
+
+/// As the README says it.
+#[test]
+fn the_agent_can_be_left_out() {
+    let readme = fs::read_to_string(root().join("envoy-config/webhook/README.md")).expect("it");
+    let (_, patch) = readme.split_once("```yaml\n# no agent\n").expect("the block");
+    let (patch, _) = patch.split_once("```").expect("its end");
+    // The block is part of a list there.
+    let text = kustomization().replace("\n   ", "\n");
+    let objects = build_text(&format!("{}\n{patch}", text.trim()));
+    let variant = Variant { certificate: "self-signed", choice: "opt-in", objects };
+    assert_eq!(variant.env_value("APP_HEALTH_AGENT_IMAGE"), "");
+    assert_eq!(variant.container()["image"], "REGISTRY/app-health-agent:0.1.0");
 }

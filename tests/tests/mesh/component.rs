@@ -90,6 +90,23 @@ fn a_rewrite_leaves_the_component_as_it_is() {
     }
 }
 
+/// The container is the one that the webhook puts in, into pods whose resources are Istio's.
+#[test]
+fn the_agent_is_the_one_that_the_webhook_puts_in() {
+    let options =
+        Options { agent_image: Some("app-health-agent:0.1.0".into()), ..Options::default() };
+    let resources = json!({"requests": {"cpu": "100m", "memory": "128Mi"}});
+    let pod = json!({"spec": {
+        "initContainers": [{"name": "istio-proxy", "restartPolicy": "Always", "resources": resources}],
+        "containers": [{"name": "app", "readinessProbe": {"tcpSocket": {"port": 80}}}],
+    }});
+    let mut with_agent = pod.clone();
+    let made = rewrite(&pod, &options).expect("a pod");
+    apply(&mut with_agent, &made.patch).expect("the patch fits");
+    let component = PodComponent::shipped().template;
+    assert_eq!(with_agent["spec"]["initContainers"][1], component["spec"]["initContainers"][0]);
+}
+
 #[test]
 fn the_webhook_puts_no_second_agent_beside_the_components() {
     let options = Options { agent_image: Some("another:1".into()), ..Options::default() };

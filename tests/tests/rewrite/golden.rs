@@ -149,6 +149,9 @@ fn options(text: &str) -> Options {
             "--default-rewrite" => options.default_rewrite = value.parse().unwrap(),
             "--status-port" => options.status_port = value.parse().unwrap(),
             "--agent-image" => options.agent_image = Some(value.to_owned()),
+            "--agent-resources" => options.agent.resources = value.parse().unwrap(),
+            "--agent-user" => options.agent.user = value.parse().unwrap(),
+            "--agent-pull-secret" => options.agent.pull_secret = Some(value.to_owned()),
             "--sidecars" => options.sidecars = value.split(',').map(str::to_owned).collect(),
             other => panic!("no golden file needs {other}"),
         }

@@ -37,6 +37,9 @@ pub(super) fn restore(pod: &Pod<'_>, options: &Options) -> Rewrite {
     let Restorer { recorded, mut kept, mut patch } = restorer;
     let idle_agent = !recorded.has_tcp() && kept.take_agent();
     let agent = idle_agent.then(|| agent::removal(pod)).flatten();
+    if let Some(name) = idle_agent.then(|| kept.take_pull_secret()).flatten() {
+        patch.extend(agent::remove_pull_secret(pod, &name));
+    }
     if patch.is_empty() && agent.is_none() {
         return rewrite;
     }

@@ -39,11 +39,17 @@ pub enum Cause {
     Malformed,
     /// Reading the pod would take too much memory.
     TooLarge,
+    /// The pod runs on Windows.
+    Windows,
+    /// The pod is the API server's picture of one that its node runs by itself.
+    MirrorPod,
+    /// The resources that are set for the agent's container change the pod's QoS class.
+    QosClass,
 }
 
 impl Cause {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Cause; 18] = [
+    pub const ALL: [Cause; 21] = [
         Cause::Annotation,
         Cause::HostNetwork,
         Cause::NoSidecar,
@@ -62,6 +68,9 @@ impl Cause {
         Cause::AgentName,
         Cause::Malformed,
         Cause::TooLarge,
+        Cause::Windows,
+        Cause::MirrorPod,
+        Cause::QosClass,
     ];
 
     /// In snake case, as a metric's label.
@@ -85,6 +94,9 @@ impl Cause {
             Cause::AgentName => "agent_name",
             Cause::Malformed => "malformed",
             Cause::TooLarge => "too_large",
+            Cause::Windows => "windows",
+            Cause::MirrorPod => "mirror_pod",
+            Cause::QosClass => "qos_class",
         }
     }
 }

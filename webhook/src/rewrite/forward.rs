@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::agent::{self, Addition};
 use super::kept::Kept;
 use super::members;
 use super::node::quoted;
@@ -12,7 +13,7 @@ use super::probe::{Handler, Port, Probe, Protocol, Stay, Target, stays};
 use super::record;
 use super::settings::Settings;
 use super::variable::{Env, Recorded};
-use super::{Cause, Options, RESTORE_ANNOTATION, Rewrite, Warning, agent};
+use super::{Cause, Options, RESTORE_ANNOTATION, Rewrite, Warning};
 use crate::patch::Operation;
 use crate::path::{Kind, ProbePath};
 use crate::probers::{self, Prober, VARIABLE};
@@ -27,8 +28,8 @@ pub(super) fn rewrite(pod: &Pod<'_>, options: &Options) -> Rewrite {
             if let Some(warning) = alone.warning.filter(|_| concerned) {
                 rewrite.warn(alone.cause, warning);
             }
-            if !settings.rewrite && !pod.host_network {
-                rewrite.patch = beside_others(pod, options);
+            if !settings.rewrite && pod.is_out_of_reach().is_none() {
+                beside_others(pod, options, &mut rewrite);
             }
             rewrite
         }
@@ -36,17 +37,14 @@ pub(super) fn rewrite(pod: &Pod<'_>, options: &Options) -> Rewrite {
 }
 
 /// The agent's container alone, where somebody else's rewrite has recorded a TCP check.
-fn beside_others(pod: &Pod<'_>, options: &Options) -> Vec<Operation> {
-    let Some((sidecar, env)) = pod.sidecar(&options.sidecars) else { return Vec::new() };
-    let Ok(recorded) = Recorded::open(env) else { return Vec::new() };
-    let mut patch = Vec::new();
-    if let Some(agent) = agent::addition(pod, sidecar, &recorded, options) {
-        let mut kept = Kept::open(pod);
-        kept.note_agent();
-        kept.write(&mut patch);
-        patch.push(agent);
-    }
-    patch
+fn beside_others(pod: &Pod<'_>, options: &Options, rewrite: &mut Rewrite) {
+    let Some((sidecar, env)) = pod.sidecar(&options.sidecars) else { return };
+    let Ok(recorded) = Recorded::open(env) else { return };
+    let Some(agent) = Addition::new(pod, sidecar, &recorded, options) else { return };
+    let mut kept = Kept::open(pod);
+    agent.note(&mut kept);
+    kept.write(&mut rewrite.patch);
+    rewrite.add(agent);
 }
 
 /// Why nothing of a pod is touched.
@@ -83,9 +81,8 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             let reason = "rewriting is off".to_owned();
             return Err(Alone { cause: Cause::Annotation, reason, warning });
         }
-        if pod.host_network {
-            let reason = "hostNetwork is true, so that nothing intercepts the pod's traffic";
-            return Err(Alone::because(Cause::HostNetwork, reason.to_owned()));
+        if let Some((cause, reason)) = pod.is_out_of_reach() {
+            return Err(Alone::because(cause, reason.to_owned()));
         }
         let (sidecar, env) =
             pod.sidecar(&options.sidecars).ok_or_else(|| Alone::no_sidecar(&options.sidecars))?;
@@ -108,7 +105,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             let outcome = self.probe(container, probe);
             rewrite.report(container, probe, outcome, options);
         }
-        let agent = agent::addition(pod, self.sidecar, &self.recorded, options);
+        let agent = Addition::new(pod, self.sidecar, &self.recorded, options);
         let no_agent = agent::replaced_by_another(pod, &self.recorded, options);
         let mut of_pod = Vec::new();
         if !self.patch.is_empty() || !rewrite.warnings.is_empty() {
@@ -116,18 +113,20 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             of_pod.extend(settings.status_port_warning);
         }
         if !self.patch.is_empty() || self.env.is_repeated() || agent.is_some() {
-            if agent.is_some() {
-                self.kept.note_agent();
+            if let Some(agent) = &agent {
+                agent.note(&mut self.kept);
             }
             of_pod.extend(self.kept.replaces_unreadable());
             rewrite.patch = self.finish();
-            rewrite.patch.extend(agent);
         }
         let warning = |reason| Warning { probe: None, cause: Cause::Annotation, reason };
         let of_pod = of_pod.into_iter().map(warning);
         rewrite.warnings.splice(0..0, of_pod);
         if let Some(reason) = no_agent.filter(|_| !rewrite.patch.is_empty()) {
             rewrite.warn(Cause::AgentName, reason);
+        }
+        if let Some(agent) = agent {
+            rewrite.add(agent);
         }
         rewrite
     }

@@ -3,7 +3,8 @@
 //! A JSON object. Under a probe's path: the members that the rewrite replaced, as they were (see
 //! [`members`]). Under `env`, `annotations` and `metadata`: what the sidecar's env and the pod's
 //! own were where they were empty or null, rather than absent. Under `agent`: that the agent's
-//! container was put in, and is not the user's own.
+//! container was put in, and is not the user's own; under `pullSecret` that of the Secret which came
+//! with it.
 
 use std::io;
 
@@ -21,6 +22,7 @@ pub const RESTORE_ANNOTATION: &str = "app-health/restore";
 const LARGEST_ANNOTATIONS: usize = 262_144;
 
 const AGENT: &str = "agent";
+const PULL_SECRET: &str = "pullSecret";
 const ENV: &str = "env";
 const ANNOTATIONS: &str = "annotations";
 const METADATA: &str = "metadata";
@@ -116,6 +118,19 @@ impl<'a> Kept<'a> {
     /// Whether the agent's container was put in, and so is to be taken out.
     pub fn take_agent(&mut self) -> bool {
         self.remove(AGENT) == Some(Value::Bool(true))
+    }
+
+    /// The Secret of this name is put in with the agent.
+    pub fn note_pull_secret(&mut self, name: &str) {
+        let name = Value::from(name);
+        if self.size + written_length(PULL_SECRET, &name) <= LARGEST_ANNOTATIONS {
+            self.put(PULL_SECRET, name);
+        }
+    }
+
+    /// The name of the Secret that was put in, and so is to be taken out.
+    pub fn take_pull_secret(&mut self) -> Option<String> {
+        self.remove(PULL_SECRET)?.as_str().map(str::to_owned)
     }
 
     fn put(&mut self, key: &str, value: Value) {

@@ -32,13 +32,17 @@ use std::fmt;
 
 use serde_json::Value;
 
+use self::agent::Addition;
 use self::node::InLine;
 use self::pod::{Container, Pod};
 use self::probe::{Probe, Stay};
 use crate::patch::{Operation, Pointer};
 use crate::path::Kind;
 
-pub use self::agent::AGENT_CONTAINER;
+pub use self::agent::{
+    AGENT_CONTAINER, AGENT_RESOURCES_ANNOTATION, AGENT_USER_ANNOTATION, AgentOptions,
+    AgentResources, AgentUser,
+};
 pub use self::cause::Cause;
 pub use self::kept::RESTORE_ANNOTATION;
 pub use self::settings::{REWRITE_ANNOTATION, STATUS_PORT_ANNOTATION};
@@ -56,6 +60,8 @@ pub struct Options {
     /// The image of the agent's container, which is then put beside sidecars that record a TCP
     /// check; `None` puts none in.
     pub agent_image: Option<String>,
+    /// What that container has besides.
+    pub agent: AgentOptions,
     /// Whether [`Rewrite::probes`] is wanted: who only takes the patch saves a twentieth of the work.
     pub reports: bool,
 }
@@ -67,6 +73,7 @@ impl Default for Options {
             status_port: 15020,
             sidecars: vec!["istio-proxy".to_owned()],
             agent_image: None,
+            agent: AgentOptions::default(),
             reports: true,
         }
     }
@@ -171,6 +178,14 @@ impl Rewrite {
         };
         let reported = pod.probes().filter(|_| options.reports);
         Self { probes: reported.map(report).collect(), ..Self::default() }
+    }
+
+    /// What puts the agent's container in, as the last of the patch.
+    fn add(&mut self, agent: Addition) {
+        for (cause, reason) in &agent.warnings {
+            self.warn(*cause, reason.clone());
+        }
+        self.patch.extend(agent.steps());
     }
 
     fn warn(&mut self, cause: Cause, reason: String) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::node::{Node, Object};
 use super::probe::{self, Probe, Target};
 use super::variable::Env;
-use super::{Malformed, ProbeName};
+use super::{Cause, Malformed, ProbeName};
 use crate::patch::Pointer;
 use crate::path::{Kind, ProbePath};
 
@@ -16,8 +16,10 @@ pub(super) struct Pod<'a> {
     pub metadata: Option<&'a Value>,
     /// Of the pod itself; a Deployment's own do not count.
     pub annotations: Option<&'a Object>,
+    /// As it stands; `null` where there is none.
+    pub spec: &'a Value,
     pub host_network: bool,
-    /// It comes to an end: its restartPolicy is not Always.
+    /// It comes to an end: a restartPolicy, its own or a container's, is not Always.
     pub ends: bool,
     /// Init containers first, each list in the pod's order.
     pub containers: Vec<Container<'a>>,
@@ -48,6 +50,9 @@ pub(super) enum Role<'a> {
 /// A restartPolicy, of pods and of native sidecars.
 const ALWAYS: &str = "Always";
 
+/// The kubelet's, on the pods of its static manifests.
+const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
+
 type Result<T> = std::result::Result<T, Malformed>;
 
 impl<'a> Pod<'a> {
@@ -58,8 +63,14 @@ impl<'a> Pod<'a> {
             Some(metadata) => read_annotations(&metadata)?,
             None => None,
         };
-        let mut read =
-            Pod { metadata, annotations, host_network: false, ends: false, containers: Vec::new() };
+        let mut read = Pod {
+            metadata,
+            annotations,
+            spec: &Value::Null,
+            host_network: false,
+            ends: false,
+            containers: Vec::new(),
+        };
         if let Some(spec) = pod.member("spec")? {
             read.read_spec(&spec, sidecars)?;
         }
@@ -67,15 +78,17 @@ impl<'a> Pod<'a> {
     }
 
     fn read_spec(&mut self, spec: &Node<'a, '_>, sidecars: &[String]) -> Result<()> {
+        self.spec = spec.value;
         if let Some(host_network) = spec.member("hostNetwork")? {
             self.host_network = host_network.bool()?;
         }
-        self.ends = spec.text("restartPolicy")?.is_some_and(|policy| policy != ALWAYS);
+        self.ends = ends(spec)?;
         let mut names = BTreeSet::new();
         for list in [List::Init, List::Regular] {
             let Some(containers) = spec.member(list.field())? else { continue };
             for (index, node) in containers.items()?.enumerate() {
                 let container = Container::read(list, index, &node, sidecars)?;
+                self.ends |= list == List::Regular && ends(&node)?;
                 if !names.insert(container.name) {
                     return Err(node.malformed("another container has the same name"));
                 }
@@ -83,6 +96,30 @@ impl<'a> Pod<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Why nothing of it is touched, whatever its probes are.
+    pub fn is_out_of_reach(&self) -> Option<(Cause, &'static str)> {
+        if self.host_network {
+            let reason = "hostNetwork is true, so that nothing intercepts the pod's traffic";
+            Some((Cause::HostNetwork, reason))
+        } else if self.runs_on_windows() {
+            Some((Cause::Windows, "it runs on Windows, where there is no sidecar"))
+        } else if self.annotations.is_some_and(|all| all.contains_key(MIRROR_ANNOTATION)) {
+            Some((Cause::MirrorPod, "its node runs it by a file of its own"))
+        } else {
+            None
+        }
+    }
+
+    fn runs_on_windows(&self) -> bool {
+        let node = &self.spec["nodeSelector"];
+        [&self.spec["os"]["name"], &node["kubernetes.io/os"]].into_iter().any(|os| os == "windows")
+    }
+
+    /// Whether its containers run as root where they do not say otherwise.
+    pub fn runs_as_root(&self) -> bool {
+        self.spec["securityContext"]["runAsUser"] == 0
     }
 
     /// The container that carries the variable: of `names` the first that is there.
@@ -110,6 +147,11 @@ impl<'a> Pod<'a> {
             probes.iter().map(move |probe| (container, probe))
         })
     }
+}
+
+/// Of a pod or a container.
+fn ends(node: &Node<'_, '_>) -> Result<bool> {
+    Ok(node.text("restartPolicy")?.is_some_and(|policy| policy != ALWAYS))
 }
 
 fn read_annotations<'a>(metadata: &Node<'a, '_>) -> Result<Option<&'a Object>> {

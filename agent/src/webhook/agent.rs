@@ -1,0 +1,117 @@
+//! The arguments about the agent's container, which `webhook` and `rewrite` have in common.
+
+use app_health_webhook::rewrite::{AgentOptions, AgentResources, AgentUser};
+use clap::Args;
+
+use super::image;
+
+/// What is put into pods beside their sidecar.
+#[derive(Args, Debug)]
+pub struct AgentArgs {
+    /// Put this image's agent beside sidecars that have TCP checks to make; empty for none
+    #[arg(long, value_name = "IMAGE", value_parser = image::parse, env = "APP_HEALTH_AGENT_IMAGE")]
+    pub agent_image: Option<String>,
+
+    /// The resources of its container, as JSON, or none [default: such that no pod's QoS class
+    /// changes]
+    #[arg(long, value_name = "JSON|none", value_parser = resources,
+          env = "APP_HEALTH_AGENT_RESOURCES")]
+    pub agent_resources: Option<AgentResources>,
+
+    /// The number of its user and group, or none: whom the pod, the cluster or the image names
+    /// [default: 15023]
+    #[arg(long, value_name = "UID|none", value_parser = user, env = "APP_HEALTH_AGENT_USER")]
+    pub agent_user: Option<AgentUser>,
+
+    /// Add this Secret to the imagePullSecrets of pods that get the agent
+    #[arg(long, value_name = "NAME", value_parser = secret, env = "APP_HEALTH_AGENT_PULL_SECRET")]
+    pub agent_pull_secret: Option<String>,
+}
+
+impl AgentArgs {
+    /// The image, where there is to be an agent.
+    pub fn image(&self) -> Option<String> {
+        self.agent_image.clone().filter(|image| !image.is_empty())
+    }
+
+    /// What its container has besides.
+    pub fn options(&self) -> AgentOptions {
+        AgentOptions {
+            resources: self.agent_resources.clone().unwrap_or_default(),
+            user: self.agent_user.unwrap_or_default(),
+            pull_secret: self.agent_pull_secret.clone().filter(|name| !name.is_empty()),
+        }
+    }
+}
+
+/// An empty variable of the environment is as good as none.
+fn resources(text: &str) -> Result<AgentResources, String> {
+    if text.is_empty() { Ok(AgentResources::default()) } else { text.parse() }
+}
+
+/// The same.
+fn user(text: &str) -> Result<AgentUser, String> {
+    if text.is_empty() { Ok(AgentUser::default()) } else { text.parse() }
+}
+
+/// The same, else a DNS name.
+fn secret(text: &str) -> Result<String, &'static str> {
+    let edge = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let label = |label: &str| {
+        let bytes = label.as_bytes();
+        let ends = bytes.first().zip(bytes.last());
+        ends.is_some_and(|(first, last)| edge(*first) && edge(*last))
+            && bytes.iter().all(|c| edge(*c) || *c == b'-')
+    };
+    if text.is_empty() || (text.len() <= 253 && text.split('.').all(label)) {
+        return Ok(text.to_owned());
+    }
+    Err("no name of a Secret: lower-case letters, digits, hyphens and dots, 253 at most")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches};
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<AgentArgs, clap::Error> {
+        let command = AgentArgs::augment_args(Command::new("test").no_binary_name(true));
+        AgentArgs::from_arg_matches(&command.try_get_matches_from(args)?)
+    }
+
+    #[test]
+    fn an_empty_value_is_none() {
+        let empty = ["--agent-image", "--agent-resources", "--agent-user", "--agent-pull-secret"];
+        let args = parse(&empty.map(|flag| [flag, ""]).concat()).unwrap();
+        assert_eq!((args.image(), args.options()), (None, AgentOptions::default()));
+    }
+
+    #[test]
+    fn what_is_said_is_taken() {
+        let args = parse(&[
+            "--agent-image=agent:1",
+            r#"--agent-resources={"limits":{"memory":"32Mi"}}"#,
+            "--agent-user=1000",
+            "--agent-pull-secret=registry.key-1",
+        ]);
+        let args = args.unwrap();
+        assert_eq!(args.image().as_deref(), Some("agent:1"));
+        let resources = AgentResources::Set(Some(json!({"limits": {"memory": "32Mi"}})));
+        let pull_secret = Some("registry.key-1".to_owned());
+        let expected = AgentOptions { resources, user: AgentUser::Id(1000), pull_secret };
+        assert_eq!(args.options(), expected);
+    }
+
+    #[test]
+    fn a_secrets_name_is_a_dns_name() {
+        let long = format!("{}a", "a.".repeat(126));
+        for name in ["a", "0.a-b", &long] {
+            assert!(secret(name).is_ok(), "{name}");
+        }
+        for name in ["A", "-a", "a-", "a..b", ".a", "a.", "a_b", "a/b", "é", &format!("{long}b")] {
+            assert!(secret(name).is_err(), "{name}");
+        }
+    }
+}
