@@ -110,7 +110,7 @@ impl Setup {
         set(&mut command, "POD_IP", self.pod_ip.map(|ip| ip.to_string().into()));
         set(&mut command, "INSTANCE_IP", None);
         let process = Process::start("envoy", &mut command);
-        let envoy = Envoy { ports, process, _agent: agent, _dir: dir };
+        let envoy = Envoy { ports, process, agent, _dir: dir };
         envoy.process.wait_until(|| envoy.live());
         envoy
     }
@@ -138,7 +138,7 @@ fn start_agent(port: u16) -> Process {
 pub struct Envoy {
     ports: Ports,
     process: Process,
-    _agent: Option<Process>,
+    agent: Option<Process>,
     _dir: TempDir,
 }
 
@@ -166,6 +166,17 @@ impl Envoy {
     /// A request to the status port as the kubelet's lifecycle handlers send it.
     pub fn hook(&self, path: impl Into<Vec<u8>>) -> Get {
         Get::hook(self.addr(), path)
+    }
+
+    /// Ends the agent.
+    pub fn stop_agent(&mut self) {
+        self.agent = None;
+    }
+
+    /// Starts an agent, where there is none.
+    pub fn start_agent(&mut self) {
+        let port = self.ports.agent;
+        self.agent.get_or_insert_with(|| start_agent(port));
     }
 
     /// What the admin answers, whole.

@@ -15,10 +15,13 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use super::Request;
 use super::server::{Log, Server};
+use super::tls::{Alpn, Versions, config};
 use crate::health::{self, ServingStatus};
 
 /// What the health service says.
@@ -35,11 +38,13 @@ pub enum Health {
     Late(Duration),
     /// SERVING, and a field of so many bytes that nobody knows.
     Long(usize),
+    /// Nothing until the call's own deadline, and then a reset.
+    ResetAtDeadline,
     /// Nothing, ever.
     Silent,
 }
 
-/// Speaks gRPC in plain text.
+/// Speaks gRPC, and so HTTP/2, in plain text or over TLS.
 pub struct Grpc {
     server: Server,
     log: Log,
@@ -53,25 +58,48 @@ impl Grpc {
         Self::start_at(SocketAddr::new(ip, 0), health)
     }
 
+    /// The same over TLS.
+    pub fn over_tls(ip: IpAddr, health: Health) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::new(config(Alpn::Http2, Versions::Both)));
+        Self::serving(SocketAddr::new(ip, 0), health, move |stream| {
+            let acceptor = acceptor.clone();
+            async move { acceptor.accept(stream).await }
+        })
+    }
+
     /// Listens at an address.
     pub fn start_at(addr: SocketAddr, health: Health) -> Self {
+        Self::serving(addr, health, |stream| async { Ok(stream) })
+    }
+
+    /// `open` makes of a connection what is spoken through.
+    fn serving<O, F, S>(addr: SocketAddr, health: Health, open: O) -> Self
+    where
+        O: Fn(TcpStream) -> F + Clone + Send + 'static,
+        F: Future<Output = io::Result<S>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let log = Log::default();
         let services = Arc::<Mutex<Vec<String>>>::default();
         let health = Arc::new(Mutex::new(health));
         let (seen, asked, says) = (log.clone(), services.clone(), health.clone());
         let server = Server::start_at(addr, move |stream, peer| {
             let (seen, asked, says) = (seen.clone(), asked.clone(), says.clone());
-            serve(stream, move |request| {
-                seen.add(Request::of(peer, &request));
-                let (asked, says) = (asked.clone(), says.clone());
-                async move {
-                    let is_check = request.uri().path() == health::CHECK;
-                    let service = service(request).await;
-                    asked.lock().expect("no app panics").push(service);
-                    let says = *says.lock().expect("no app panics");
-                    answer(is_check, says).await
-                }
-            })
+            let opened = open(stream);
+            async move {
+                serve(opened.await?, move |request| {
+                    seen.add(Request::of(peer, &request));
+                    let (asked, says) = (asked.clone(), says.clone());
+                    async move {
+                        let call = Call::of(&request);
+                        let service = service(request).await;
+                        asked.lock().expect("no app panics").push(service);
+                        let says = *says.lock().expect("no app panics");
+                        answer(call, says).await
+                    }
+                })
+                .await
+            }
         });
         Self { server, log, services, health }
     }
@@ -97,18 +125,36 @@ impl Grpc {
     }
 }
 
-type Answer = Response<BoxBody<Bytes, Infallible>>;
+/// An error resets the call.
+type Answer = Result<Response<BoxBody<Bytes, Infallible>>, io::Error>;
+
+/// What of a request decides besides the service's health.
+#[derive(Clone, Copy)]
+struct Call {
+    is_check: bool,
+    /// Where it names one in whole milliseconds, as Envoy does.
+    deadline: Option<Duration>,
+}
+
+impl Call {
+    fn of(request: &hyper::Request<Incoming>) -> Self {
+        let timeout = request.headers().get("grpc-timeout").and_then(|text| text.to_str().ok());
+        let millis = timeout.and_then(|text| text.strip_suffix('m')?.parse().ok());
+        Self {
+            is_check: request.uri().path() == health::CHECK,
+            deadline: millis.map(Duration::from_millis),
+        }
+    }
+}
 
 /// Serves one connection.
-async fn serve<F, A>(stream: TcpStream, answer: F) -> io::Result<()>
+async fn serve<S, F, A>(stream: S, answer: F) -> io::Result<()>
 where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(hyper::Request<Incoming>) -> A + Send + 'static,
     A: Future<Output = Answer> + Send + 'static,
 {
-    let service = service_fn(move |request| {
-        let answer = answer(request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
+    let service = service_fn(answer);
     let builder = http2::Builder::new(TokioExecutor::new());
     let served = builder.serve_connection(TokioIo::new(stream), service).await;
     served.map_err(io::Error::other)
@@ -117,9 +163,9 @@ where
 /// Serves one connection of a health service that says this.
 pub(super) async fn serve_health(stream: TcpStream, says: Health) -> io::Result<()> {
     serve(stream, move |request| async move {
-        let is_check = request.uri().path() == health::CHECK;
+        let call = Call::of(&request);
         service(request).await;
-        answer(is_check, says).await
+        answer(call, says).await
     })
     .await
 }
@@ -130,8 +176,8 @@ async fn service(request: hyper::Request<Incoming>) -> String {
     health::service(&frame.unwrap_or_default()).unwrap_or("unreadable".into())
 }
 
-async fn answer(is_check: bool, says: Health) -> Answer {
-    match says {
+async fn answer(Call { is_check, deadline }: Call, says: Health) -> Answer {
+    Ok(match says {
         Health::Says(status) if is_check => grpc(Some(health::response(status)), 0),
         Health::Long(size) if is_check => grpc(Some(health::long_response(size)), 0),
         Health::Late(time) if is_check => {
@@ -144,12 +190,16 @@ async fn answer(is_check: bool, says: Health) -> Answer {
             let answer = Response::builder().status(status).body(Full::default().boxed());
             answer.expect("a status that exists")
         }
+        Health::ResetAtDeadline => {
+            tokio::time::sleep(deadline.expect("the caller names its deadline")).await;
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         Health::Silent => pending().await,
-    }
+    })
 }
 
 /// The message, where there is one, and `grpc-status` in the trailers; without one, in the head.
-fn grpc(frame: Option<Vec<u8>>, code: u8) -> Answer {
+fn grpc(frame: Option<Vec<u8>>, code: u8) -> Response<BoxBody<Bytes, Infallible>> {
     let answer = Response::builder().header("content-type", "application/grpc");
     let code = HeaderValue::from(u16::from(code));
     let answer = match frame {

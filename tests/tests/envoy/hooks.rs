@@ -1,7 +1,9 @@
+use std::io::ErrorKind;
+use std::thread;
 use std::time::Instant;
 
 use app_health_tests::app::{Closed as Refusing, Http, Script, V4};
-use app_health_tests::entries::{Entries, hook, http};
+use app_health_tests::entries::{Entries, hook, http, probe};
 
 use super::SECOND;
 use super::want::Want::{App, Closed};
@@ -63,4 +65,33 @@ fn a_hook_has_no_limit_of_time_and_closes_its_connection() {
     let host = format!("Host: {}", app.addr());
     let lines = [&host[..], "User-Agent: kube-lifecycle/1.36", "Accept: */*", "Connection: close"];
     assert_eq!(app.seen()[0].lines(), lines);
+}
+
+/// A hook has no time-out: those under way would pile up where it stalls. More than these get nothing
+/// of it, and probes and other hooks get in.
+#[test]
+fn a_hook_that_stalls_does_so_for_sixteen_at_most() {
+    const MOST: usize = 16;
+    let stalls = Http::start(V4, |_| Script::default().hold());
+    let well = Http::start(V4, |_| Script::status(200));
+    let entries = Entries::default()
+        .hook("stalls", http(stalls.addr(), "/"))
+        .hook("well", http(well.addr(), "/"))
+        .probe("well", http(well.addr(), "/"));
+    let envoy = envoy(entries);
+    let closed = thread::scope(|scope| {
+        let get = || envoy.hook(hook("stalls")).timeout(3 * SECOND).send();
+        let asked: Vec<_> = (0..100).map(|_| scope.spawn(get)).collect();
+        while stalls.seen().len() < MOST {
+            thread::sleep(SECOND / 100);
+        }
+        check([
+            ("probe", envoy.get(probe("well")), App(200)),
+            ("hook", envoy.hook(hook("well")), App(200)),
+        ]);
+        let ended = asked.into_iter().map(|get| get.join().expect("no panic"));
+        let kinds: Vec<_> = ended.map(|answer| answer.expect_err("no answer").kind()).collect();
+        kinds.iter().filter(|kind| **kind == ErrorKind::UnexpectedEof).count()
+    });
+    assert_eq!((stalls.seen().len(), closed), (MOST, 100 - MOST));
 }

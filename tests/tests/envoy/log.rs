@@ -2,7 +2,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use app_health_tests::app::{Closed, Http, Script, V4};
-use app_health_tests::entries::{Entries, http, probe};
+use app_health_tests::entries::{Entries, hook, http, probe};
 use app_health_tests::envoy::Envoy;
 
 use super::SECOND;
@@ -19,9 +19,11 @@ fn what_a_probe_came_to_is_logged() {
     let closed = Closed::start(V4);
     let entries = [("app", app.addr()), ("stalled", stalled.addr()), ("gone", silent.addr())];
     let entries = entries.into_iter().chain([("closed", closed.addr())]);
-    let envoy = envoy(
-        entries.fold(Entries::default(), |all, (name, addr)| all.probe(name, http(addr, "/"))),
-    );
+    let half = Http::start(V4, |_| Script::raw(HALF));
+    let entries =
+        entries.fold(Entries::default(), |all, (name, addr)| all.probe(name, http(addr, "/")));
+    let envoy = envoy(entries.hook("half", http(half.addr(), "/")));
+    assert_eq!(envoy.hook(hook("half")).status(), Ok(200));
     for name in ["closed", "stalled"] {
         envoy.get(probe(name)).timeout(5 * SECOND).send().expect("an answer");
     }
@@ -29,13 +31,25 @@ fn what_a_probe_came_to_is_logged() {
     for line in [
         "closed/readinessProbe: failing: 500 no connection",
         "stalled/readinessProbe: failing: 504 not done within the probe's timeout",
-        "gone/readinessProbe: failing: 0 the client went away before the answer",
+        "gone/readinessProbe: the client went away before the answer",
     ] {
         wait_for(&envoy, line);
     }
     envoy.get(probe("app")).send().expect("an answer");
     wait_for(&envoy, "app/readinessProbe: 204 from the app");
-    assert!(!envoy.log().contains("app/readinessProbe: failing"));
+    wait_for(&envoy, "half/preStop: 200 from the app");
+    for name in ["app", "gone", "half"] {
+        let changes = envoy
+            .log()
+            .lines()
+            .filter(|line| {
+                line.contains(&format!("{name}/"))
+                    && line.contains("ing: ")
+                    && !line.contains("debug")
+            })
+            .count();
+        assert_eq!(changes, 0, "{name}: {}", envoy.log());
+    }
 }
 
 fn wait_for(envoy: &Envoy, line: &str) {

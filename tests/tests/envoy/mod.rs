@@ -7,10 +7,14 @@ use std::time::Duration;
 mod answers;
 /// Clients that are no kubelet.
 mod clients;
+/// Each probe makes a connection of its own.
+mod dials;
 /// Probes of the kind grpc.
 mod grpc;
+mod grpc_content;
 /// Lifecycle hooks.
 mod hooks;
+mod http2;
 /// HTTPS apps.
 mod https;
 /// Pods with IPv6, alone or beside IPv4.

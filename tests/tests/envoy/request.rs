@@ -1,5 +1,5 @@
-use app_health_tests::app::{Http, Request, Script, V4};
-use app_health_tests::entries::{Entries, http, http_with, probe};
+use app_health_tests::app::{Closed, Http, Request, Script, V4};
+use app_health_tests::entries::{Entries, http, http_with, probe, tcp};
 use app_health_tests::envoy::Setup;
 
 use super::want::envoy;
@@ -109,6 +109,56 @@ fn the_kubelets_headers_may_be_replaced_or_left_out() {
     let host = format!("Host: {}", app.addr());
     let request = only(&app);
     assert_eq!(request.lines(), [&host[..], "X-Forwarded-Proto: https", "Connection: close"]);
+}
+
+/// Those that Envoy would take off or answer itself, were it not told to leave them.
+#[test]
+fn headers_that_proxies_are_wont_to_change_arrive_as_sent() {
+    let sent = [
+        ("Cookie", "a=b"),
+        ("Expect", "100-continue"),
+        ("Forwarded", "for=1.2.3.4"),
+        ("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("Via", "1.1 elsewhere"),
+        ("X-Forwarded-Client-Cert", "By=spiffe://a;Hash=b"),
+        ("X-Forwarded-For", "1.2.3.4"),
+        ("X-Real-Ip", "1.2.3.4"),
+        ("X-Request-Id", "abc"),
+    ];
+    let app = app();
+    let envoy = envoy(Entries::default().probe("c", http(app.addr(), "/")));
+    let get =
+        sent.iter().fold(envoy.get(probe("c")), |get, (name, value)| get.header(name, *value));
+    assert_eq!(get.status(), Ok(200));
+    let seen = only(&app).lines();
+    for (name, value) in sent {
+        assert!(seen.contains(&format!("{name}: {value}")), "{name}: {seen:?}");
+    }
+}
+
+/// The app is asked, though without what makes it an upgrade: those headers are of one hop.
+#[test]
+fn an_upgrade_is_asked_for_as_a_plain_get() {
+    let app = app();
+    let closed = Closed::start(V4);
+    let envoy = envoy(
+        Entries::default()
+            .probe("c", http(app.addr(), "/ws"))
+            .probe("closed", http(closed.addr(), "/"))
+            .probe("tcp", tcp(closed.addr())),
+    );
+    let request = |name: &str| {
+        let head = format!(
+            "GET {} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Key: x\r\n\r\n",
+            probe(name)
+        );
+        let answer = app_health_tests::kubelet::raw(envoy.addr(), head.as_bytes(), super::SECOND);
+        String::from_utf8_lossy(&answer.expect("an answer"))[9..12].to_owned()
+    };
+    assert_eq!(["c", "closed", "tcp", "unknown"].map(request), ["200", "500", "500", "400"]);
+    let seen = only(&app);
+    assert_eq!((&seen.target[..], seen.header("sec-websocket-key").as_deref()), ("/ws", Some("x")));
 }
 
 #[test]

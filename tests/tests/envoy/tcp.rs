@@ -1,34 +1,47 @@
 use std::time::Instant;
 
-use app_health_tests::app::{Closed, Late, Open, Script, V4};
+use app_health_tests::app::{Closed, Http, Late, Open, Script, V4};
 use app_health_tests::entries::{Entries, hook, probe, tcp, within};
-use app_health_tests::envoy::Setup;
+use app_health_tests::envoy::{Envoy, Setup};
 
 use super::SECOND;
 use super::want::Want::{App, Closed as NoAnswer, Reason};
-use super::want::{check, envoy};
+use super::want::check;
 
 #[test]
-fn a_port_that_accepts_and_one_that_does_not() {
+fn by_the_agent() {
+    check_ports(Setup::default());
+}
+
+#[test]
+fn by_envoy() {
+    check_ports(Setup::default().without_agent());
+}
+
+fn check_ports(setup: Setup) {
     let (open, closed) = (Open::start(V4), Closed::start(V4));
+    let talks = Http::at_accept(V4, Script::raw("x".repeat(8 << 10)).hold());
     let late = Late::start(V4, Script::close());
     let never = Late::start(V4, Script::close());
     let entries = Entries::default()
         .probe("open", tcp(open.addr()))
         .hook("open", tcp(open.addr()))
+        .probe("talks", tcp(talks.addr()))
         .probe("closed", tcp(closed.addr()))
         .hook("closed", tcp(closed.addr()))
         .probe("never", tcp(never.addr()))
         .probe("late", within(5, tcp(late.addr())));
-    let envoy = envoy(entries);
+    let envoy = setup.probers(entries).start();
     late.open_in(2 * SECOND);
     check([
         ("late", envoy.get(probe("late")), App(200)),
         ("open", envoy.get(probe("open")), App(200)),
         ("open hook", envoy.hook(hook("open")), App(200)),
+        ("talks first", envoy.get(probe("talks")), App(200)),
         ("closed", envoy.get(probe("closed")), Reason(500, "refused")),
         ("closed hook", envoy.hook(hook("closed")), NoAnswer),
     ]);
+    assert!(open.peers().iter().all(|peer| peer.ip().to_string() == "127.0.0.6"));
     let start = Instant::now();
     check([("never", envoy.get(probe("never")), Reason(500, "tcp: "))]);
     assert!(start.elapsed() < SECOND * 6 / 5, "{:?}", start.elapsed());
@@ -36,29 +49,20 @@ fn a_port_that_accepts_and_one_that_does_not() {
     check([("no longer open", envoy.get(probe("open")), Reason(500, "refused"))]);
 }
 
+/// Two lines tell of it, and no verdict changes.
 #[test]
-fn without_the_agent_the_reason_says_so() {
+fn an_agent_that_goes_and_comes_back() {
+    const GONE: &str = "the agent is not reached any more";
     let open = Open::start(V4);
-    let entries = Entries::default().probe("c", tcp(open.addr())).hook("c", tcp(open.addr()));
-    let envoy = Setup::default().probers(entries).without_agent().start();
-    check([
-        ("probe", envoy.get(probe("c")), Reason(500, "agent")),
-        ("hook", envoy.hook(hook("c")), NoAnswer),
-    ]);
-}
-
-/// Closed from the agent's side, a connection might be in use again at that moment.
-#[test]
-fn it_is_envoy_that_closes_idle_connections_to_the_agent() {
-    let open = Open::start(V4);
-    let envoy = envoy(Entries::default().probe("c", tcp(open.addr())));
-    check([("open", envoy.get(probe("c")), App(200))]);
-    let stat = |name: &str| envoy.stat(&format!("cluster.app_health_agent.upstream_cx_{name}"));
-    assert_eq!((stat("total"), stat("active")), (1, 1));
-    let start = Instant::now();
-    while stat("active") > 0 {
-        assert!(start.elapsed() < 60 * SECOND, "it is still open");
-        std::thread::sleep(SECOND / 10);
-    }
-    assert_eq!((stat("destroy_local"), stat("destroy_remote")), (1, 0));
+    let entries = Entries::default().probe("c", tcp(open.addr()));
+    let mut envoy = Setup::default().probers(entries).start();
+    let passes = |envoy: &Envoy| check((0..3).map(|n| (n, envoy.get(probe("c")), App(200))));
+    passes(&envoy);
+    envoy.stop_agent();
+    passes(&envoy);
+    assert_eq!(envoy.log().matches(GONE).count(), 1, "{}", envoy.log());
+    envoy.start_agent();
+    passes(&envoy);
+    assert_eq!(envoy.log().matches("the agent is reached again").count(), 1, "{}", envoy.log());
+    assert_eq!(envoy.log().matches(GONE).count(), 1, "{}", envoy.log());
 }

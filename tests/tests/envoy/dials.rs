@@ -1,0 +1,108 @@
+use std::thread;
+use std::time::{Duration, Instant};
+
+use app_health_tests::app::{Changing, Conduct, Health, Http, Script, V4};
+use app_health_tests::entries::{self, Entries, http, https, probe, tcp};
+use app_health_tests::envoy::{Envoy, Setup};
+use app_health_tests::health::ServingStatus::Serving;
+use app_health_webhook::probers::Prober;
+
+use super::SECOND;
+use super::want::Want::{App, Reason};
+use super::want::{check, envoy};
+
+/// The kubelet dials anew each time, so that a connection on which an app hangs is one probe's alone.
+#[test]
+fn a_handshake_that_never_comes_is_one_probes_alone() {
+    let mut app = Changing::start(V4);
+    let envoy = envoy(Entries::default().probe("c", https(app.addr(), "/")));
+    app.open(Conduct::AtOnce(Script::default().hold()));
+    check([("hangs", envoy.get(probe("c")), Reason(504, "timeout"))]);
+    app.open(Conduct::AskedByTls(Script::status(200)));
+    for n in 0..3 {
+        check([(n, envoy.get(probe("c")), App(200))]);
+    }
+    // What the app holds is given up in the end.
+    wait_until_nothing_is_left(&envoy);
+}
+
+fn full_for_a_while(setup: Setup, entry: impl Fn(&Changing) -> Prober, well: Conduct) {
+    let mut app = Changing::start(V4);
+    app.fill();
+    let envoy = setup.probers(Entries::default().probe("c", entry(&app))).start();
+    for _ in 0..3 {
+        let answer = envoy.get(probe("c")).timeout(3 * SECOND).send().expect("an answer");
+        assert!(answer.status >= 500, "{}", answer.status);
+    }
+    app.open(well);
+    // The first may have been begun while the queue was full.
+    let statuses: Vec<_> = (0..4).map(|_| envoy.get(probe("c")).status()).collect();
+    assert_eq!(statuses[1..], [Ok(200), Ok(200), Ok(200)], "{statuses:?}");
+    wait_until_nothing_is_left(&envoy);
+}
+
+#[test]
+fn http_after_a_full_queue() {
+    let well = Conduct::Asked(Script::status(200));
+    full_for_a_while(Setup::default(), |app| http(app.addr(), "/"), well);
+}
+
+#[test]
+fn https_after_a_full_queue() {
+    let well = Conduct::AskedByTls(Script::status(200));
+    full_for_a_while(Setup::default(), |app| https(app.addr(), "/"), well);
+}
+
+#[test]
+fn grpc_after_a_full_queue() {
+    let well = Conduct::Grpc(Health::Says(Serving));
+    full_for_a_while(Setup::default(), |app| entries::grpc(app.addr(), None), well);
+}
+
+#[test]
+fn tcp_after_a_full_queue_with_an_agent_and_without() {
+    for setup in [Setup::default(), Setup::default().without_agent()] {
+        full_for_a_while(setup, |app| tcp(app.addr()), Conduct::AtOnce(Script::default().hold()));
+    }
+}
+
+#[test]
+fn a_later_hop_after_a_full_queue() {
+    let mut app = Changing::start(V4);
+    app.fill();
+    let to = format!("http://{}/", app.addr());
+    let first = Http::start(V4, move |_| Script::redirect(302, &to));
+    let envoy = envoy(Entries::default().probe("c", http(first.addr(), "/")));
+    for n in 0..2 {
+        check([(n, envoy.get(probe("c")), Reason(504, "timeout"))]);
+    }
+    app.open(Conduct::Asked(Script::status(200)));
+    let statuses: Vec<_> = (0..4).map(|_| envoy.get(probe("c")).status()).collect();
+    assert_eq!(statuses[1..], [Ok(200), Ok(200), Ok(200)], "{statuses:?}");
+}
+
+/// Without a handshake it would have been refused, so the port accepts.
+#[test]
+fn a_connection_that_is_reset_at_once_was_made() {
+    let app = Http::at_accept(V4, Script::close().reset());
+    for setup in [Setup::default(), Setup::default().without_agent()] {
+        let envoy = setup.probers(Entries::default().probe("c", tcp(app.addr()))).start();
+        check((0..500).map(|n| (n, envoy.get(probe("c")), App(200))));
+    }
+}
+
+/// Neither connections nor hosts: all clusters that lead to the app.
+fn wait_until_nothing_is_left(envoy: &Envoy) {
+    let deadline = Instant::now() + 15 * SECOND;
+    loop {
+        let stats = envoy.ask_admin("/stats?filter=^cluster.app_.*upstream_cx_active$");
+        let text = stats.expect("the admin answers").text();
+        let left: Vec<&str> = text.lines().filter(|line| !line.ends_with(": 0")).collect();
+        let left: Vec<&&str> = left.iter().filter(|line| !line.contains("app_health")).collect();
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "still open: {left:?}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
