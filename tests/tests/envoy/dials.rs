@@ -26,11 +26,15 @@ fn a_handshake_that_never_comes_is_one_probes_alone() {
     wait_until_nothing_is_left(&envoy);
 }
 
+/// Probes of a second each. Linux repeats a dial after 1, 2, 3, 4, 5, 7 and 11 seconds: where that of
+/// the first probe went on, those of seconds 8 to 11 would wait for it.
+const WHILE_FULL: usize = 8;
+
 fn full_for_a_while(setup: Setup, entry: impl Fn(&Changing) -> Prober, well: Conduct) {
     let mut app = Changing::start(V4);
     app.fill();
     let envoy = setup.probers(Entries::default().probe("c", entry(&app))).start();
-    for _ in 0..3 {
+    for _ in 0..WHILE_FULL {
         let answer = envoy.get(probe("c")).timeout(3 * SECOND).send().expect("an answer");
         assert!(answer.status >= 500, "{}", answer.status);
     }
@@ -73,7 +77,7 @@ fn a_later_hop_after_a_full_queue() {
     let to = format!("http://{}/", app.addr());
     let first = Http::start(V4, move |_| Script::redirect(302, &to));
     let envoy = envoy(Entries::default().probe("c", http(first.addr(), "/")));
-    for n in 0..2 {
+    for n in 0..WHILE_FULL {
         check([(n, envoy.get(probe("c")), Reason(504, "timeout"))]);
     }
     app.open(Conduct::Asked(Script::status(200)));
