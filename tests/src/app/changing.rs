@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use nix::sys::socket::{Backlog, Shutdown, listen, shutdown};
 use tokio::task::{JoinHandle, JoinSet};
@@ -14,7 +15,7 @@ use super::grpc::{Health, serve_health};
 use super::http::read;
 use super::port::{bound, fill};
 use super::server::end;
-use super::tls::{Alpn, Versions, config};
+use super::tls::{Alpn, TlsAnswer, Versions, config, serve_http};
 use crate::{net, runtime};
 
 /// How many connections may wait to be accepted while it is open.
@@ -29,6 +30,13 @@ pub enum Conduct {
     Asked(Script),
     /// The same over TLS.
     AskedByTls(Script),
+    /// Speaks HTTP/2 over TLS, or HTTP/1.1 with those that know no ALPN, and answers this.
+    Http2ByTls {
+        /// So long after the request.
+        after: Duration,
+        /// The answer.
+        answer: TlsAnswer,
+    },
     /// Speaks gRPC, and its health service says this.
     Grpc(Health),
 }
@@ -45,7 +53,8 @@ pub struct Changing {
 
 struct Shared {
     conduct: Mutex<Conduct>,
-    acceptor: TlsAcceptor,
+    http1: TlsAcceptor,
+    http2: TlsAcceptor,
     connections: Mutex<JoinSet<io::Result<()>>>,
 }
 
@@ -65,7 +74,8 @@ impl Changing {
         let (socket, addr) = bound(SocketAddr::new(ip, net::free_port())).expect("a free port");
         let shared = Shared {
             conduct: Mutex::new(Conduct::AtOnce(Script::close())),
-            acceptor: TlsAcceptor::from(Arc::new(config(Alpn::Http1, Versions::Both))),
+            http1: acceptor(Alpn::Http1),
+            http2: acceptor(Alpn::Http2),
             connections: Mutex::default(),
         };
         Self { addr, socket, shared: Arc::new(shared), state: State::Closed }
@@ -123,15 +133,19 @@ impl Drop for Changing {
     }
 }
 
+fn acceptor(alpn: Alpn) -> TlsAcceptor {
+    Arc::new(config(alpn, Versions::Both)).into()
+}
+
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     listener.set_nonblocking(true).expect("a socket");
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
     while let Ok((stream, peer)) = listener.accept().await {
         let conduct = shared.conduct.lock().expect("no app panics").clone();
-        let acceptor = shared.acceptor.clone();
+        let served = serve(stream, peer, conduct, shared.clone());
         let mut connections = shared.connections.lock().expect("no app panics");
         while connections.try_join_next().is_some() {}
-        connections.spawn(serve(stream, peer, conduct, acceptor));
+        connections.spawn(served);
     }
 }
 
@@ -139,7 +153,7 @@ async fn serve(
     mut stream: tokio::net::TcpStream,
     peer: SocketAddr,
     conduct: Conduct,
-    acceptor: TlsAcceptor,
+    shared: Arc<Shared>,
 ) -> io::Result<()> {
     match conduct {
         Conduct::AtOnce(script) => script.play(stream).await,
@@ -148,9 +162,20 @@ async fn serve(
             script.play(stream).await
         }
         Conduct::AskedByTls(script) => {
-            let mut stream = acceptor.accept(stream).await?;
+            let mut stream = shared.http1.accept(stream).await?;
             read(&mut stream, peer).await?;
             script.play(stream).await
+        }
+        Conduct::Http2ByTls { after, answer } => {
+            let stream = shared.http2.accept(stream).await?;
+            let answer = move |_| {
+                let answer = answer.clone();
+                async move {
+                    tokio::time::sleep(after).await;
+                    answer
+                }
+            };
+            serve_http(stream, answer).await
         }
         Conduct::Grpc(health) => serve_health(stream, health).await,
     }

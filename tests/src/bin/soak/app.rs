@@ -15,11 +15,12 @@ use crate::state::{Deed, Kind, State};
 /// How long a state lasts, in milliseconds.
 const LASTS: std::ops::Range<u64> = 2_000..11_000;
 /// How often a probe's kind is among the apps.
-const FLEET: [(Kind, u32); 6] = [
-    (Kind::Http, 7),
-    (Kind::Https, 4),
+const FLEET: [(Kind, u32); 7] = [
+    (Kind::Http, 6),
+    (Kind::Https, 3),
+    (Kind::HttpsH2, 3),
     (Kind::Tcp, 4),
-    (Kind::Grpc, 5),
+    (Kind::Grpc, 4),
     (Kind::Hop, 2),
     (Kind::HopTls, 2),
 ];
@@ -82,7 +83,7 @@ impl App {
     pub fn prober(&self) -> Prober {
         let prober = match self.kind {
             Kind::Http | Kind::Hop | Kind::HopTls => http(self.addr, "/"),
-            Kind::Https => https(self.addr, "/"),
+            Kind::Https | Kind::HttpsH2 => https(self.addr, "/"),
             Kind::Tcp => tcp(self.addr),
             Kind::Grpc => grpc(self.addr, None),
         };
@@ -108,6 +109,10 @@ impl App {
     fn next(&self, before: Option<State>, rng: &mut Rng) -> State {
         if before != Some(State::Healthy) && rng.bool() {
             return State::Healthy;
+        }
+        // Connections that do not come up are what Envoy might keep for the probes that follow.
+        if before != Some(State::QueueFull) && rng.u8(..4) == 0 {
+            return State::QueueFull;
         }
         let is_one =
             |state: &State| Some(*state) != before && state.of(self.kind, self.timeout()).is_some();

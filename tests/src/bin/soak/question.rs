@@ -29,10 +29,10 @@ pub fn directly(app: &App) -> Outcome {
     let (verdict, said) = match app.kind {
         Kind::Tcp => of_check(tcp(app.addr, timeout).map_err(|error| error.to_string())),
         Kind::Grpc => of_check(grpc(app.addr, "", timeout)),
-        Kind::Http | Kind::Https | Kind::Hop | Kind::HopTls => {
+        _ => {
             let get = Get::probe(app.addr, "/").timeout(timeout).follow();
-            let get = if app.kind == Kind::Https { get.over_tls() } else { get };
-            of_answer(&get.send())
+            let is_tls = matches!(app.kind, Kind::Https | Kind::HttpsH2);
+            of_answer(&if is_tls { get.over_tls() } else { get }.send())
         }
     };
     Outcome { verdict, said, took: begun.elapsed() }

@@ -3,14 +3,21 @@
 use std::fmt;
 use std::time::Duration;
 
-use app_health_tests::app::{Conduct, Health, Script};
+use app_health_tests::app::{Conduct, Health, Script, TlsAnswer, status};
 use app_health_tests::health::ServingStatus::{NotServing, Serving};
+use http_body_util::Full;
+use hyper::Response;
+
+/// Far more than the kubelet reads, and less than Envoy buffers of a later hop's answer.
+const LONG: usize = 300_000;
 
 /// The kinds of apps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Http,
     Https,
+    /// Over HTTP/2.
+    HttpsH2,
     Tcp,
     Grpc,
     /// An HTTP app to which another app, that is always well, redirects the probe.
@@ -20,13 +27,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] =
-        [Self::Http, Self::Https, Self::Tcp, Self::Grpc, Self::Hop, Self::HopTls];
+    pub const ALL: [Self; 7] =
+        [Self::Http, Self::Https, Self::HttpsH2, Self::Tcp, Self::Grpc, Self::Hop, Self::HopTls];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::HttpsH2 => "https-h2",
             Self::Tcp => "tcp",
             Self::Grpc => "grpc",
             Self::Hop => "http-hop",
@@ -63,7 +71,7 @@ pub enum State {
     Status503,
     /// A redirect to another host.
     Elsewhere,
-    /// 300 KB.
+    /// [`LONG`].
     Long,
     NotServing,
     Unimplemented,
@@ -111,6 +119,7 @@ impl State {
             _ => match kind {
                 Kind::Http | Kind::Hop => self.of_http(timeout),
                 Kind::Https | Kind::HopTls => self.of_https(timeout),
+                Kind::HttpsH2 => self.of_https_h2(timeout),
                 Kind::Tcp => self.of_tcp(),
                 Kind::Grpc => self.of_grpc(timeout),
             },
@@ -127,12 +136,24 @@ impl State {
     }
 
     fn of_https(self, timeout: Duration) -> Option<Conduct> {
+        self.before_http().or_else(|| self.answer(timeout).map(Conduct::AskedByTls))
+    }
+
+    fn of_https_h2(self, timeout: Duration) -> Option<Conduct> {
+        self.before_http().or_else(|| {
+            let (after, answer) = self.answer_h2(timeout)?;
+            Some(Conduct::Http2ByTls { after, answer })
+        })
+    }
+
+    /// Of an app that speaks TLS.
+    fn before_http(self) -> Option<Conduct> {
         const HALF_A_RECORD: &[u8] = &[0x16, 3, 3, 0, 0x7a, 2];
         match self {
             Self::Silent => Some(Conduct::AtOnce(Script::default().hold())),
             Self::HangsInHandshake => Some(Conduct::AtOnce(Script::raw(HALF_A_RECORD).hold())),
             Self::Garbage => Some(Conduct::AtOnce(Script::raw("SSH-2.0-app\r\n\r\n"))),
-            _ => self.answer(timeout).map(Conduct::AskedByTls),
+            _ => None,
         }
     }
 
@@ -152,8 +173,35 @@ impl State {
             Self::HalfBody => Script::raw(HALF_A_BODY),
             Self::Status503 => Script::status(503),
             Self::Elsewhere => Script::redirect(302, "http://elsewhere.test/"),
-            Self::Long => Script::raw("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n")
-                .then(vec![b'x'; 300_000]),
+            Self::Long => Script::raw(format!("HTTP/1.1 200 OK\r\nContent-Length: {LONG}\r\n\r\n"))
+                .then(vec![b'x'; LONG]),
+            _ => return None,
+        })
+    }
+
+    /// When, and what.
+    fn answer_h2(self, timeout: Duration) -> Option<(Duration, TlsAnswer)> {
+        const NEVER: Duration = Duration::from_secs(3600);
+        let answer = |status: u16, header: (&str, &str), body| {
+            let answer = Response::builder().status(status).header(header.0, header.1).body(body);
+            answer.expect("an answer of fixed parts")
+        };
+        Some(match self {
+            Self::Healthy => (Duration::ZERO, status(200)),
+            Self::Slow => (timeout / 2, status(200)),
+            Self::TooSlow => (timeout * 2, status(200)),
+            Self::NoAnswer => (NEVER, status(200)),
+            Self::Status503 => (Duration::ZERO, status(503)),
+            Self::Elsewhere => {
+                let location = ("location", "http://elsewhere.test/");
+                (Duration::ZERO, answer(302, location, Full::default()))
+            }
+            Self::HalfBody => {
+                (Duration::ZERO, answer(200, ("content-length", "100"), Full::from("half")))
+            }
+            Self::Long => {
+                (Duration::ZERO, answer(200, ("x-app", "long"), Full::from(vec![b'x'; LONG])))
+            }
             _ => return None,
         })
     }
