@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 
 use app_health_webhook::path::{Kind, ProbePath};
 use app_health_webhook::probers::{
-    Grpc, Handler, HttpGet, HttpHeader, Prober, Scheme, TcpSocket, encode, encode_entry,
+    Grpc, GrpcMode, Handler, HttpGet, HttpHeader, HttpProtocol, Prober, Scheme, TcpSocket, encode,
+    encode_entry,
 };
 
 /// The path on the status port of a container's readiness probe.
@@ -46,6 +47,12 @@ fn http_get(http: HttpGet) -> Prober {
     Prober { handler: Handler::HttpGet(http), timeout_seconds: 0 }
 }
 
+/// An httpGet with `protocol: HTTP2`.
+pub fn http2(app: SocketAddr, path: &str) -> Prober {
+    let protocol = Some(HttpProtocol::Http2);
+    http_get(HttpGet { path: path.into(), port: app.port(), protocol, ..HttpGet::default() })
+}
+
 /// A tcpSocket.
 pub fn tcp(app: SocketAddr) -> Prober {
     let tcp = TcpSocket { port: app.port(), ..TcpSocket::default() };
@@ -55,6 +62,13 @@ pub fn tcp(app: SocketAddr) -> Prober {
 /// A grpc.
 pub fn grpc(app: SocketAddr, service: Option<&str>) -> Prober {
     let grpc = Grpc { port: app.port(), service: service.map(Into::into), mode: None };
+    Prober { handler: Handler::Grpc(grpc), timeout_seconds: 0 }
+}
+
+/// A grpc with `mode: TLS`.
+pub fn grpc_tls(app: SocketAddr, service: Option<&str>) -> Prober {
+    let service = service.map(Into::into);
+    let grpc = Grpc { port: app.port(), service, mode: Some(GrpcMode::Tls) };
     Prober { handler: Handler::Grpc(grpc), timeout_seconds: 0 }
 }
 

@@ -15,9 +15,9 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
 
 use super::Request;
+use super::script::Connection;
 use super::server::{Log, Server};
 use crate::health::{self, ServingStatus};
 
@@ -97,10 +97,11 @@ impl Grpc {
     }
 }
 
-type Answer = Response<BoxBody<Bytes, Infallible>>;
+/// An answer of an app that speaks HTTP/2.
+pub(super) type Answer = Response<BoxBody<Bytes, Infallible>>;
 
-/// Serves one connection.
-async fn serve<F, A>(stream: TcpStream, answer: F) -> io::Result<()>
+/// Serves one connection of an app that speaks HTTP/2.
+pub(super) async fn serve<F, A>(stream: impl Connection, answer: F) -> io::Result<()>
 where
     F: Fn(hyper::Request<Incoming>) -> A + Send + 'static,
     A: Future<Output = Answer> + Send + 'static,
@@ -115,7 +116,7 @@ where
 }
 
 /// Serves one connection of a health service that says this.
-pub(super) async fn serve_health(stream: TcpStream, says: Health) -> io::Result<()> {
+pub(super) async fn serve_health(stream: impl Connection, says: Health) -> io::Result<()> {
     serve(stream, move |request| async move {
         let is_check = request.uri().path() == health::CHECK;
         service(request).await;

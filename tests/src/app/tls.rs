@@ -1,14 +1,13 @@
 //! An HTTPS app with a self-signed certificate.
 
 use std::convert::Infallible;
-use std::future::{Future, ready};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http_body_util::Full;
 use hyper::Response;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -17,7 +16,6 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::Request;
 use super::server::{Log, Server};
@@ -110,25 +108,14 @@ where
     A: Fn(&Request) -> TlsAnswer,
 {
     let stream = acceptor.accept(stream).await?;
-    let sni = stream.get_ref().1.server_name().map(ToOwned::to_owned);
-    serve_http(stream, move |request| {
+    let (_, session) = stream.get_ref();
+    let sni = session.server_name().map(ToOwned::to_owned);
+    let is_http2 = session.alpn_protocol() == Some(b"h2");
+    let service = service_fn(|request: hyper::Request<_>| {
         let request = Request { sni: sni.clone(), ..Request::of(peer, &request) };
         log.add(request.clone());
-        ready(answer(&request))
-    })
-    .await
-}
-
-/// Speaks HTTP/2 where ALPN chose it, else HTTP/1.1.
-pub(super) async fn serve_http<F, A>(stream: TlsStream<TcpStream>, answer: F) -> io::Result<()>
-where
-    F: Fn(hyper::Request<Incoming>) -> A,
-    A: Future<Output = TlsAnswer> + Send + 'static,
-{
-    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let service = service_fn(|request| {
-        let answer = answer(request);
-        async move { Ok::<_, Infallible>(answer.await) }
+        let answer = answer(&request);
+        async move { Ok::<_, Infallible>(answer) }
     });
     let io = TokioIo::new(stream);
     let served = if is_http2 {
