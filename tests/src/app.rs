@@ -16,7 +16,7 @@ pub use http::Http;
 pub use port::{Closed, Late, Open};
 pub use request::Request;
 pub use script::Script;
-pub use tls::{Alpn, Https, Versions, status};
+pub use tls::{Alpn, Https, TlsAnswer, Versions, status};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

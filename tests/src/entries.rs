@@ -47,7 +47,7 @@ fn http_get(http: HttpGet) -> Prober {
     Prober { handler: Handler::HttpGet(http), timeout_seconds: 0 }
 }
 
-/// An httpGet over HTTP/2 in clear text.
+/// An httpGet with `protocol: HTTP2`.
 pub fn http2(app: SocketAddr, path: &str) -> Prober {
     let protocol = Some(HttpProtocol::Http2);
     http_get(HttpGet { path: path.into(), port: app.port(), protocol, ..HttpGet::default() })
@@ -65,9 +65,10 @@ pub fn grpc(app: SocketAddr, service: Option<&str>) -> Prober {
     Prober { handler: Handler::Grpc(grpc), timeout_seconds: 0 }
 }
 
-/// A grpc over TLS.
-pub fn grpc_tls(app: SocketAddr) -> Prober {
-    let grpc = Grpc { port: app.port(), service: None, mode: Some(GrpcMode::Tls) };
+/// A grpc with `mode: TLS`.
+pub fn grpc_tls(app: SocketAddr, service: Option<&str>) -> Prober {
+    let service = service.map(Into::into);
+    let grpc = Grpc { port: app.port(), service, mode: Some(GrpcMode::Tls) };
     Prober { handler: Handler::Grpc(grpc), timeout_seconds: 0 }
 }
 

@@ -1,20 +1,24 @@
 //! An app that stays on one port while it changes what it does there.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{self as std_net, IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use http_body_util::BodyExt;
 use nix::sys::socket::{Backlog, Shutdown, listen, shutdown};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::Script;
-use super::grpc::{Health, serve_health};
+use super::grpc::{self, Health, serve_health};
 use super::http::read;
 use super::port::{bound, fill};
+use super::script::Connection;
 use super::server::end;
-use super::tls::{Alpn, Versions, config};
+use super::tls::{Alpn, TlsAnswer, Versions, config};
 use crate::{net, runtime};
 
 /// How many connections may wait to be accepted while it is open.
@@ -27,10 +31,24 @@ pub enum Conduct {
     AtOnce(Script),
     /// Reads a request of HTTP/1, then this.
     Asked(Script),
-    /// The same over TLS.
-    AskedByTls(Script),
+    /// Speaks HTTP/2, and answers this.
+    Http2 {
+        /// So long after the request.
+        after: Duration,
+        /// The answer.
+        answer: TlsAnswer,
+    },
     /// Speaks gRPC, and its health service says this.
     Grpc(Health),
+    /// Does this over TLS, and offers that in the handshake.
+    Tls(Alpn, Box<Conduct>),
+}
+
+impl Conduct {
+    /// The same over TLS.
+    pub fn over_tls(self, alpn: Alpn) -> Self {
+        Self::Tls(alpn, Box::new(self))
+    }
 }
 
 /// Refuses until it is opened. A connection goes on as it began, whatever changes in the meantime,
@@ -45,8 +63,21 @@ pub struct Changing {
 
 struct Shared {
     conduct: Mutex<Conduct>,
-    acceptor: TlsAcceptor,
+    acceptors: Mutex<Vec<(Alpn, TlsAcceptor)>>,
     connections: Mutex<JoinSet<io::Result<()>>>,
+}
+
+impl Shared {
+    /// Made when it is needed: a certificate takes a while.
+    fn acceptor(&self, alpn: Alpn) -> TlsAcceptor {
+        let mut acceptors = self.acceptors.lock().expect("no app panics");
+        if let Some((_, acceptor)) = acceptors.iter().find(|(offered, _)| *offered == alpn) {
+            return acceptor.clone();
+        }
+        let acceptor = TlsAcceptor::from(Arc::new(config(alpn, Versions::Both)));
+        acceptors.push((alpn, acceptor.clone()));
+        acceptor
+    }
 }
 
 enum State {
@@ -54,7 +85,7 @@ enum State {
     Open(JoinHandle<()>),
     Full {
         /// The connections that fill the queue.
-        _fillers: Vec<TcpStream>,
+        _fillers: Vec<std_net::TcpStream>,
     },
 }
 
@@ -65,7 +96,7 @@ impl Changing {
         let (socket, addr) = bound(SocketAddr::new(ip, net::free_port())).expect("a free port");
         let shared = Shared {
             conduct: Mutex::new(Conduct::AtOnce(Script::close())),
-            acceptor: TlsAcceptor::from(Arc::new(config(Alpn::Http1, Versions::Both))),
+            acceptors: Mutex::default(),
             connections: Mutex::default(),
         };
         Self { addr, socket, shared: Arc::new(shared), state: State::Closed }
@@ -82,7 +113,7 @@ impl Changing {
         if !matches!(self.state, State::Open(_)) {
             self.listen(QUEUE);
             let listener = self.socket.try_clone().expect("a second handle of the listener");
-            let accept = accept(TcpListener::from(listener), self.shared.clone());
+            let accept = accept(std_net::TcpListener::from(listener), self.shared.clone());
             self.state = State::Open(runtime().spawn(accept));
         }
     }
@@ -123,35 +154,51 @@ impl Drop for Changing {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: std_net::TcpListener, shared: Arc<Shared>) {
     listener.set_nonblocking(true).expect("a socket");
-    let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+    let listener = TcpListener::from_std(listener).expect("a listener");
     while let Ok((stream, peer)) = listener.accept().await {
         let conduct = shared.conduct.lock().expect("no app panics").clone();
-        let acceptor = shared.acceptor.clone();
+        let served = serve(stream, peer, conduct, shared.clone());
         let mut connections = shared.connections.lock().expect("no app panics");
         while connections.try_join_next().is_some() {}
-        connections.spawn(serve(stream, peer, conduct, acceptor));
+        connections.spawn(served);
     }
 }
 
 async fn serve(
-    mut stream: tokio::net::TcpStream,
+    stream: TcpStream,
     peer: SocketAddr,
     conduct: Conduct,
-    acceptor: TlsAcceptor,
+    shared: Arc<Shared>,
 ) -> io::Result<()> {
+    match conduct {
+        Conduct::Tls(alpn, conduct) => {
+            let stream = shared.acceptor(alpn).accept(stream).await?;
+            plain(stream, peer, *conduct).await
+        }
+        conduct => plain(stream, peer, conduct).await,
+    }
+}
+
+async fn plain(mut stream: impl Connection, peer: SocketAddr, conduct: Conduct) -> io::Result<()> {
     match conduct {
         Conduct::AtOnce(script) => script.play(stream).await,
         Conduct::Asked(script) => {
             read(&mut stream, peer).await?;
             script.play(stream).await
         }
-        Conduct::AskedByTls(script) => {
-            let mut stream = acceptor.accept(stream).await?;
-            read(&mut stream, peer).await?;
-            script.play(stream).await
+        Conduct::Http2 { after, answer } => {
+            let answer = move |_| {
+                let answer = answer.clone().map(BodyExt::boxed);
+                async move {
+                    tokio::time::sleep(after).await;
+                    Ok(answer)
+                }
+            };
+            grpc::serve(stream, answer).await
         }
         Conduct::Grpc(health) => serve_health(stream, health).await,
+        Conduct::Tls(..) => Err(io::Error::other("TLS within TLS")),
     }
 }

@@ -15,11 +15,11 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::Request;
+use super::script::Connection;
 use super::server::{Log, Server};
 use super::tls::{Alpn, Versions, config};
 use crate::health::{self, ServingStatus};
@@ -77,7 +77,7 @@ impl Grpc {
     where
         O: Fn(TcpStream) -> F + Clone + Send + 'static,
         F: Future<Output = io::Result<S>> + Send + 'static,
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Connection,
     {
         let log = Log::default();
         let services = Arc::<Mutex<Vec<String>>>::default();
@@ -125,8 +125,8 @@ impl Grpc {
     }
 }
 
-/// An error resets the call.
-type Answer = Result<Response<BoxBody<Bytes, Infallible>>, io::Error>;
+/// An answer of an app that speaks HTTP/2. An error resets the stream.
+pub(super) type Answer = Result<Response<BoxBody<Bytes, Infallible>>, io::Error>;
 
 /// What of a request decides besides the service's health.
 #[derive(Clone, Copy)]
@@ -147,10 +147,10 @@ impl Call {
     }
 }
 
-/// Serves one connection.
-async fn serve<S, F, A>(stream: S, answer: F) -> io::Result<()>
+/// Serves one connection of an app that speaks HTTP/2.
+pub(super) async fn serve<S, F, A>(stream: S, answer: F) -> io::Result<()>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Connection,
     F: Fn(hyper::Request<Incoming>) -> A + Send + 'static,
     A: Future<Output = Answer> + Send + 'static,
 {
@@ -161,7 +161,7 @@ where
 }
 
 /// Serves one connection of a health service that says this.
-pub(super) async fn serve_health(stream: TcpStream, says: Health) -> io::Result<()> {
+pub(super) async fn serve_health(stream: impl Connection, says: Health) -> io::Result<()> {
     serve(stream, move |request| async move {
         let call = Call::of(&request);
         service(request).await;

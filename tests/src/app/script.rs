@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 /// A connection of an app, over TLS or not.
-pub(super) trait Connection: AsyncRead + AsyncWrite + Unpin {
+pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// What it stands on.
     fn tcp(&self) -> &TcpStream;
 }

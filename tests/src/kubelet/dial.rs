@@ -10,9 +10,11 @@ use super::tls;
 
 /// What goes over the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
-    Http,
-    Https,
+pub enum Security {
+    /// The text itself.
+    Plain,
+    /// TLS, without a look at the certificate.
+    Tls,
 }
 
 /// Reads fail once the deadline is over.
@@ -29,7 +31,7 @@ pub(super) struct Timed {
 impl Stream {
     pub(super) fn dial(
         to: SocketAddr,
-        scheme: Scheme,
+        security: Security,
         deadline: Option<Instant>,
     ) -> io::Result<Self> {
         let stream = match left(deadline)? {
@@ -37,9 +39,9 @@ impl Stream {
             None => TcpStream::connect(to)?,
         };
         let timed = Timed { stream, deadline };
-        Ok(match scheme {
-            Scheme::Http => Self::Plain(timed),
-            Scheme::Https => Self::Tls(Box::new(StreamOwned::new(tls::session(to)?, timed))),
+        Ok(match security {
+            Security::Plain => Self::Plain(timed),
+            Security::Tls => Self::Tls(Box::new(StreamOwned::new(tls::session(to)?, timed))),
         })
     }
 }

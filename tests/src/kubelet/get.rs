@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::DEFAULT_TIMEOUT;
-use super::dial::{Scheme, Stream};
+use super::dial::{Security, Stream};
 use super::http1::{Answer, BODY_LIMIT, exchange};
 use super::redirect;
 
@@ -23,7 +23,7 @@ enum Asker {
 #[derive(Clone, Debug)]
 pub struct Get {
     to: SocketAddr,
-    scheme: Scheme,
+    security: Security,
     target: Vec<u8>,
     headers: Vec<(String, Vec<u8>)>,
     timeout: Option<Duration>,
@@ -44,7 +44,7 @@ impl Get {
     pub fn probe(to: SocketAddr, target: impl Into<Vec<u8>>) -> Self {
         Self {
             to,
-            scheme: Scheme::Http,
+            security: Security::Plain,
             target: target.into(),
             headers: Vec::new(),
             timeout: Some(DEFAULT_TIMEOUT),
@@ -68,7 +68,7 @@ impl Get {
 
     /// Over TLS.
     pub fn over_tls(mut self) -> Self {
-        self.scheme = Scheme::Https;
+        self.security = Security::Tls;
         self
     }
 
@@ -95,11 +95,11 @@ impl Get {
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let mut get = self.clone();
         for _ in 0..=HOPS {
-            let stream = Stream::dial(get.to, get.scheme, deadline)?;
+            let stream = Stream::dial(get.to, get.security, deadline)?;
             let answer = exchange(stream, &get.request(), get.body_limit)?;
-            match redirect::next(get.to, get.scheme, &get.target, &answer) {
+            match redirect::next(get.to, get.security, &get.target, &answer) {
                 Some(hop) if self.redirects == Redirects::AreFollowed => {
-                    get = Self { to: hop.to, scheme: hop.scheme, target: hop.target, ..get };
+                    get = Self { to: hop.to, security: hop.security, target: hop.target, ..get };
                 }
                 _ => return Ok(answer),
             }

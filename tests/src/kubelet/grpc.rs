@@ -1,49 +1,60 @@
 //! `grpc`: the app's health service says SERVING.
 
-use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::client::conn::http2;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
+use super::dial::Security;
+use super::http2::{Boxed, Connection, Exchange, connect};
 use crate::{health, runtime};
-
-type Boxed = Box<dyn Error + Send + Sync>;
 
 /// `Ok` for SERVING, else why not. The timeout covers dial and check; as in the kubelet a refused
 /// connection is dialled again until it is over.
 pub fn grpc(to: SocketAddr, service: &str, timeout: Duration) -> Result<(), String> {
+    over(Security::Plain, to, service, timeout)
+}
+
+/// The same with `mode: TLS`.
+pub fn grpc_tls(to: SocketAddr, service: &str, timeout: Duration) -> Result<(), String> {
+    over(Security::Tls, to, service, timeout)
+}
+
+fn over(
+    security: Security,
+    to: SocketAddr,
+    service: &str,
+    timeout: Duration,
+) -> Result<(), String> {
     let check = async {
-        let stream = dial(to).await;
-        check(stream, to, service).await.map_err(|error| error.to_string())
+        let connection = dial(to, security).await.map_err(|error| error.to_string())?;
+        check(connection, to, service).await.map_err(|error| error.to_string())
     };
     let outcome = runtime().block_on(async { tokio::time::timeout(timeout, check).await });
     outcome.unwrap_or_else(|_| Err("not in time".into()))
 }
 
-async fn dial(to: SocketAddr) -> TcpStream {
+async fn dial(to: SocketAddr, security: Security) -> io::Result<Box<dyn Connection>> {
     loop {
-        match TcpStream::connect(to).await {
-            Ok(stream) => return stream,
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        match connect(to, security).await {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            outcome => return outcome,
         }
     }
 }
 
-async fn check(stream: TcpStream, to: SocketAddr, service: &str) -> Result<(), Boxed> {
-    let (mut sender, connection) =
-        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
-    // Ends the connection when it is dropped, also where the time is over.
-    let mut connections = JoinSet::new();
-    connections.spawn(connection);
-    let answer = sender.send_request(call(to, service)?).await?;
-    verdict(answer).await
+async fn check(
+    connection: Box<dyn Connection>,
+    to: SocketAddr,
+    service: &str,
+) -> Result<(), Boxed> {
+    let mut exchange = Exchange::default();
+    verdict(exchange.send(connection, call(to, service)?).await?).await
 }
 
 fn call(to: SocketAddr, service: &str) -> Result<Request<Full<Bytes>>, hyper::http::Error> {

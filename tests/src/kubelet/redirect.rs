@@ -5,30 +5,35 @@ use std::net::SocketAddr;
 use app_health_webhook::url::{Url, parse};
 
 use super::Answer;
-use super::dial::Scheme;
+use super::dial::Security;
 
 /// What is asked next.
 pub(super) struct Hop {
     pub(super) to: SocketAddr,
-    pub(super) scheme: Scheme,
+    pub(super) security: Security,
     pub(super) target: Vec<u8>,
 }
 
 /// `None` where the answer is left as it is. A Location that is no URL counts as another host's:
 /// the apps of the tests send none.
-pub(super) fn next(from: SocketAddr, scheme: Scheme, at: &[u8], answer: &Answer) -> Option<Hop> {
+pub(super) fn next(
+    from: SocketAddr,
+    security: Security,
+    at: &[u8],
+    answer: &Answer,
+) -> Option<Hop> {
     if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
         return None;
     }
-    let name = match scheme {
-        Scheme::Http => "http",
-        Scheme::Https => "https",
+    let name = match security {
+        Security::Plain => "http",
+        Security::Tls => "https",
     };
     let here = Url { scheme: name.into(), host: from.to_string().into_bytes(), ..parse(at).ok()? };
     let there = here.resolve(&parse(answer.header("location")?.as_bytes()).ok()?);
-    let (scheme, usual) = match &there.scheme[..] {
-        "http" => (Scheme::Http, 80),
-        "https" => (Scheme::Https, 443),
+    let (security, usual) = match &there.scheme[..] {
+        "http" => (Security::Plain, 80),
+        "https" => (Security::Tls, 443),
         _ => return None,
     };
     let port = match std::str::from_utf8(there.port()).ok()? {
@@ -38,7 +43,7 @@ pub(super) fn next(from: SocketAddr, scheme: Scheme, at: &[u8], answer: &Answer)
     let is_here = there.hostname() == here.hostname();
     is_here.then(|| Hop {
         to: SocketAddr::new(from.ip(), port),
-        scheme,
+        security,
         target: there.request_target(),
     })
 }

@@ -50,9 +50,9 @@ fn grpc_over_tls() {
     let plain = Grpc::start(V4, Health::Says(Serving));
     let envoy = envoy(
         Entries::default()
-            .probe("c", grpc_tls(app.addr()))
+            .probe("c", grpc_tls(app.addr(), None))
             .probe("plain-to-tls", grpc(app.addr(), None))
-            .probe("tls-to-plain", grpc_tls(plain.addr())),
+            .probe("tls-to-plain", grpc_tls(plain.addr(), None)),
     );
     for (health, want) in [
         (Health::Says(Serving), App(200)),

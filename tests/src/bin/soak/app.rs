@@ -6,22 +6,26 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use app_health_tests::app::{Changing, Http, Script, V4};
-use app_health_tests::entries::{grpc, http, https, tcp, within};
+use app_health_tests::entries::{grpc, grpc_tls, http, http2, https, tcp, within};
 use app_health_webhook::probers::Prober;
 use fastrand::Rng;
 
-use crate::state::{Deed, Kind, State};
+use crate::conduct::{Deed, deed};
+use crate::state::{Kind, State};
 
 /// How long a state lasts, in milliseconds.
 const LASTS: std::ops::Range<u64> = 2_000..11_000;
-/// How often a probe's kind is among the apps.
-const FLEET: [(Kind, u32); 6] = [
-    (Kind::Http, 7),
-    (Kind::Https, 4),
+/// How often a kind is among the apps.
+const FLEET: [(Kind, u32); 9] = [
+    (Kind::Http, 5),
+    (Kind::Https, 3),
+    (Kind::Http2, 2),
+    (Kind::HttpsH2, 2),
     (Kind::Tcp, 4),
-    (Kind::Grpc, 5),
+    (Kind::Grpc, 3),
+    (Kind::GrpcTls, 2),
     (Kind::Hop, 2),
-    (Kind::HopTls, 2),
+    (Kind::HopTls, 1),
 ];
 
 /// An app of the pod.
@@ -82,9 +86,11 @@ impl App {
     pub fn prober(&self) -> Prober {
         let prober = match self.kind {
             Kind::Http | Kind::Hop | Kind::HopTls => http(self.addr, "/"),
-            Kind::Https => https(self.addr, "/"),
+            Kind::Https | Kind::HttpsH2 => https(self.addr, "/"),
             Kind::Tcp => tcp(self.addr),
             Kind::Grpc => grpc(self.addr, None),
+            Kind::GrpcTls => grpc_tls(self.addr, None),
+            Kind::Http2 => http2(self.addr, "/"),
         };
         within(self.timeout_seconds, prober)
     }
@@ -100,7 +106,10 @@ impl App {
             let state = self.next(before, &mut rng);
             self.change(state, before);
             before = Some(state);
-            thread::sleep(left.min(Duration::from_millis(rng.u64(LASTS))));
+            // A full queue the longest: ever more rarely a connection is tried again.
+            let range =
+                if state == State::QueueFull { LASTS.end - 3_000..LASTS.end } else { LASTS };
+            thread::sleep(left.min(Duration::from_millis(rng.u64(range))));
         }
     }
 
@@ -109,8 +118,13 @@ impl App {
         if before != Some(State::Healthy) && rng.bool() {
             return State::Healthy;
         }
-        let is_one =
-            |state: &State| Some(*state) != before && state.of(self.kind, self.timeout()).is_some();
+        // Connections that do not come up are what Envoy might keep for the probes that follow.
+        if before != Some(State::QueueFull) && rng.u8(..4) == 0 {
+            return State::QueueFull;
+        }
+        let is_one = |state: &State| {
+            Some(*state) != before && deed(self.kind, *state, self.timeout()).is_some()
+        };
         let states: Vec<State> = State::ALL.into_iter().filter(is_one).collect();
         rng.choice(states).expect("every kind has states")
     }
@@ -119,7 +133,7 @@ impl App {
     pub fn change(&self, state: State, before: Option<State>) {
         *self.held.lock().expect("no thread panics") = None;
         let mut changing = self.changing.lock().expect("no thread panics");
-        match state.of(self.kind, self.timeout()).expect("a state of its kind") {
+        match deed(self.kind, state, self.timeout()).expect("a state of its kind") {
             Deed::Open(conduct) => changing.open(conduct),
             Deed::Fill => changing.fill(),
             Deed::Close => changing.close(),

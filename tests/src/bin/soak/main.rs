@@ -3,6 +3,7 @@
 
 mod app;
 mod args;
+mod conduct;
 mod question;
 mod round;
 mod state;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use app_health_tests::entries;
-use app_health_tests::kubelet::{Answer, Get, Verdict, grpc, tcp};
+use app_health_tests::kubelet::{Answer, Get, Security, Verdict, grpc, grpc_tls, http2, tcp};
 
 use crate::app::App;
 use crate::state::Kind;
@@ -29,6 +29,9 @@ pub fn directly(app: &App) -> Outcome {
     let (verdict, said) = match app.kind {
         Kind::Tcp => of_check(tcp(app.addr, timeout).map_err(|error| error.to_string())),
         Kind::Grpc => of_check(grpc(app.addr, "", timeout)),
+        Kind::GrpcTls => of_check(grpc_tls(app.addr, "", timeout)),
+        Kind::Http2 => of_answer(&http2(app.addr, Security::Plain, "/", timeout)),
+        Kind::HttpsH2 => of_answer(&http2(app.addr, Security::Tls, "/", timeout)),
         Kind::Http | Kind::Https | Kind::Hop | Kind::HopTls => {
             let get = Get::probe(app.addr, "/").timeout(timeout).follow();
             let get = if app.kind == Kind::Https { get.over_tls() } else { get };
@@ -82,6 +85,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::conduct::deed;
     use crate::state::State;
 
     fn expected(kind: Kind, state: State) -> Verdict {
@@ -98,7 +102,7 @@ mod tests {
         let of_kind = |kind| State::ALL.map(|state| (kind, state));
         let check = |(kind, state): (Kind, State)| {
             let app = App::new(kind, 0, 0);
-            if state.of(kind, app.timeout()).is_some() {
+            if deed(kind, state, app.timeout()).is_some() {
                 app.change(state, None);
                 let outcome = directly(&app);
                 assert_eq!(outcome.verdict, expected(kind, state), "{kind:?} {state}: {outcome}");

@@ -1,18 +1,19 @@
 //! What can be the matter with an app.
 
 use std::fmt;
-use std::time::Duration;
-
-use app_health_tests::app::{Conduct, Health, Script};
-use app_health_tests::health::ServingStatus::{NotServing, Serving};
 
 /// The kinds of apps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Http,
     Https,
+    /// HTTP/2 in clear text.
+    Http2,
+    /// HTTP/2 over TLS.
+    HttpsH2,
     Tcp,
     Grpc,
+    GrpcTls,
     /// An HTTP app to which another app, that is always well, redirects the probe.
     Hop,
     /// The same over HTTPS.
@@ -20,15 +21,18 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] =
-        [Self::Http, Self::Https, Self::Tcp, Self::Grpc, Self::Hop, Self::HopTls];
+    pub const ALL: [Self; 7] =
+        [Self::Http, Self::Https, Self::HttpsH2, Self::Tcp, Self::Grpc, Self::Hop, Self::HopTls];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::Http2 => "http2",
+            Self::HttpsH2 => "https-h2",
             Self::Tcp => "tcp",
             Self::Grpc => "grpc",
+            Self::GrpcTls => "grpc-tls",
             Self::Hop => "http-hop",
             Self::HopTls => "https-hop",
         }
@@ -69,14 +73,6 @@ pub enum State {
     Unimplemented,
 }
 
-/// What makes an app be in a state.
-#[derive(Clone, Debug)]
-pub enum Deed {
-    Open(Conduct),
-    Fill,
-    Close,
-}
-
 impl State {
     pub const ALL: [Self; 20] = [
         Self::Healthy,
@@ -100,92 +96,6 @@ impl State {
         Self::NotServing,
         Self::Unimplemented,
     ];
-
-    /// What an app of this kind does in this state; `None` where no such app gets into it.
-    pub fn of(self, kind: Kind, timeout: Duration) -> Option<Deed> {
-        let conduct = match self {
-            Self::Closed => return Some(Deed::Close),
-            Self::QueueFull => return Some(Deed::Fill),
-            Self::Reset => Some(Conduct::AtOnce(Script::close().reset())),
-            Self::ClosedAtOnce => Some(Conduct::AtOnce(Script::close())),
-            _ => match kind {
-                Kind::Http | Kind::Hop => self.of_http(timeout),
-                Kind::Https | Kind::HopTls => self.of_https(timeout),
-                Kind::Tcp => self.of_tcp(),
-                Kind::Grpc => self.of_grpc(timeout),
-            },
-        };
-        conduct.map(Deed::Open)
-    }
-
-    fn of_http(self, timeout: Duration) -> Option<Conduct> {
-        match self {
-            Self::Silent => Some(Conduct::AtOnce(Script::default().hold())),
-            Self::Garbage => Some(Conduct::Asked(Script::raw("SSH-2.0-app\r\n\r\n"))),
-            _ => self.answer(timeout).map(Conduct::Asked),
-        }
-    }
-
-    fn of_https(self, timeout: Duration) -> Option<Conduct> {
-        const HALF_A_RECORD: &[u8] = &[0x16, 3, 3, 0, 0x7a, 2];
-        match self {
-            Self::Silent => Some(Conduct::AtOnce(Script::default().hold())),
-            Self::HangsInHandshake => Some(Conduct::AtOnce(Script::raw(HALF_A_RECORD).hold())),
-            Self::Garbage => Some(Conduct::AtOnce(Script::raw("SSH-2.0-app\r\n\r\n"))),
-            _ => self.answer(timeout).map(Conduct::AskedByTls),
-        }
-    }
-
-    /// To a request that was read.
-    fn answer(self, timeout: Duration) -> Option<Script> {
-        const HALF_A_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-";
-        const HALF_A_BODY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
-        let well = Script::status(200);
-        Some(match self {
-            Self::Healthy => well,
-            Self::Slow => Script::default().wait(timeout / 2).and(well),
-            Self::TooSlow => Script::default().wait(timeout * 2).and(well),
-            Self::NoAnswer => Script::default().hold(),
-            Self::HangsInHead => Script::raw(HALF_A_HEAD).hold(),
-            Self::HangsInBody => Script::raw(HALF_A_BODY).hold(),
-            Self::HalfHead => Script::raw(HALF_A_HEAD),
-            Self::HalfBody => Script::raw(HALF_A_BODY),
-            Self::Status503 => Script::status(503),
-            Self::Elsewhere => Script::redirect(302, "http://elsewhere.test/"),
-            Self::Long => Script::raw("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n")
-                .then(vec![b'x'; 300_000]),
-            _ => return None,
-        })
-    }
-
-    fn of_tcp(self) -> Option<Conduct> {
-        Some(Conduct::AtOnce(match self {
-            Self::Healthy => Script::default().hold(),
-            Self::Garbage => Script::raw("220 app\r\n").hold(),
-            _ => return None,
-        }))
-    }
-
-    fn of_grpc(self, timeout: Duration) -> Option<Conduct> {
-        const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
-        /// Of a frame of HEADERS.
-        const HALF_A_HEAD: &[u8] = &[0, 0, 40, 1, 4, 0, 0, 0, 1, 0x88];
-        let settings = Script::raw(SETTINGS);
-        Some(match self {
-            Self::Healthy => Conduct::Grpc(Health::Says(Serving)),
-            Self::Slow => Conduct::Grpc(Health::Late(timeout / 2)),
-            Self::TooSlow => Conduct::Grpc(Health::Late(timeout * 2)),
-            Self::Silent => Conduct::AtOnce(Script::default().hold()),
-            Self::NoAnswer => Conduct::Grpc(Health::Silent),
-            Self::HangsInHead => Conduct::AtOnce(settings.then(HALF_A_HEAD).hold()),
-            Self::HalfHead => Conduct::AtOnce(settings.then(HALF_A_HEAD)),
-            Self::Garbage => Conduct::AtOnce(Script::raw("HTTP/1.1 400 Bad\r\n\r\n")),
-            Self::Status503 => Conduct::Grpc(Health::Status(503)),
-            Self::NotServing => Conduct::Grpc(Health::Says(NotServing)),
-            Self::Unimplemented => Conduct::Grpc(Health::Error(12)),
-            _ => return None,
-        })
-    }
 }
 
 impl fmt::Display for State {
