@@ -117,6 +117,37 @@ fn a_table_explains_each_probe() {
     assert_eq!(run.stderr.lines().count(), 1);
 }
 
+/// The fields of Kubernetes 1.37, and one of a later one.
+#[test]
+fn the_fields_of_a_new_kubernetes() {
+    let newer = DEPLOYMENT
+        .replace("{path: /ready, port: 8080}", "{path: /ready, port: 8080, protocol: HTTP2}")
+        .replace(
+            "tcpSocket:\n            port: 3333",
+            "grpc:\n            mode: TLS\n            port: 3333",
+        );
+    let rewritten = output("rewrite -f -", &newer);
+    let variable = r#"{"/app-health/app/livez":{"grpc":{"port":3333,"service":null,"mode":"TLS"}},"/app-health/app/readyz":{"httpGet":{"path":"/ready","port":8080,"protocol":"HTTP2"},"timeoutSeconds":5}}"#;
+    let rows = REWRITTEN.lines().map(|row| match row.split_once("value: ") {
+        Some((before, _)) => format!("{before}value: '{variable}'\n"),
+        None => format!("{row}\n"),
+    });
+    assert_eq!(rewritten, rows.collect::<String>());
+    assert_eq!(output("restore -f -", &rewritten), newer);
+    let table = output("rewrite -f - --explain", &newer);
+    for row in [
+        "readinessProbe  httpGet HTTP2 :8080/ready  :15020/app-health/app/readyz\n",
+        "livenessProbe   grpc TLS :3333             :15020/app-health/app/livez\n",
+    ] {
+        assert!(table.contains(row), "{table}");
+    }
+    let later = newer.replace("mode: TLS", "mode: TLS\n            authority: a");
+    let run = agent("rewrite -f -", &later);
+    let says = "hello: app/livenessProbe: grpc has a member \"authority\" that is not known; it stays as it was\n";
+    assert_eq!((run.exit, run.stderr.as_str()), (0, says));
+    assert!(run.stdout.contains("authority: a\n"), "{}", run.stdout);
+}
+
 #[test]
 fn the_options_reach_the_rewrite() {
     assert_eq!(output("rewrite -f - --default-rewrite false", DEPLOYMENT), DEPLOYMENT);

@@ -177,7 +177,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         key: &str,
     ) -> Result<(), Stay> {
         let at = container.probe_pointer(probe.kind).key("httpGet");
-        let protocol = members::without_protocol(&at, target.fields);
+        let protocol = members::without_protocol(target, &at);
         if protocol.is_some() && self.recorded.protocol(key) != target.variant() {
             let reason = "it is rewritten already, but its protocol is not recorded";
             return Err(stays(Cause::OriginalLost, reason));

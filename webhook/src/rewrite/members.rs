@@ -13,20 +13,25 @@ use crate::probers::{GrpcMode, Handler, HttpProtocol, Prober, Scheme};
 
 /// The members that the rewrite of `probe` replaces.
 pub(super) fn replaced(probe: &Probe<'_>, target: &Target<'_>) -> Object {
-    let copy = |from: &Object, keys: &[&str]| -> Object {
-        let there = keys.iter().filter_map(|key| from.get_key_value(*key));
-        there.map(|(key, value)| (key.clone(), value.clone())).collect()
-    };
     match &target.protocol {
-        Protocol::Http { scheme, .. } => {
-            let mut keys = vec!["path", "port"];
-            keys.extend(is_https(scheme).then_some("scheme"));
-            keys.extend(present(target.fields, "protocol").map(|_| "protocol"));
-            one("httpGet", copy(target.fields, &keys))
+        Protocol::Http { scheme, protocol, .. } => {
+            let changes = |key: &&str| match *key {
+                "scheme" => is_https(scheme),
+                "protocol" => protocol.is_some(),
+                _ => true,
+            };
+            let keys = ["path", "port", "scheme", "protocol"].into_iter().filter(changes);
+            one("httpGet", copy(target.fields, keys))
         }
-        Protocol::Tcp => copy(probe.fields, &["httpGet", "tcpSocket"]),
-        Protocol::Grpc { .. } => copy(probe.fields, &["grpc", "httpGet"]),
+        Protocol::Tcp => copy(probe.fields, ["httpGet", "tcpSocket"]),
+        Protocol::Grpc { .. } => copy(probe.fields, ["grpc", "httpGet"]),
     }
+}
+
+/// Those of the members that are there.
+fn copy<'k>(from: &Object, keys: impl IntoIterator<Item = &'k str>) -> Object {
+    let there = keys.into_iter().filter_map(|key| from.get_key_value(key));
+    there.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// Whether `recorded` would give back exactly what was replaced, so that nothing need be kept.
@@ -34,9 +39,9 @@ pub(super) fn variable_says_all(probe: &Probe<'_>, target: &Target<'_>) -> bool 
     let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
     let number = matches!(target.port, Port::Number(_));
     match &target.protocol {
-        Protocol::Http { scheme, .. } => {
+        Protocol::Http { scheme, protocol, .. } => {
             let path = target.fields.get("path").is_none_or(is_text);
-            let protocol = present(target.fields, "protocol").is_none_or(is_text);
+            let protocol = protocol.is_none_or(|protocol| !protocol.is_empty());
             let scheme = !is_https(scheme) || *scheme == Scheme::Https.as_str();
             number && path && scheme && protocol
         }
@@ -45,8 +50,9 @@ pub(super) fn variable_says_all(probe: &Probe<'_>, target: &Target<'_>) -> bool 
             number && only_port && !probe.fields.contains_key("httpGet")
         }
         Protocol::Grpc { service, mode } => {
-            let said = 1 + usize::from(service.is_some()) + usize::from(!mode.is_empty());
-            target.fields.len() == said && !probe.fields.contains_key("httpGet")
+            let mode = mode.is_some_and(|mode| !mode.is_empty());
+            let port_service_mode = 1 + usize::from(service.is_some()) + usize::from(mode);
+            target.fields.len() == port_service_mode && !probe.fields.contains_key("httpGet")
         }
     }
 }
@@ -124,7 +130,7 @@ pub(super) fn redirect(
             if is_https(scheme) {
                 patch.push(set(target.fields, &at, "scheme", Scheme::Http.as_str().into()));
             }
-            patch.extend(without_protocol(&at, target.fields));
+            patch.extend(without_protocol(target, &at));
             return;
         }
         Protocol::Tcp => "tcpSocket",
@@ -135,8 +141,9 @@ pub(super) fn redirect(
 }
 
 /// The status port speaks HTTP/1.1, whatever the app does.
-pub(super) fn without_protocol(http_at: &Pointer, http: &Object) -> Option<Operation> {
-    present(http, "protocol").map(|_| Operation::Remove(http_at.key("protocol")))
+pub(super) fn without_protocol(target: &Target<'_>, at: &Pointer) -> Option<Operation> {
+    let there = matches!(target.protocol, Protocol::Http { protocol: Some(_), .. });
+    there.then(|| Operation::Remove(at.key("protocol")))
 }
 
 /// Puts `members` back into the probe at `probe_at`, whose `httpGet` is now `http`.

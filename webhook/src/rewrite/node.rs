@@ -75,6 +75,12 @@ impl<'a> Node<'a, '_> {
             .map(|(index, value)| Node { value, place: Place::Index(&self.place, index) }))
     }
 
+    /// The members of an object, each with its place. Null and absent mean the same.
+    pub fn members<'s>(&'s self) -> Result<impl Iterator<Item = (&'a str, Node<'a, 's>)>> {
+        let there = self.object()?.iter().filter(|(_, value)| !value.is_null());
+        Ok(there.map(|(key, value)| (&**key, Node { value, place: Place::Key(&self.place, key) })))
+    }
+
     /// The member `key` of an object. Null and absent mean the same.
     pub fn member<'s>(&'s self, key: &'s str) -> Result<Option<Node<'a, 's>>> {
         let value = present(self.object()?, key);

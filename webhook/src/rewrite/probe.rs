@@ -35,12 +35,14 @@ pub(super) struct Target<'a> {
     pub unknown: Option<Unknown<'a>>,
 }
 
-/// Texts are empty where the handler has none.
 pub(super) enum Protocol<'a> {
-    Http { path: &'a str, scheme: &'a str, headers: Vec<(&'a str, &'a str)>, protocol: &'a str },
+    Http { path: &'a str, scheme: &'a str, headers: Headers<'a>, protocol: Option<&'a str> },
     Tcp,
-    Grpc { service: Option<&'a str>, mode: &'a str },
+    Grpc { service: Option<&'a str>, mode: Option<&'a str> },
 }
+
+/// Names and values.
+pub(super) type Headers<'a> = Vec<(&'a str, &'a str)>;
 
 /// A member of a later Kubernetes: what it asks for would be lost in the variable.
 #[derive(Clone, Copy)]
@@ -48,15 +50,6 @@ pub(super) struct Unknown<'a> {
     /// What has it: a handler, or one of `httpHeaders`.
     pub holder: &'static str,
     pub member: &'a str,
-}
-
-impl<'a> Unknown<'a> {
-    /// The first of an object's members that is none of these. Null and absent mean the same.
-    fn find(fields: &'a Object, holder: &'static str, known: &[&str]) -> Option<Self> {
-        let mut unknown = fields.iter().filter(|(name, _)| !known.contains(&name.as_str()));
-        let (member, _) = unknown.find(|(_, value)| !value.is_null())?;
-        Some(Unknown { holder, member })
-    }
 }
 
 pub(super) enum Port<'a> {
@@ -161,61 +154,60 @@ fn timeout(probe: &Node<'_, '_>) -> Result<u32> {
     }
 }
 
-/// The members of handlers, and of one of `httpHeaders`, as of Kubernetes 1.37.
-const HTTP_GET: [&str; 6] = ["path", "port", "host", "scheme", "httpHeaders", "protocol"];
-const TCP_SOCKET: [&str; 2] = ["port", "host"];
-const GRPC: [&str; 3] = ["port", "service", "mode"];
-const HEADER: [&str; 2] = ["name", "value"];
-
+/// Reads a handler with the members that it has as of Kubernetes 1.37.
 fn target<'a>(
     container: &Node<'a, '_>,
-    name: &'static str,
+    handler_name: &'static str,
     handler: &Node<'a, '_>,
 ) -> Result<Target<'a>> {
-    let port = port(handler)?;
-    let fields = handler.object()?;
-    let text = |key| handler.text(key).map(Option::unwrap_or_default);
-    let unknown = |known: &[&str]| Unknown::find(fields, name, known);
-    let (protocol, host, unknown) = match name {
-        "grpc" => {
-            let protocol =
-                Protocol::Grpc { service: handler.text("service")?, mode: text("mode")? };
-            (protocol, "", unknown(&GRPC))
+    let (mut port, mut host, mut unknown) = (None, "", None);
+    let (mut path, mut scheme, mut headers, mut protocol) = ("", "", Vec::new(), None);
+    let (mut service, mut mode) = (None, None);
+    for (member, node) in handler.members()? {
+        match (handler_name, member) {
+            // A grpc probe's port has no name.
+            ("grpc", "port") => port = Some(Port::Number(node.port()?)),
+            (_, "port") => port = Some(read_port(container, &node)?),
+            ("httpGet" | "tcpSocket", "host") => host = node.string()?,
+            ("httpGet", "path") => path = node.string()?,
+            ("httpGet", "scheme") => scheme = node.string()?,
+            ("httpGet", "httpHeaders") => headers = read_headers(&node, &mut unknown)?,
+            ("httpGet", "protocol") => protocol = Some(node.string()?),
+            ("grpc", "service") => service = Some(node.string()?),
+            ("grpc", "mode") => mode = Some(node.string()?),
+            _ => unknown = Some(Unknown { holder: handler_name, member }),
         }
-        "tcpSocket" => (Protocol::Tcp, text("host")?, unknown(&TCP_SOCKET)),
-        _ => {
-            let (headers, in_header) = headers(handler)?;
-            let (path, scheme, protocol) = (text("path")?, text("scheme")?, text("protocol")?);
-            let protocol = Protocol::Http { path, scheme, headers, protocol };
-            (protocol, text("host")?, unknown(&HTTP_GET).or(in_header))
-        }
-    };
-    let port = match port.value.as_str() {
-        // A grpc probe's port has no name.
-        Some(name) if !matches!(protocol, Protocol::Grpc { .. }) => {
-            Port::Named(name, named_port(container, name)?)
-        }
-        _ => Port::Number(port.port()?),
-    };
-    Ok(Target { protocol, port, host, fields, unknown })
-}
-
-fn port<'a, 's>(handler: &'s Node<'a, '_>) -> Result<Node<'a, 's>> {
-    handler.member("port")?.ok_or_else(|| handler.malformed("needs a port"))
-}
-
-type Headers<'a> = Vec<(&'a str, &'a str)>;
-
-/// The headers, and what one of them has that is not known.
-fn headers<'a>(handler: &Node<'a, '_>) -> Result<(Headers<'a>, Option<Unknown<'a>>)> {
-    let (mut headers, mut unknown) = (Vec::new(), None);
-    let Some(list) = handler.member("httpHeaders")? else { return Ok((headers, unknown)) };
-    for node in list.items()? {
-        let text = |key| node.text(key).map(Option::unwrap_or_default);
-        headers.push((text("name")?, text("value")?));
-        unknown = unknown.or(Unknown::find(node.object()?, "httpHeaders", &HEADER));
     }
-    Ok((headers, unknown))
+    let protocol = match handler_name {
+        "grpc" => Protocol::Grpc { service, mode },
+        "tcpSocket" => Protocol::Tcp,
+        _ => Protocol::Http { path, scheme, headers, protocol },
+    };
+    let port = port.ok_or_else(|| handler.malformed("needs a port"))?;
+    Ok(Target { protocol, port, host, fields: handler.object()?, unknown })
+}
+
+fn read_port<'a>(container: &Node<'a, '_>, port: &Node<'a, '_>) -> Result<Port<'a>> {
+    Ok(match port.value.as_str() {
+        Some(name) => Port::Named(name, named_port(container, name)?),
+        None => Port::Number(port.port()?),
+    })
+}
+
+fn read_headers<'a>(list: &Node<'a, '_>, unknown: &mut Option<Unknown<'a>>) -> Result<Headers<'a>> {
+    let mut headers = Vec::new();
+    for header in list.items()? {
+        let (mut name, mut value) = ("", "");
+        for (member, node) in header.members()? {
+            match member {
+                "name" => name = node.string()?,
+                "value" => value = node.string()?,
+                _ => *unknown = Some(Unknown { holder: "httpHeaders", member }),
+            }
+        }
+        headers.push((name, value));
+    }
+    Ok(headers)
 }
 
 /// The first port of the container that has this name, whatever its protocol (as Istio does it).
@@ -292,9 +284,9 @@ impl Target<'_> {
     /// The `protocol` of an httpGet, the `mode` of a grpc; empty where there is none.
     pub fn variant(&self) -> &str {
         match self.protocol {
-            Protocol::Http { protocol, .. } => protocol,
+            Protocol::Http { protocol, .. } => protocol.unwrap_or_default(),
             Protocol::Tcp => "",
-            Protocol::Grpc { mode, .. } => mode,
+            Protocol::Grpc { mode, .. } => mode.unwrap_or_default(),
         }
     }
 }

@@ -17,13 +17,14 @@ pub(super) fn handler(target: &Target<'_>, port: u16) -> Result<Handler, Stay> {
     let host = target.host.to_owned();
     Ok(match &target.protocol {
         Protocol::Http { path, scheme, headers, protocol } => {
-            let (scheme, protocol) = versions(scheme, protocol)?;
+            let (scheme, protocol) = versions(scheme, protocol.unwrap_or_default())?;
             let headers = headers.iter().map(|(name, value)| header(name, value)).collect();
             let path = (*path).to_owned();
             Handler::HttpGet(HttpGet { path, port, host, scheme, headers, protocol })
         }
         Protocol::Tcp => Handler::TcpSocket(TcpSocket { port, host }),
         Protocol::Grpc { service, mode } => {
+            let mode = mode.unwrap_or_default();
             let mode = word("mode", mode, GrpcMode::parse, Cause::UnknownMember)?;
             Handler::Grpc(Grpc { port, service: service.map(str::to_owned), mode })
         }
