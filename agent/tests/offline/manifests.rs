@@ -186,7 +186,7 @@ fn the_agent_is_put_in_and_taken_out() {
         "--agent-image agent:1 --agent-resources none --agent-user none --agent-pull-secret key";
     let rewritten = output(&format!("rewrite -f - {options}"), DEPLOYMENT);
     for line in [
-        "      - name: app-health-agent\n        image: agent:1\n",
+        "      - name: app-health-agent\n        args:\n        - serve\n        image: 'agent:1'\n",
         "      imagePullSecrets:\n      - name: key\n",
     ] {
         assert!(rewritten.contains(line), "{rewritten}");
