@@ -23,7 +23,8 @@ pub struct AgentArgs {
     #[arg(long, value_name = "UID|none", value_parser = user, env = "APP_HEALTH_AGENT_USER")]
     pub agent_user: Option<AgentUser>,
 
-    /// Add this Secret to the imagePullSecrets of pods that get the agent
+    /// Add this Secret to the imagePullSecrets of pods that get the agent (a manifest that has none
+    /// no longer gets those of its service account)
     #[arg(long, value_name = "NAME", value_parser = secret, env = "APP_HEALTH_AGENT_PULL_SECRET")]
     pub agent_pull_secret: Option<String>,
 }

@@ -210,3 +210,21 @@ fn a_reader_that_goes_away_is_no_failure() {
         (Some(0), String::new())
     );
 }
+
+#[test]
+fn the_agent_is_put_in_and_taken_out() {
+    let options =
+        "--agent-image agent:1 --agent-resources none --agent-user none --agent-pull-secret key";
+    let rewritten = output(&format!("rewrite -f - {options}"), DEPLOYMENT);
+    for line in [
+        "      - name: app-health-agent\n        args:\n        - serve\n        image: 'agent:1'\n",
+        "      imagePullSecrets:\n      - name: key\n",
+    ] {
+        assert!(rewritten.contains(line), "{rewritten}");
+    }
+    for absent in ["resources", "runAsUser"] {
+        assert!(!rewritten.contains(absent), "{rewritten}");
+    }
+    assert_eq!(output("restore -f -", &rewritten), DEPLOYMENT);
+    assert!(!output("rewrite -f -", DEPLOYMENT).contains("app-health-agent"));
+}

@@ -13,7 +13,7 @@ mod shape;
 
 use serde_json::{Value, json};
 
-use self::shape::Shape;
+use self::shape::{Shape, leaves_room};
 use super::kept::Kept;
 use super::pod::{Container, List, Pod};
 use super::variable::Recorded;
@@ -163,9 +163,15 @@ fn container(
     let shape = Shape::of(pod.spec);
     let resources = match resources {
         AgentResources::Fitting => shape.resources(),
-        AgentResources::Set(resources) => {
-            warnings.extend(class_changes(shape, resources.as_ref()));
-            resources
+        AgentResources::Set(Some(set)) if shape == Shape::Pod && !leaves_room(pod.spec, &set) => {
+            let reason =
+                "the agent's resources, as set, are more than the pod's own leave; it has none";
+            warnings.push((Cause::AgentResources, reason.to_owned()));
+            None
+        }
+        AgentResources::Set(set) => {
+            warnings.extend(class_changes(shape, set.as_ref()));
+            set
         }
     };
     if let Some(resources) = resources {
@@ -177,10 +183,9 @@ fn container(
 fn class_changes(shape: Shape, resources: Option<&Value>) -> Option<(Cause, String)> {
     let (before, after) = shape.change(resources)?;
     let unless = if resources.is_none() { ", unless a LimitRange gives it some" } else { "" };
-    let reason = format!(
-        "container {AGENT_CONTAINER}: with the resources that are set for it the pod's QoS class is {after} rather than {before}{unless}"
-    );
-    Some((Cause::QosClass, reason))
+    let reason =
+        format!("by the agent's resources, as set, the pod is {after}, not {before}{unless}");
+    Some((Cause::AgentResources, reason))
 }
 
 /// As the Pod Security Standard "restricted" wants it.

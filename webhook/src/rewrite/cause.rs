@@ -43,8 +43,8 @@ pub enum Cause {
     Windows,
     /// The pod is the API server's picture of one that its node runs by itself.
     MirrorPod,
-    /// The resources that are set for the agent's container change the pod's QoS class.
-    QosClass,
+    /// The resources that are set for the agent's container do not go with the pod's.
+    AgentResources,
 }
 
 impl Cause {
@@ -70,7 +70,7 @@ impl Cause {
         Cause::TooLarge,
         Cause::Windows,
         Cause::MirrorPod,
-        Cause::QosClass,
+        Cause::AgentResources,
     ];
 
     /// In snake case, as a metric's label.
@@ -96,7 +96,7 @@ impl Cause {
             Cause::TooLarge => "too_large",
             Cause::Windows => "windows",
             Cause::MirrorPod => "mirror_pod",
-            Cause::QosClass => "qos_class",
+            Cause::AgentResources => "agent_resources",
         }
     }
 }

@@ -97,7 +97,7 @@ impl FromStr for AgentResources {
 }
 
 /// What a container without volumes and devices can use.
-const NAMES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+pub(super) const NAMES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 /// The quantities as text.
 fn check_list(list: &str, quantities: Value) -> Result<Value, String> {
@@ -117,10 +117,7 @@ fn check_list(list: &str, quantities: Value) -> Result<Value, String> {
             other => other.to_string(),
         };
         if quantity.is_null() || amount(&quantity).is_none_or(|amount| amount < 0) {
-            return Err(format!(
-                "{list}: {name}: {} is no quantity, as in 10m or 16Mi",
-                quoted(&text)
-            ));
+            return Err(format!("{list}: {name}: {} is no quantity", quoted(&text)));
         }
         checked.insert(name, text.into());
     }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use super::options::NAMES;
 use super::quantity::billionths;
 use crate::rewrite::pod::List;
 
@@ -36,8 +37,7 @@ impl Shape {
         if is_set_for_the_pod(&spec["resources"]) {
             return Self::Pod;
         }
-        let containers = [List::Init, List::Regular].map(|list| spec[list.field()].as_array());
-        let classes = containers.into_iter().flatten().flatten().map(|it| class(&it["resources"]));
+        let classes = resources_of_containers(spec).map(class);
         Self::Containers(classes.reduce(Class::and).unwrap_or(Class::BestEffort))
     }
 
@@ -75,17 +75,42 @@ impl Class {
 /// The API server counts these and no others.
 const COUNTED: [&str; 2] = ["cpu", "memory"];
 
-/// Of one container. A request that is missing is the limit.
+/// Whether what the pod has for all its containers leaves room for these resources of one more.
+/// Init containers, which the API server may count less, are counted in full.
+pub(super) fn leaves_room(spec: &Value, resources: &Value) -> bool {
+    let within = |amount: Option<i128>, list: &str, name: &str| {
+        let bound = &spec["resources"][list][name];
+        bound.is_null() || amount.zip(self::amount(bound)).is_some_and(|(it, bound)| it <= bound)
+    };
+    NAMES.into_iter().all(|name| {
+        let mut all = resources_of_containers(spec).chain([resources]);
+        let requested = all.try_fold(0_i128, |sum, it| sum.checked_add(request(it, name)?));
+        let limit = amount(&resources["limits"][name]);
+        within(requested, "requests", name)
+            && within(requested, "limits", name)
+            && within(limit, "limits", name)
+    })
+}
+
+fn resources_of_containers(spec: &Value) -> impl Iterator<Item = &Value> {
+    let lists = [List::Init, List::Regular].map(|list| spec[list.field()].as_array());
+    lists.into_iter().flatten().flatten().map(|container| &container["resources"])
+}
+
+/// In billionths. What is missing is the limit.
+fn request(resources: &Value, name: &str) -> Option<i128> {
+    let request = Some(&resources["requests"][name]).filter(|it| !it.is_null());
+    amount(request.unwrap_or(&resources["limits"][name]))
+}
+
+/// Of one container.
 fn class(resources: &Value) -> Class {
-    let classes = COUNTED.map(|name| {
-        let limit = &resources["limits"][name];
-        let request = Some(&resources["requests"][name]).filter(|it| !it.is_null());
-        match (amount(request.unwrap_or(limit)), amount(limit)) {
+    let classes =
+        COUNTED.map(|name| match (request(resources, name), amount(&resources["limits"][name])) {
             (Some(0), Some(0)) => Class::BestEffort,
             (Some(request), Some(limit)) if request == limit => Class::Guaranteed,
             _ => Class::Burstable,
-        }
-    });
+        });
     classes[0].and(classes[1])
 }
 
@@ -179,6 +204,30 @@ mod tests {
         ] {
             let spec = json!({"resources": resources, "containers": [{}]});
             assert_eq!(Shape::of(&spec) == Shape::Pod, is_set, "{resources}");
+        }
+    }
+
+    #[test]
+    fn the_pods_own_resources_leave_room_for_what_is_left_of_them() {
+        let spec = |own: Value| {
+            let with = |cpu: &str| json!({"resources": {"requests": {"cpu": cpu}}});
+            json!({"resources": own, "containers": [with("1"), {}], "initContainers": [with("0.5")]})
+        };
+        let own = json!({"requests": {"cpu": "2"}, "limits": {"cpu": "3", "memory": "1Gi"}});
+        for (own, resources, fits) in [
+            (&own, json!({}), true),
+            (&own, json!({"requests": {"cpu": "500m"}}), true),
+            (&own, json!({"requests": {"cpu": "501m"}}), false),
+            (&own, json!({"limits": {"cpu": "501m"}}), false),
+            (&own, json!({"requests": {"cpu": "0"}, "limits": {"cpu": "3"}}), true),
+            (&own, json!({"requests": {"cpu": "0"}, "limits": {"cpu": "3001m"}}), false),
+            (&own, json!({"requests": {"memory": "1024Mi"}}), true),
+            (&own, json!({"requests": {"memory": "1025Mi"}}), false),
+            (&own, json!({"limits": {"ephemeral-storage": "1Ti"}}), true),
+            (&json!({"requests": {"cpu": "much"}}), json!({}), false),
+            (&json!({"requests": {"memory": "1Gi"}}), json!({"limits": {"cpu": "9"}}), true),
+        ] {
+            assert_eq!(leaves_room(&spec(own.clone()), &resources), fits, "{own} {resources}");
         }
     }
 
