@@ -4,20 +4,37 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Sends these bytes as they are and gives back all that comes until the other side closes.
-/// Where nothing more comes for `silence`, that is an error which says what had come.
+/// Sends these bytes as they are and gives back all that comes until the answer is whole, where it
+/// says its length, or the other side closes. Where nothing more comes for `silence`, that is an
+/// error which says what had come.
 pub fn raw(to: SocketAddr, bytes: &[u8], silence: Duration) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&to, silence)?;
     stream.set_read_timeout(Some(silence))?;
     // The other side may have answered and closed before it has read everything.
     let _ = stream.write_all(bytes);
     let mut all = Vec::new();
-    match stream.read_to_end(&mut all) {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            let came = String::from_utf8_lossy(&all).into_owned();
-            Err(io::Error::new(ErrorKind::TimedOut, format!("still open, after {came:?}")))
+    let mut piece = [0; 16 << 10];
+    while !is_whole(&all) {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(n) => all.extend_from_slice(&piece[..n]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let came = String::from_utf8_lossy(&all).into_owned();
+                return Err(io::Error::new(
+                    ErrorKind::TimedOut,
+                    format!("still open, after {came:?}"),
+                ));
+            }
+            Err(error) if all.is_empty() => return Err(error),
+            Err(_) => break,
         }
-        Err(error) if all.is_empty() => Err(error),
-        _ => Ok(all),
     }
+    Ok(all)
+}
+
+fn is_whole(answer: &[u8]) -> bool {
+    let answer = String::from_utf8_lossy(answer).to_ascii_lowercase();
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    length.and_then(|length| length.parse().ok()).is_some_and(|length: usize| body.len() >= length)
 }

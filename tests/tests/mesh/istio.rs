@@ -71,17 +71,18 @@ fn the_listener_is_that_of_the_bootstrap_but_for_what_is_named() {
     let route = |route: &Value| {
         let method = &route["match"]["headers"][0]["string_match"]["exact"];
         let guarded = route.get("typed_per_filter_config").is_some();
-        assert_eq!(route["route"]["cluster"], "app_health_pilot_agent");
-        json!([method, route["match"]["path"], route["route"]["timeout"], guarded])
+        let Value::String(cluster) = &route["route"]["cluster"] else { panic!("{route}") };
+        let kind = cluster.strip_prefix("app_health_pilot_agent").expect("pilot-agent's");
+        json!([method, route["match"]["path"], kind, route["route"]["timeout"], guarded])
     };
     assert_eq!(
         routes.iter().map(route).collect::<Value>(),
         json!([
-            ["GET", "/healthz/ready", "0s", false],
-            ["GET", "/metrics", "0s", false],
-            ["GET", "/stats/prometheus", "0s", false],
-            ["POST", "/quitquitquit", null, true],
-            ["POST", "/drain", null, true],
+            ["GET", "/healthz/ready", "", "5s", false],
+            ["GET", "/metrics", "_pages", "60s", false],
+            ["GET", "/stats/prometheus", "_pages", "60s", false],
+            ["POST", "/quitquitquit", "", null, true],
+            ["POST", "/drain", "", null, true],
         ])
     );
 }
@@ -90,14 +91,17 @@ fn the_listener_is_that_of_the_bootstrap_but_for_what_is_named() {
 fn the_clusters_are_those_of_the_bootstrap_but_for_pilot_agent() {
     let mut shipped = bootstrap()["static_resources"]["clusters"].take();
     let shipped = shipped.as_array_mut().expect("clusters");
-    named(shipped, "admin");
     let mut istio = EnvoyFilter::shipped().values("CLUSTER");
-    let pilot_agent = named(&mut istio, "app_health_pilot_agent");
-    assert_eq!(&istio, shipped);
     let port = PodComponent::shipped().proxy_config()["statusPort"].take();
-    let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
-    let expected = json!({"address": "127.0.0.1", "port_value": port});
-    assert_eq!(pilot_agent.pointer(address), Some(&expected));
+    // The admin's two are pilot-agent's there, but for the name and the port.
+    for kind in ["", "_pages"] {
+        let admin = named(shipped, &format!("admin{kind}")).to_string();
+        let expected = admin.replace("15000", &port.to_string());
+        let expected = expected.replace("\"admin", "\"app_health_pilot_agent");
+        let pilot_agent = named(&mut istio, &format!("app_health_pilot_agent{kind}"));
+        assert_eq!(pilot_agent.to_string(), expected);
+    }
+    assert_eq!(&istio, shipped);
 }
 
 #[test]
@@ -122,7 +126,7 @@ fn the_component_and_the_filter_fit_together() {
 }
 
 /// The EnvoyFilter as a user's kustomization makes it with a variant of the folder.
-fn variant(name: &str) -> EnvoyFilter {
+pub(super) fn variant(name: &str) -> EnvoyFilter {
     let component = format!("envoy-config/istio/{name}");
     let made = kustomize::compose(&["envoy-config/istio"], &[&component]);
     let [filter] = made.try_into().expect("one manifest");

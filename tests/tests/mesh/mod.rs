@@ -24,6 +24,8 @@ mod component;
 mod demo;
 /// A pod that ends.
 mod drain;
+/// The extensions that Istio's own Envoy has.
+mod extensions;
 /// What a process holds.
 mod held;
 /// What is left when a test or the demo is interrupted: nothing.
@@ -38,6 +40,8 @@ mod ports;
 mod probes;
 /// The documents' story: before, with a sidecar, and rewritten.
 mod story;
+/// Clients that do not read.
+mod unread;
 
 const FAMILIES: [IpAddr; 2] = [POD_V4, POD_V6];
 /// The port of the documents' TCP probe.

@@ -1,0 +1,45 @@
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
+
+use app_health_tests::app::V4;
+use app_health_tests::mesh::{EnvoyFilter, POD_V4, Setup, World};
+use app_health_tests::net::narrow;
+
+use super::{eventually, ports};
+
+/// The limit of a page's route, as it ships, and one that a test can wait for.
+const LIMIT: &str = r#""timeout":"60s""#;
+const SHORT: &str = r#""timeout":"4s""#;
+
+fn with_short_limit() -> EnvoyFilter {
+    let shipped = EnvoyFilter::shipped().0.to_string();
+    assert_eq!(shipped.matches(LIMIT).count(), 2, "the routes of pages");
+    EnvoyFilter(serde_json::from_str(&shipped.replace(LIMIT, SHORT)).expect("JSON"))
+}
+
+#[test]
+fn clients_that_do_not_read_pages_keep_nobody_else_out() {
+    let world = World::dual_stack();
+    let _sidecar = Setup::strict().filter(with_short_limit()).start(&world);
+    let to = SocketAddr::new(POD_V4, 15020);
+    let get = |path: &str| ports::status(&world.node, to, &ports::request("GET", path, ""));
+    let ask = || -> TcpStream {
+        let mut stream = narrow(to);
+        let request = ports::request("GET", "/metrics?long", "");
+        stream.write_all(request.as_bytes()).expect("the request is sent");
+        stream
+    };
+    let start = Instant::now();
+    let clients: Vec<TcpStream> = world.node.run(|| (0..100).map(|_| ask()).collect());
+    eventually("pages are at their limit", || get("/stats/prometheus") == Ok(503));
+    for _ in 0..20 {
+        assert_eq!(get("/healthz/ready"), Ok(200));
+    }
+    // A sidecar that is to be drained is, too.
+    let drain = ports::request("POST", "/drain", "");
+    assert_eq!(ports::status(&world.pod, (V4, 15020).into(), &drain), Ok(200));
+    eventually("pages are served again", || get("/stats/prometheus") == Ok(200));
+    assert!(start.elapsed().as_secs() >= 3, "that was no test");
+    drop(clients);
+}
