@@ -264,18 +264,15 @@ impl Probe {
             return Action::Continue;
         }
         let is_grpc = request::is_grpc(&client);
-        let action = self.begin(client, &path, !end_of_stream).unwrap_or_else(|outcome| {
+        self.begin(client, &path, !end_of_stream).unwrap_or_else(|outcome| {
             if let Some(run) = &mut self.run {
                 return run.reply(outcome);
             }
             debug!("{} {}", outcome.status(), outcome.reason());
             reply(&outcome);
-            if is_grpc {
-                self.pinned = Some(outcome.status());
-            }
+            self.pinned = is_grpc.then(|| outcome.status());
             Action::Pause
-        });
-        action
+        })
     }
 
     /// What follows the head of a request for an upgrade, even where it is nothing, would take it on

@@ -91,12 +91,11 @@ impl Run {
     }
 
     fn connect_instead(&mut self) {
-        match self.connect() {
-            Ok(()) => host::resume(StreamType::HttpRequest),
+        if let Err(outcome) = self.connect() {
             // A TCP check has no other failure than 500.
-            Err(outcome) => {
-                drop(self.conclude(Outcome::unreached(with_cause("tcp", outcome.reason()))))
-            }
+            self.conclude(Outcome::unreached(with_cause("tcp", outcome.reason())));
+        } else {
+            host::resume(StreamType::HttpRequest);
         }
     }
 

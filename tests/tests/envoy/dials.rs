@@ -1,7 +1,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use app_health_tests::app::{Changing, Conduct, Health, Http, Script, V4};
+use app_health_tests::app::{Alpn, Changing, Conduct, Health, Http, Script, V4};
 use app_health_tests::entries::{self, Entries, http, https, probe, tcp};
 use app_health_tests::envoy::{Envoy, Setup};
 use app_health_tests::health::ServingStatus::Serving;
@@ -18,7 +18,7 @@ fn a_handshake_that_never_comes_is_one_probes_alone() {
     let envoy = envoy(Entries::default().probe("c", https(app.addr(), "/")));
     app.open(Conduct::AtOnce(Script::default().hold()));
     check([("hangs", envoy.get(probe("c")), Reason(504, "timeout"))]);
-    app.open(Conduct::AskedByTls(Script::status(200)));
+    app.open(Conduct::Asked(Script::status(200)).over_tls(Alpn::Http1));
     for n in 0..3 {
         check([(n, envoy.get(probe("c")), App(200))]);
     }
@@ -53,7 +53,7 @@ fn http_after_a_full_queue() {
 
 #[test]
 fn https_after_a_full_queue() {
-    let well = Conduct::AskedByTls(Script::status(200));
+    let well = Conduct::Asked(Script::status(200)).over_tls(Alpn::Http1);
     full_for_a_while(Setup::default(), |app| https(app.addr(), "/"), well);
 }
 

@@ -70,7 +70,7 @@ impl App {
             name: format!("{}-{n}", kind.name()),
             kind,
             timeout_seconds: 1 + n % 3,
-            probes: if place % 3 == 0 { 2 } else { 1 },
+            probes: if place.is_multiple_of(3) { 2 } else { 1 },
             addr: front.as_ref().map_or(changing.addr(), Http::addr),
             changing: Mutex::new(changing),
             held: Mutex::new(None),
