@@ -25,7 +25,8 @@ pub struct AgentArgs {
 
     /// Add this Secret to the imagePullSecrets of pods that get the agent (a manifest that has none
     /// no longer gets those of its service account)
-    #[arg(long, value_name = "NAME", value_parser = secret, env = "APP_HEALTH_AGENT_PULL_SECRET")]
+    #[arg(long, value_name = "NAME|none", value_parser = secret,
+          env = "APP_HEALTH_AGENT_PULL_SECRET")]
     pub agent_pull_secret: Option<String>,
 }
 
@@ -40,7 +41,7 @@ impl AgentArgs {
         AgentOptions {
             resources: self.agent_resources.clone().unwrap_or_default(),
             user: self.agent_user.unwrap_or_default(),
-            pull_secret: self.agent_pull_secret.clone().filter(|name| !name.is_empty()),
+            pull_secret: self.agent_pull_secret.clone().filter(|it| !["", "none"].contains(&&**it)),
         }
     }
 }
@@ -83,10 +84,18 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_is_none() {
+    fn an_empty_value_is_as_good_as_none_at_all() {
         let empty = ["--agent-image", "--agent-resources", "--agent-user", "--agent-pull-secret"];
         let args = parse(&empty.map(|flag| [flag, ""]).concat()).unwrap();
         assert_eq!((args.image(), args.options()), (None, AgentOptions::default()));
+    }
+
+    #[test]
+    fn none_leaves_out() {
+        let all = ["--agent-resources", "--agent-user", "--agent-pull-secret"];
+        let args = parse(&all.map(|flag| [flag, "none"]).concat()).unwrap();
+        let (resources, user) = (AgentResources::Set(None), AgentUser::Unset);
+        assert_eq!(args.options(), AgentOptions { resources, user, pull_secret: None });
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! | `api` | the types of the Kubernetes API |
 //! | `malformed` | pods that no API server would take, one a line |
 //! | `sizes` | the longest variable, the largest annotations |
+//! | `qos` | a pod's QoS class, by the API server's rules, before and after |
 //! | `properties` | what holds for every pod, by proptest over generated ones |
 //! | `reports` | the rows of `--explain` |
 //! | `manifests` | where the pods of a manifest are; the minimal sidecar |
@@ -18,6 +19,7 @@ mod manifests;
 mod patches;
 mod pods;
 mod properties;
+mod qos;
 mod reports;
 mod sizes;
 pub mod yaml;
