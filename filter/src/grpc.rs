@@ -3,6 +3,7 @@
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::outcome::{Outcome, of_details, with_cause};
 
@@ -37,6 +38,19 @@ pub fn filter_state(path: &str, value: &str) -> Vec<u8> {
     push_bytes(&mut message, 1, path.as_bytes());
     push_bytes(&mut message, 2, value.as_bytes());
     message
+}
+
+/// How often the kubelet's client dials again within this time where the app closes the connection:
+/// after 1 s, and each time after 1.6 times as long as before (gRPC's connection backoff). The filter
+/// does it at once, since it has no timer.
+pub fn dials_again(limit: Duration) -> u8 {
+    let (mut dials, mut pause, mut at) = (0, 1000, 1000);
+    while at < limit.as_millis() && pause < 120_000 {
+        dials += 1;
+        pause = pause * 8 / 5;
+        at += pause;
+    }
+    dials
 }
 
 /// What a gRPC status and the answer's message come to (as the kubelet's gRPC prober has it).
@@ -175,6 +189,15 @@ mod tests {
         ] {
             let outcome = outcome(14, message, b"");
             assert_eq!((outcome.status(), outcome.reason()), (status, reason));
+        }
+    }
+
+    #[test]
+    fn as_often_as_the_kubelets_client() {
+        for (seconds, dials) in
+            [(0, 0), (1, 0), (2, 1), (3, 2), (5, 2), (6, 3), (60, 7), (3600, 11)]
+        {
+            assert_eq!(dials_again(Duration::from_secs(seconds)), dials, "{seconds}");
         }
     }
 

@@ -69,6 +69,7 @@ impl Probe {
             status_port,
             stage: Stage::Start,
             call: 0,
+            dials_left: grpc::dials_again(entry.timeout()),
             outcome: None,
             local,
         });
@@ -244,7 +245,7 @@ impl Probe {
             _ => (host::grpc_message(), vec![]),
         };
         let text = String::from_utf8_lossy(&text);
-        if outcome::contains(&text, "connection_timeout") && run.may_dial_again() {
+        if run.may_call_again(&text) {
             run.start_grpc_again(&self.shared.settings);
             return;
         }

@@ -57,6 +57,8 @@ pub struct Run {
     pub stage: Stage,
     /// The token of the dispatched call that is awaited, if one is.
     pub call: u32,
+    /// How often a gRPC connection that the app closes is still made anew.
+    pub dials_left: u8,
     pub outcome: Option<Outcome>,
 }
 
@@ -163,6 +165,18 @@ impl Run {
         .ok_or_else(|| Outcome::unreached("grpc: the check cannot be sent"))?;
         self.stage = Stage::Grpc;
         Ok(Action::Pause)
+    }
+
+    /// Whether a gRPC call that failed so is made anew: where Envoy's own limit ended the dial, and
+    /// where the app closed the connection, as often as the kubelet's client would.
+    pub fn may_call_again(&mut self, message: &str) -> bool {
+        if outcome::contains(message, "connection_timeout") {
+            return self.may_dial_again();
+        }
+        let closed = outcome::contains(message, "connection_termination");
+        let left = self.dials_left.checked_sub(u8::from(closed));
+        self.dials_left = left.unwrap_or(0);
+        closed && left.is_some()
     }
 
     pub fn start_grpc_again(&mut self, settings: &Settings) {

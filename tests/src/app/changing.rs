@@ -42,6 +42,8 @@ pub enum Conduct {
     Grpc(Health),
     /// Does this over TLS, and offers that in the handshake.
     Tls(Alpn, Box<Conduct>),
+    /// Closes the first connection at once, and does this from then on.
+    ClosesFirst(Box<Conduct>),
 }
 
 impl Conduct {
@@ -154,11 +156,21 @@ impl Drop for Changing {
     }
 }
 
+impl Shared {
+    /// For the connection that has just come.
+    fn conduct_now(&self) -> Conduct {
+        let mut conduct = self.conduct.lock().expect("no app panics");
+        let Conduct::ClosesFirst(then) = &mut *conduct else { return conduct.clone() };
+        *conduct = (**then).clone();
+        Conduct::AtOnce(Script::close())
+    }
+}
+
 async fn accept(listener: std_net::TcpListener, shared: Arc<Shared>) {
     listener.set_nonblocking(true).expect("a socket");
     let listener = TcpListener::from_std(listener).expect("a listener");
     while let Ok((stream, peer)) = listener.accept().await {
-        let conduct = shared.conduct.lock().expect("no app panics").clone();
+        let conduct = shared.conduct_now();
         let served = serve(stream, peer, conduct, shared.clone());
         let mut connections = shared.connections.lock().expect("no app panics");
         while connections.try_join_next().is_some() {}
@@ -199,6 +211,8 @@ async fn plain(mut stream: impl Connection, peer: SocketAddr, conduct: Conduct) 
             grpc::serve(stream, answer).await
         }
         Conduct::Grpc(health) => serve_health(stream, health).await,
-        Conduct::Tls(..) => Err(io::Error::other("TLS within TLS")),
+        Conduct::Tls(..) | Conduct::ClosesFirst(..) => {
+            Err(io::Error::other("within another conduct"))
+        }
     }
 }

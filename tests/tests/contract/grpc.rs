@@ -168,3 +168,21 @@ fn a_reset_at_the_deadline_is_a_timeout() {
         assert_eq!(host.stream(id).answer().expect("an answer").status(), status, "{after}");
     }
 }
+
+/// The kubelet's client dials again after a second, the filter at once: as often, and no more.
+#[test]
+fn a_connection_that_the_app_closes_is_made_anew() {
+    for (seconds, closed, status) in [(1, 1, 500), (3, 1, 200), (3, 2, 200), (3, 3, 500)] {
+        let entry = format!(r#"{{"grpc":{{"port":9090}},"timeoutSeconds":{seconds}}}"#);
+        let mut dials = 0;
+        let probe = host(&entry).run(Request::get(READYZ), |_| {
+            dials += 1;
+            if dials <= closed { App::Fails(Failure::Reset) } else { App::Message(vec![8, 1]) }
+        });
+        assert_eq!(probe.status(), status, "{seconds} s, {closed} closed: {probe:#?}");
+    }
+    // It would be refused again.
+    let probe = host(r#"{"grpc":{"port":9090},"timeoutSeconds":3}"#)
+        .run(Request::get(READYZ), |_| App::Fails(Failure::Refused));
+    assert_eq!((probe.status(), probe.asks.len()), (500, 1));
+}

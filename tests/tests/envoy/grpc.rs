@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use app_health_tests::app::{Closed, Grpc, Health, Http, Script, V4};
+use app_health_tests::app::{Changing, Closed, Conduct, Grpc, Health, Http, Script, V4};
 use app_health_tests::entries::{Entries, grpc, probe, within};
 use app_health_tests::health::ServingStatus::{NotServing, Serving, Unknown};
 
@@ -83,4 +83,13 @@ fn apps_that_speak_no_grpc() {
     check([("refused", envoy.get(probe("refused")), Reason(500, "refused"))]);
     assert!(start.elapsed() < SECOND / 2, "dialled again? {:?}", start.elapsed());
     check(["http", "at-once", "close"].map(|name| (name, envoy.get(probe(name)), Reason(500, ""))));
+}
+
+/// As the kubelet's client does, though that waits a second.
+#[test]
+fn a_connection_that_is_closed_at_once_is_made_anew() {
+    let mut app = Changing::start(V4);
+    app.open(Conduct::ClosesFirst(Box::new(Conduct::Grpc(Health::Says(Serving)))));
+    let envoy = envoy(Entries::default().probe("c", within(3, grpc(app.addr(), None))));
+    check([("closed at first", envoy.get(probe("c")), App(200))]);
 }

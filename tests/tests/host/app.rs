@@ -123,6 +123,12 @@ pub fn grpc_answer(app: App) -> CallAnswer {
              timeout{upstream_reset_before_response_started{connection_timeout}}",
             Vec::new(),
         ),
+        App::Fails(Failure::Reset) => (
+            14,
+            "upstream connect error or disconnect/reset before headers. reset reason: connection \
+             termination{upstream_reset_before_response_started{connection_termination}}",
+            Vec::new(),
+        ),
         App::Fails(Failure::RemoteReset) => (
             14,
             "upstream connect error or disconnect/reset before headers. reset reason: remote \
