@@ -1,5 +1,13 @@
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+
 use app_health_tests::app::{Alpn, Http, Https, Script, V4, Versions, status};
 use app_health_tests::entries::{Entries, hook, http, https, probe};
+use app_health_tests::envoy::find;
+use app_health_tests::net;
+use app_health_tests::process::{self, Process};
+use serde_json::json;
+use tempfile::TempDir;
 
 use super::want::Want::{App, Reason};
 use super::want::{check, envoy};
@@ -69,4 +77,75 @@ fn tls_that_meets_none() {
         ("plain hook", envoy.hook(hook("plain")), App(400)),
         ("tls", envoy.get(probe("tls")), Reason(502, "not a valid HTTP answer")),
     ]);
+}
+
+/// What Go's client offers besides. Another Envoy is the app: no library of the tests speaks it.
+#[test]
+fn an_app_that_agrees_on_a_post_quantum_key_only() {
+    let app = PostQuantum::start();
+    let envoy = envoy(Entries::default().probe("c", https(app.addr, "/")));
+    check([("c", envoy.get(probe("c")), App(204))]);
+}
+
+struct PostQuantum {
+    addr: SocketAddr,
+    _process: Process,
+    _dir: TempDir,
+}
+
+impl PostQuantum {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let identity =
+            rcgen::generate_simple_self_signed(["app".to_owned()]).expect("a certificate");
+        let file = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            fs::write(&path, text).expect("the file is written");
+            path.display().to_string()
+        };
+        let certificate = file("cert.pem", &identity.cert.pem());
+        let key = file("key.pem", &identity.signing_key.serialize_pem());
+        let addr = SocketAddr::new(V4, net::free_port());
+        let tls = json!({
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "tls_params": {
+                    "tls_maximum_protocol_version": "TLSv1_3",
+                    "ecdh_curves": ["X25519MLKEM768"],
+                },
+                "tls_certificates": [{
+                    "certificate_chain": {"filename": certificate},
+                    "private_key": {"filename": key},
+                }],
+            },
+        });
+        let manager = json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "app",
+            "route_config": {"virtual_hosts": [{
+                "name": "app",
+                "domains": ["*"],
+                "routes": [{"match": {"prefix": "/"}, "direct_response": {"status": 204}}],
+            }]},
+            "http_filters": [{
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+            }],
+        });
+        let bootstrap = json!({"static_resources": {"listeners": [{
+            "name": "app",
+            "address": {"socket_address": {"address": addr.ip(), "port_value": addr.port()}},
+            "filter_chains": [{
+                "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": tls},
+                "filters": [{"name": "http", "typed_config": manager}],
+            }],
+        }]}});
+        let mut command = process::command(find());
+        command.args(["--config-yaml", &bootstrap.to_string(), "--disable-hot-restart"]);
+        command.args(["--concurrency", "1", "--log-level", "warning"]);
+        let process = Process::start("the app", &mut command);
+        process
+            .wait_until(|| TcpStream::connect(addr).map(drop).map_err(|error| error.to_string()));
+        Self { addr, _process: process, _dir: dir }
+    }
 }
