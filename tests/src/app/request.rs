@@ -17,6 +17,8 @@ pub struct Request {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The name asked for in the TLS handshake.
     pub sni: Option<String>,
+    /// Whether the TLS session is that of an earlier connection.
+    pub resumed: bool,
 }
 
 impl Request {
@@ -46,6 +48,7 @@ impl Request {
             version: version.to_owned(),
             headers,
             sni: None,
+            resumed: false,
         })
     }
 
@@ -62,6 +65,7 @@ impl Request {
             version: format!("{:?}", request.version()),
             headers: host.into_iter().chain(others).collect(),
             sni: None,
+            resumed: false,
         }
     }
 }

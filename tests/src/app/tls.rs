@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ServerConfig, SupportedProtocolVersion};
+use rustls::{HandshakeKind, ServerConfig, SupportedProtocolVersion};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
@@ -110,9 +110,10 @@ where
     let stream = acceptor.accept(stream).await?;
     let (_, session) = stream.get_ref();
     let sni = session.server_name().map(ToOwned::to_owned);
+    let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
     let is_http2 = session.alpn_protocol() == Some(b"h2");
     let service = service_fn(|request: hyper::Request<_>| {
-        let request = Request { sni: sni.clone(), ..Request::of(peer, &request) };
+        let request = Request { sni: sni.clone(), resumed, ..Request::of(peer, &request) };
         log.add(request.clone());
         let answer = answer(&request);
         async move { Ok::<_, Infallible>(answer) }

@@ -44,6 +44,22 @@ fn every_kind_of_tls_app_is_asked() {
 }
 
 #[test]
+fn every_probe_makes_a_handshake_of_its_own() {
+    let kinds = [(Versions::Only12, "tls12"), (Versions::Only13, "tls13")];
+    let start = |(versions, name)| (name, Https::start(V4, Alpn::Http1, versions, |_| status(200)));
+    let apps = kinds.map(start);
+    let entries = apps.iter().fold(Entries::default(), |entries, (name, app)| {
+        entries.probe(name, https(app.addr(), "/"))
+    });
+    let envoy = envoy(entries);
+    for (name, app) in &apps {
+        check([(); 3].map(|()| (name, envoy.get(probe(name)), App(200))));
+        let resumed: Vec<bool> = app.seen().iter().map(|request| request.resumed).collect();
+        assert_eq!(resumed, [false; 3], "{name}");
+    }
+}
+
+#[test]
 fn over_http2_too_the_app_sees_only_the_kubelets_headers() {
     let app = Https::start(V4, Alpn::Http2, Versions::Both, |_| status(200));
     let envoy = envoy(Entries::default().probe("c", https(app.addr(), "/x?y")));
