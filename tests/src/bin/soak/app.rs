@@ -15,8 +15,8 @@ use crate::state::{Kind, State};
 
 /// How long a state lasts, in milliseconds.
 const LASTS: std::ops::Range<u64> = 2_000..11_000;
-/// How often a kind is among the apps.
-const FLEET: [(Kind, u32); 9] = [
+/// Every kind, and how often it is among the apps.
+pub const FLEET: [(Kind, u32); 9] = [
     (Kind::Http, 5),
     (Kind::Https, 3),
     (Kind::Http2, 2),

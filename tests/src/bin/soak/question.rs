@@ -85,6 +85,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::app::FLEET;
     use crate::conduct::deed;
     use crate::state::State;
 
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn every_state_has_its_verdict() {
-        let of_kind = |kind| State::ALL.map(|state| (kind, state));
+        let of_kind = |(kind, _)| State::ALL.map(|state| (kind, state));
         let check = |(kind, state): (Kind, State)| {
             let app = App::new(kind, 0, 0);
             if deed(kind, state, app.timeout()).is_some() {
@@ -109,7 +110,7 @@ mod tests {
             }
         };
         thread::scope(|scope| {
-            for case in Kind::ALL.into_iter().flat_map(of_kind) {
+            for case in FLEET.into_iter().flat_map(of_kind) {
                 scope.spawn(move || check(case));
             }
         });

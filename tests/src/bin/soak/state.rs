@@ -21,9 +21,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] =
-        [Self::Http, Self::Https, Self::HttpsH2, Self::Tcp, Self::Grpc, Self::Hop, Self::HopTls];
-
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
 
+use crate::app::FLEET;
 use crate::state::{Kind, State};
 
 /// Why a verdict does not count.
@@ -67,7 +68,7 @@ impl Counts {
         match self.by_state.get(&(state, kind)) {
             None => "-".into(),
             Some(Count { all, wrong: 0 }) => all.to_string(),
-            Some(Count { all, wrong }) => format!("{all} ({wrong} wrong)"),
+            Some(Count { all, wrong }) => format!("{wrong} of {all}"),
         }
     }
 }
@@ -75,12 +76,12 @@ impl Counts {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = self.0.lock().expect("no thread panics");
-        write!(f, "\n{:<26}", "verdicts")?;
-        Kind::ALL.into_iter().try_for_each(|kind| write!(f, "{:<16}", kind.name()))?;
+        write!(f, "\n{:<26}", "verdicts (wrong of all)")?;
+        FLEET.iter().try_for_each(|(kind, _)| write!(f, "{:<12}", kind.name()))?;
         for state in State::ALL {
             write!(f, "\n{state:<26}")?;
-            let mut kinds = Kind::ALL.into_iter();
-            kinds.try_for_each(|kind| write!(f, "{:<16}", counts.cell(state, kind)))?;
+            let mut kinds = FLEET.iter();
+            kinds.try_for_each(|(kind, _)| write!(f, "{:<12}", counts.cell(state, *kind)))?;
         }
         let Count { all, wrong } = counts.sum();
         writeln!(f, "\n\n{wrong} of {all} verdicts are wrong.")?;
@@ -103,6 +104,6 @@ mod tests {
         tally.counted(Kind::Http, State::Healthy, false);
         assert!(!tally.is_well());
         let text = tally.to_string();
-        assert!(text.contains("2 (1 wrong)") && text.contains("1 of 2 verdicts"), "{text}");
+        assert!(text.contains("1 of 2  ") && text.contains("1 of 2 verdicts"), "{text}");
     }
 }
