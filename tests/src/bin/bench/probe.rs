@@ -36,6 +36,8 @@ struct Round {
     empty: Sample,
     http: Sample,
     tcp: Sample,
+    /// A TCP check that Envoy makes, where no agent is there.
+    tcp_by_envoy: Sample,
 }
 
 /// All of it.
@@ -51,28 +53,38 @@ fn costs(app: SocketAddr) -> Vec<Figure> {
     let entries = Entries::default().probe("web", http(app, PATH)).probe("cache", tcp(app));
     let envoy = Sidecar::with_direct_routes(app, entries);
     let _agent = Agent::start_on(envoy.agent());
+    let alone = Sidecar::start(Filter::Ours, Entries::default().probe("cache", tcp(app)));
+    let round = |connections, number| round([&envoy, &alone], connections, number);
     // Once around to warm up.
     for connections in CONNECTIONS {
-        round(&envoy, connections, 0);
+        round(connections, 0);
     }
-    let rounds = (0..ROUNDS).map(|n| CONNECTIONS.map(|connections| round(&envoy, connections, n)));
+    let rounds = (0..ROUNDS).map(|n| CONNECTIONS.map(|connections| round(connections, n)));
     let rounds: Vec<[Round; 2]> = rounds.collect();
     let of = |at: usize| rounds.iter().map(|round| &round[at]).collect::<Vec<_>>();
     [0, 1].into_iter().flat_map(|at| ratios(CONNECTIONS[at], &of(at))).collect()
 }
 
 /// In turn forwards and backwards, so that a drift of the machine falls on all alike.
-fn round(envoy: &Sidecar, connections: u32, number: usize) -> Round {
+fn round([envoy, alone]: [&Sidecar; 2], connections: u32, number: usize) -> Round {
     let [direct, empty] = envoy.direct_urls(PATH);
-    let urls = [direct, empty, envoy.url(&probe("web")), envoy.url(&probe("cache"))];
-    let mut samples = [None; 4];
+    let loads = [
+        (envoy, direct),
+        (envoy, empty),
+        (envoy, envoy.url(&probe("web"))),
+        (envoy, envoy.url(&probe("cache"))),
+        (alone, alone.url(&probe("cache"))),
+    ];
+    let mut samples = [None; 5];
     let backwards = !number.is_multiple_of(2);
-    for step in 0..4 {
-        let at = if backwards { 3 - step } else { step };
-        samples[at] = Some(sample(envoy, &urls[at], connections));
+    for step in 0..loads.len() {
+        let at = if backwards { loads.len() - 1 - step } else { step };
+        let (envoy, url) = &loads[at];
+        samples[at] = Some(sample(envoy, url, connections));
     }
-    let [direct, empty, http, tcp] = samples.map(|sample| sample.expect("all were measured"));
-    Round { direct, empty, http, tcp }
+    let samples = samples.map(|sample| sample.expect("all were measured"));
+    let [direct, empty, http, tcp, tcp_by_envoy] = samples;
+    Round { direct, empty, http, tcp, tcp_by_envoy }
 }
 
 fn sample(envoy: &Sidecar, url: &str, connections: u32) -> Sample {
@@ -103,6 +115,10 @@ fn ratios(connections: u32, rounds: &[&Round]) -> Vec<Figure> {
         }),
         ratio("tcpSocket probe ÷ httpGet probe: throughput", |r| r.tcp.rate / r.http.rate)
             .mark(marks::TCP_THROUGHPUT),
+        ratio("tcpSocket probe without an agent ÷ httpGet probe: throughput", |r| {
+            r.tcp_by_envoy.rate / r.http.rate
+        })
+        .mark(marks::TCP_THROUGHPUT),
         Figure::new(
             format!("Envoy's processor time for an httpGet probe, {at}"),
             spread(|r| r.http.time),
