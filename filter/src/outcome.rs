@@ -95,16 +95,24 @@ pub fn of_details(details: &str) -> Outcome {
     }
 }
 
-/// Judges what became of a TCP check that Envoy makes. A connection that was reset had been made:
-/// without a handshake it would have been refused.
-pub fn of_connect(details: &[u8]) -> Outcome {
+/// What became of a TCP check that Envoy makes: nothing where the port accepts, else why not. A
+/// connection that was reset had been made: without a handshake it would have been refused.
+pub fn why_not_connected(details: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(details);
     if details == VIA_UPSTREAM || contains(&text, "Connection_reset_by_peer") {
-        return Outcome::Answered(200);
+        return None;
     }
     let outcome = of_details(&text);
-    Outcome::unreached(with_cause("tcp", outcome.reason()))
+    let reason = outcome.reason();
+    let of_system = after(reason, "connect error: ");
+    Some(
+        if outcome == Outcome::timeout() { NO_CONNECTION } else { of_system.unwrap_or(reason) }
+            .to_owned(),
+    )
 }
+
+/// As the agent says it.
+const NO_CONNECTION: &str = "no connection within the probe's timeout";
 
 /// In what Envoy says of a dispatched call whose dial the cluster's `connect_timeout` has ended.
 pub const DIAL_TIMED_OUT: &str = "connection timeout";

@@ -292,7 +292,7 @@ impl Probe {
         let Some(mut run) = self.run.take() else { return Action::Continue };
         let action = match run.stage {
             Stage::Routed => self.routed(&mut run, end_of_stream),
-            Stage::Connecting => run.connected(),
+            Stage::Connecting { port } => run.connected(port),
             _ => Action::Continue,
         };
         self.run = Some(run);

@@ -77,7 +77,7 @@ pub enum Stage {
     /// The agent's answer.
     Tcp,
     /// A connection that Envoy makes in the agent's place.
-    Connecting,
+    Connecting { port: u16 },
     /// The health service's answer.
     Grpc,
     /// Nothing more.
@@ -309,7 +309,7 @@ impl Run {
         let responding = matches!(
             self.stage,
             Stage::Routed
-                | Stage::Connecting
+                | Stage::Connecting { .. }
                 | Stage::Body { .. }
                 | Stage::Redirect { .. }
                 | Stage::Hop { .. }

@@ -11,6 +11,7 @@ use crate::host::{self, MapType, StreamType};
 use crate::outcome::{self, Outcome, with_cause};
 use crate::root::{Agent, Shared};
 use crate::run::{GENUINE_HEADER, Run, Stage, call_text};
+use crate::table::Check;
 
 /// The agent gets so much less than the filter waits, so that its reason arrives.
 const AGENT_MARGIN_MS: u32 = 50;
@@ -31,7 +32,7 @@ impl Run {
         let cluster = &shared.settings.agent_cluster;
         let call = if cluster.is_empty() { None } else { self.ask_agent(port, cluster) };
         let Some(call) = call else {
-            self.connect()?;
+            self.connect(port)?;
             return Ok(Action::Continue);
         };
         self.call = call;
@@ -54,7 +55,7 @@ impl Run {
     }
 
     /// Lets Envoy's router make the connection, in the time that is left.
-    fn connect(&mut self) -> Result<(), Outcome> {
+    fn connect(&mut self, port: u16) -> Result<(), Outcome> {
         if !self.routable {
             let reason = "no agent, and Envoy takes the request for a gRPC call or an upgrade";
             return Err(Outcome::unreached(reason));
@@ -63,7 +64,7 @@ impl Run {
         if !self.set_router_limits(left, TCP_DIAL_MS) {
             return Err(Outcome::unreached("Envoy does not take the check's time-out"));
         }
-        self.stage = Stage::Connecting;
+        self.stage = Stage::Connecting { port };
         Ok(())
     }
 
@@ -91,7 +92,8 @@ impl Run {
     }
 
     fn connect_instead(&mut self) {
-        if let Err(outcome) = self.connect() {
+        let Ok(Check::Tcp { port }) = self.entry.check else { return };
+        if let Err(outcome) = self.connect(port) {
             // A TCP check has no other failure than 500.
             self.conclude(Outcome::unreached(with_cause("tcp", outcome.reason())));
         } else {
@@ -101,9 +103,13 @@ impl Run {
 
     /// Envoy has connected, or says why not.
     #[inline(never)]
-    pub fn connected(&mut self) -> Action {
+    pub fn connected(&mut self, port: u16) -> Action {
         let details = host::property("response\0code_details").unwrap_or_default();
-        self.conclude(outcome::of_connect(&details))
+        self.conclude(match outcome::why_not_connected(&details) {
+            None => Outcome::Answered(200),
+            // As the agent says it.
+            Some(why) => Outcome::unreached(["tcp: ", &self.pod.at(port), ": ", &why].concat()),
+        })
     }
 }
 

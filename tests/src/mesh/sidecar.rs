@@ -21,12 +21,14 @@ pub struct Setup<'a> {
     inbound: Inbound,
     variable: Option<&'a str>,
     filter: EnvoyFilter,
+    has_agent: bool,
 }
 
 impl<'a> Setup<'a> {
     /// Nobody without a certificate gets through to the app.
     pub fn strict() -> Self {
-        Self { inbound: Inbound::Strict, variable: None, filter: EnvoyFilter::shipped() }
+        let filter = EnvoyFilter::shipped();
+        Self { inbound: Inbound::Strict, variable: None, filter, has_agent: true }
     }
 
     /// Plain text gets through as well.
@@ -44,6 +46,11 @@ impl<'a> Setup<'a> {
         Self { filter, ..self }
     }
 
+    /// A pod without the agent's container.
+    pub fn without_agent(self) -> Self {
+        Self { has_agent: false, ..self }
+    }
+
     /// Puts the sidecar into the pod, and waits until all of it is ready.
     ///
     /// # Panics
@@ -52,7 +59,7 @@ impl<'a> Setup<'a> {
         let pod = PodComponent::shipped();
         rules::intercept(&world.pod, &[&EXCLUDED[..], &pod.excluded_ports()].concat());
         let pilot_agent = pilot_agent(world);
-        let agent = start_agent(world, &pod);
+        let agent = self.has_agent.then(|| start_agent(world, &pod));
         let authority = Authority::default();
         let config = bootstrap(self.inbound, &authority, &self.filter, &pod, world.has_ipv6);
         let envoy = start_envoy(world, &config, self.variable);
@@ -115,7 +122,7 @@ pub struct Sidecar<'a> {
     /// Records who calls pilot-agent.
     pub pilot_agent: Http,
     envoy: Process,
-    agent: Process,
+    agent: Option<Process>,
 }
 
 impl Sidecar<'_> {
@@ -130,9 +137,9 @@ impl Sidecar<'_> {
         value.unwrap_or_else(|| panic!("no {name}: {answer:?}"))
     }
 
-    /// Envoy's process and the agent's.
-    pub fn pids(&self) -> [u32; 2] {
-        [self.envoy.id(), self.agent.id()]
+    /// Envoy's process and, where there is one, the agent's.
+    pub fn pids(&self) -> Vec<u32> {
+        std::iter::once(&self.envoy).chain(&self.agent).map(Process::id).collect()
     }
 
     fn admin(&self, path: &str) -> Result<String, String> {

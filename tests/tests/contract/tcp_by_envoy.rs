@@ -25,10 +25,15 @@ fn answers() {
         ("accepts", App::answers(200), 200, ""),
         ("accepts and talks", App::answers(200).body(8192), 200, ""),
         ("accepts and resets", App::Fails(Failure::ConnectReset), 200, ""),
-        ("refuses", App::Fails(Failure::Refused), 500, "refused"),
-        ("unreachable", App::Fails(Failure::Unreachable), 500, "unreachable"),
-        ("never accepts", App::Fails(Failure::Silent), 500, "not done within"),
-        ("dials that all timed out", App::Fails(Failure::DialTimedOut), 500, "not done within"),
+        ("refuses", App::Fails(Failure::Refused), 500, "tcp: 10.0.0.7:2940: Connection refused"),
+        ("unreachable", App::Fails(Failure::Unreachable), 500, "Network is unreachable"),
+        ("never accepts", App::Fails(Failure::Silent), 500, "no connection within"),
+        (
+            "dials that all timed out",
+            App::Fails(Failure::DialTimedOut),
+            500,
+            "no connection within",
+        ),
     ] {
         let probe = host(TCP).run(Request::get(READYZ), without_agent(app));
         match status {

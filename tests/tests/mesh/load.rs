@@ -56,11 +56,11 @@ fn check(world: &World, sidecar: &Sidecar, probe: &Probe, right: u16) {
         for ip in FAMILIES {
             assert_eq!(wrong(world, probe, ip, n, right), Wrong::new(), "{ip}");
         }
-        let held = || pids.map(Held::by);
+        let held = || pids.iter().copied().map(Held::by).collect::<Vec<_>>();
         eventually("all connections are closed", || {
             held().iter().all(|held| held.connections == 0)
         });
-        pids.map(|pid| (Held::by(pid), memory(pid)))
+        pids.iter().map(|pid| (Held::by(*pid), memory(*pid))).collect::<Vec<_>>()
     };
     // What a first crowd needs, stays.
     let before = send(PROBES);

@@ -85,10 +85,19 @@ fn s4_a_rewritten_http_probe_says_how_the_app_is() {
 
 #[test]
 fn s4_a_rewritten_tcp_probe_says_whether_the_port_is_open() {
+    says_whether_the_port_is_open(Setup::strict());
+}
+
+#[test]
+fn s4_a_rewritten_tcp_probe_says_it_without_an_agent() {
+    says_whether_the_port_is_open(Setup::strict().without_agent());
+}
+
+fn says_whether_the_port_is_open(setup: Setup<'_>) {
     let world = World::dual_stack();
     let _nginx = Nginx::start(&world);
     let deployment = Deployment::example(TCP, &[]);
-    let sidecar = Setup::strict().variable(deployment.variable()).start(&world);
+    let sidecar = setup.variable(deployment.variable()).start(&world);
     for ip in FAMILIES {
         assert_eq!(status(&world, &deployment, ip), Ok(500), "{ip}");
         assert_eq!(verdict(&world, &deployment, ip), Failure, "{ip}");
