@@ -21,7 +21,7 @@ fn with_short_limit() -> EnvoyFilter {
 #[test]
 fn clients_that_do_not_read_pages_keep_nobody_else_out() {
     let world = World::dual_stack();
-    let _sidecar = Setup::strict().filter(with_short_limit()).start(&world);
+    let sidecar = Setup::strict().filter(with_short_limit()).start(&world);
     let to = SocketAddr::new(POD_V4, 15020);
     let get = |path: &str| ports::status(&world.node, to, &ports::request("GET", path, ""));
     let ask = || -> TcpStream {
@@ -32,7 +32,11 @@ fn clients_that_do_not_read_pages_keep_nobody_else_out() {
     };
     let start = Instant::now();
     let clients: Vec<TcpStream> = world.node.run(|| (0..100).map(|_| ask()).collect());
-    eventually("pages are at their limit", || get("/stats/prometheus") == Ok(503));
+    // Sixteen are served, and 64 wait.
+    let refused =
+        || sidecar.stat("cluster.app_health_pilot_agent_pages.upstream_rq_pending_overflow");
+    eventually("pages are at their limit", || refused() == 20);
+    assert_eq!(get("/stats/prometheus"), Ok(503));
     for _ in 0..20 {
         assert_eq!(get("/healthz/ready"), Ok(200));
     }
