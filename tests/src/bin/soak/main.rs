@@ -47,7 +47,7 @@ fn soak(args: &Args) -> bool {
     let (tally, watch) = (Tally::default(), Watch::default());
     let end = Instant::now() + args.time;
     thread::scope(|scope| {
-        scope.spawn(|| watch.run(end));
+        scope.spawn(|| watch.run(end + question::LONGEST));
         for app in &apps {
             let (changes, rounds) = (rng.fork(), rng.fork());
             scope.spawn(move || app.change_until(end, changes));

@@ -14,6 +14,9 @@ use crate::state::Kind;
 /// comes when the time is over. A success that comes then is none.
 const FOR_THE_REASON: Duration = Duration::from_secs(1);
 
+/// More than any question takes.
+pub const LONGEST: Duration = Duration::from_secs(10);
+
 /// What came of a question.
 pub struct Outcome {
     pub verdict: Verdict,

@@ -49,10 +49,11 @@ impl Tally {
         }
     }
 
-    /// Whether there were verdicts, and none of them wrong.
+    /// Whether no verdict was wrong, and most of them counted: else it says nothing.
     pub fn is_well(&self) -> bool {
-        let sum = self.0.lock().expect("no thread panics").sum();
-        sum.all > 0 && sum.wrong == 0
+        let counts = self.0.lock().expect("no thread panics");
+        let sum = counts.sum();
+        sum.wrong == 0 && sum.all > counts.changed + counts.starved
     }
 }
 
@@ -86,7 +87,11 @@ impl fmt::Display for Tally {
         let Count { all, wrong } = counts.sum();
         writeln!(f, "\n\n{wrong} of {all} verdicts are wrong.")?;
         let (changed, starved) = (counts.changed, counts.starved);
-        writeln!(f, "Not counted: {changed} of apps that changed, {starved} on a busy machine.")
+        writeln!(f, "Not counted: {changed} of apps that changed, {starved} on a busy machine.")?;
+        if all <= changed + starved {
+            writeln!(f, "Too few count for this to say anything.")?;
+        }
+        Ok(())
     }
 }
 
@@ -95,15 +100,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_verdict_or_none_at_all_is_not_well() {
+    fn a_wrong_verdict_or_too_few_are_not_well() {
         let tally = Tally::default();
+        assert!(!tally.is_well());
         tally.uncounted(Uncounted::Changed);
+        tally.counted(Kind::Http, State::Healthy, true);
         assert!(!tally.is_well());
         tally.counted(Kind::Http, State::Healthy, true);
         assert!(tally.is_well());
+        tally.uncounted(Uncounted::Starved);
+        assert!(!tally.is_well());
+        tally.counted(Kind::Http, State::Healthy, true);
+        tally.counted(Kind::Http, State::Healthy, true);
         tally.counted(Kind::Http, State::Healthy, false);
         assert!(!tally.is_well());
         let text = tally.to_string();
-        assert!(text.contains("1 of 2  ") && text.contains("1 of 2 verdicts"), "{text}");
+        assert!(text.contains("1 of 5  ") && text.contains("1 of 5 verdicts"), "{text}");
     }
 }
