@@ -78,9 +78,16 @@ impl Contexts {
     /// Lets the request that waits for it have the answer of a dispatched call; nobody does where
     /// the client has gone.
     fn answered(&self, token: u32, answer: impl FnOnce(&mut Probe)) {
-        if let Some(id) = self.awaiting(token) {
-            host::act_as(id);
-            self.call(id, (), answer);
+        let Some(id) = self.awaiting(token) else { return };
+        match self.take(id) {
+            // Its request is over: this was all that was left.
+            Some(Context::Probe(probe)) if probe.is_gone() => {}
+            Some(context) => {
+                self.put(id, context);
+                host::act_as(id);
+                self.call(id, (), answer);
+            }
+            None => {}
         }
     }
 
@@ -198,7 +205,9 @@ extern "C" fn proxy_on_grpc_close(_: u32, token: u32, status: u32) {
 /// after it: each call into the VM costs a probe 2,000 instructions or more.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(id: u32) {
-    if let Some(Context::Probe(probe)) = CONTEXTS.take(id) {
-        probe.log();
+    if let Some(Context::Probe(mut probe)) = CONTEXTS.take(id)
+        && probe.end()
+    {
+        CONTEXTS.put(id, Context::Probe(probe));
     }
 }

@@ -56,7 +56,8 @@ pub fn dials_again(limit: Duration) -> u8 {
 /// What a gRPC status and the answer's message come to (as the kubelet's gRPC prober has it).
 #[inline(never)]
 pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
-    let detail = |what: &str| with_cause(what, status_message);
+    let of_app = status_message.strip_suffix(OF_APP);
+    let detail = |what: &str| with_cause(what, of_app.unwrap_or(status_message));
     match code {
         0 => match serving_status(message) {
             Some(1) => Outcome::Answered(200),
@@ -71,16 +72,46 @@ pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
             Outcome::unreached(detail("grpc: resource exhausted, or an answer of more than 4 MiB"))
         }
         12 => Outcome::unreached(detail("grpc: health service not implemented")),
-        14 => unavailable(status_message)
+        14 if of_app.is_none() => unavailable(status_message)
             .unwrap_or_else(|| Outcome::unreached(detail("grpc: unavailable"))),
+        14 => Outcome::unreached(detail("grpc: unavailable")),
         code => Outcome::unreached(detail(&["grpc: status ", &code.to_string()].concat())),
     }
 }
 
-/// Envoy says UNAVAILABLE of its own as well, a deadline included, with what it was as
-/// `response.code_details` in braces at the end.
+/// What Envoy appends to each status message: `response.code_details` in braces.
+const OF_APP: &str = "{via_upstream}";
+const DIAL_TIMED_OUT: &str = "{upstream_reset_before_response_started{connection_timeout}}";
+const CLOSED: &str = "{upstream_reset_before_response_started{connection_termination}}";
+
+/// How a call failed before it got to the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// The cluster's `connect_timeout` has ended the dial.
+    DialTimedOut,
+    /// The connection was closed.
+    Closed,
+}
+
+impl Undelivered {
+    /// `None` for all other failures. An app's own words never end so.
+    pub fn of(code: u32, status_message: &str) -> Option<Self> {
+        match code {
+            14 if status_message.ends_with(DIAL_TIMED_OUT) => Some(Self::DialTimedOut),
+            14 if status_message.ends_with(CLOSED) => Some(Self::Closed),
+            _ => None,
+        }
+    }
+}
+
+/// Envoy says UNAVAILABLE of its own as well, a deadline included.
 fn unavailable(status_message: &str) -> Option<Outcome> {
-    let (_, details) = status_message.strip_suffix('}')?.split_once('{')?;
+    let inner = status_message.strip_suffix('}')?;
+    // The details may have braces of their own, in which nothing else has.
+    let details = match inner.strip_suffix('}') {
+        Some(nested) => inner.get(nested.rfind("{upstream_reset")? + 1..)?,
+        None => inner.get(inner.rfind('{')? + 1..)?,
+    };
     let of_envoy = of_details(details);
     let timed_out = of_envoy == Outcome::timeout();
     Some(if timed_out {
@@ -144,6 +175,9 @@ fn push_bytes(message: &mut Vec<u8>, field: u8, bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned;
+    use alloc::string::String;
+
     use super::*;
 
     #[test]
@@ -186,9 +220,32 @@ mod tests {
                 "not done within the probe's timeout",
             ),
             (REFUSED, 500, "grpc: no connection: delayed connect error: Connection refused"),
+            ("too {much{via_upstream}", 500, "grpc: unavailable: too {much"),
+            (
+                "upstream {response_timeout}{via_upstream}",
+                500,
+                "grpc: unavailable: upstream {response timeout}",
+            ),
+            ("no braces", 500, "grpc: unavailable: no braces"),
+            ("}", 500, "grpc: unavailable: }"),
+            ("}}", 500, "grpc: unavailable: }}"),
         ] {
             let outcome = outcome(14, message, b"");
             assert_eq!((outcome.status(), outcome.reason()), (status, reason));
+        }
+    }
+
+    #[test]
+    fn what_did_not_get_to_the_app() {
+        let timed_out = ["reset reason: connection timeout", DIAL_TIMED_OUT].concat();
+        for (code, message, undelivered) in [
+            (14, timed_out.clone(), Some(Undelivered::DialTimedOut)),
+            (14, CLOSED.to_owned(), Some(Undelivered::Closed)),
+            (14, [&timed_out, OF_APP].concat(), None),
+            (13, timed_out, None),
+            (14, String::new(), None),
+        ] {
+            assert_eq!(Undelivered::of(code, &message), undelivered, "{code} {message}");
         }
     }
 

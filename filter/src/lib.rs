@@ -2,8 +2,8 @@
 //!
 //! The way of a probe: `probe` (the callbacks of one request) finds its entry in the [`table`],
 //! lets [`request`] say what the app is sent, and starts the check (`run`): carried by Envoy's router
-//! (HTTP, HTTPS), or dispatched (gRPC with [`grpc`], TCP through the agent by `tcp`, later hops by
-//! [`redirect`]). What comes back is judged by [`outcome`]. Envoy calls `callbacks`, and is called
+//! (HTTP, HTTPS), or dispatched (gRPC with [`grpc`], later hops by [`redirect`]). TCP has both
+//! ways: the agent is asked, or Envoy connects (`tcp`). What comes back is judged by [`outcome`]. Envoy calls `callbacks`, and is called
 //! through `host`.
 //!
 //! Functions that are called once are kept apart by `inline(never)`, here and in the probers config:

@@ -16,6 +16,13 @@ pub enum Outcome {
         /// One line.
         reason: Cow<'static, str>,
     },
+    /// The check was not made: nothing is known of the app.
+    Declined {
+        /// What the client is told.
+        status: u16,
+        /// One line.
+        reason: Cow<'static, str>,
+    },
     /// The client went away before there was an answer: nothing is known of the app.
     Abandoned,
 }
@@ -24,6 +31,11 @@ impl Outcome {
     /// It failed with this status, for this reason.
     pub fn failed(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Failed { status, reason: reason.into() }
+    }
+
+    /// It is not made, and this is answered, for this reason.
+    pub fn declined(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Declined { status, reason: reason.into() }
     }
 
     /// It was not reached, or the probe cannot be sent.
@@ -44,7 +56,9 @@ impl Outcome {
     /// The status of the answer; 0 where nobody is there to get one.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Answered(status) | Self::Failed { status, .. } => *status,
+            Self::Answered(status)
+            | Self::Failed { status, .. }
+            | Self::Declined { status, .. } => *status,
             Self::Abandoned => 0,
         }
     }
@@ -52,7 +66,7 @@ impl Outcome {
     /// The body of the answer: why it is not the app's own.
     pub fn reason(&self) -> &str {
         match self {
-            Self::Failed { reason, .. } => reason,
+            Self::Failed { reason, .. } | Self::Declined { reason, .. } => reason,
             Self::Answered(_) | Self::Abandoned => "",
         }
     }
@@ -62,7 +76,7 @@ impl Outcome {
         match self {
             Self::Answered(status) => Some(hook || (200..400).contains(status)),
             Self::Failed { .. } => Some(false),
-            Self::Abandoned => None,
+            Self::Declined { .. } | Self::Abandoned => None,
         }
     }
 }

@@ -9,6 +9,7 @@ use app_health_webhook::path::is_ours;
 use log::debug;
 
 use crate::callbacks::Action;
+use crate::grpc::Undelivered;
 use crate::host::{BufferType, MapType};
 use crate::outcome::{self, DIAL_TIMED_OUT, Outcome, VIA_UPSTREAM, with_cause};
 use crate::pairs::Pairs;
@@ -28,15 +29,16 @@ pub struct Probe {
     shared: Rc<Shared>,
     /// `None` for a request that is not ours, or that no check is made for.
     run: Option<Run>,
-    /// The status of the answer, which Envoy would change into 200: it takes the request for a gRPC
-    /// call.
-    pinned: Option<u16>,
+    /// Envoy takes the request for a gRPC call, and would make 200 of each status.
+    is_grpc: bool,
+    /// The status of what was answered without a check.
+    declined: Option<u16>,
 }
 
 impl Probe {
     /// For a request that has not been seen yet.
     pub fn new(shared: Rc<Shared>) -> Self {
-        Self { shared, run: None, pinned: None }
+        Self { shared, run: None, is_grpc: false, declined: None }
     }
 
     /// Finds the entry and starts its check. What is not valid is an error, and is answered even
@@ -48,11 +50,13 @@ impl Probe {
             Lookup::NotFound(outcome) => return Err(outcome),
         };
         if !matches!(client.get(b":method"), Some(b"GET" | b"HEAD")) {
-            return Err(Outcome::failed(405, "a probe is a GET or HEAD"));
+            return Err(Outcome::declined(405, "a probe is a GET or HEAD"));
         }
-        // Of a request for an upgrade Envoy says that it has one.
-        if has_body && client.get(b"upgrade").is_none() {
-            return Err(Outcome::failed(400, "a probe has no body"));
+        // Of a request for an upgrade Envoy says that it has one, which never ends.
+        let is_upgrade =
+            client.get(b"upgrade").is_some() && client.get(b"content-length").is_none();
+        if has_body && (!is_upgrade || self.is_grpc) {
+            return Err(Outcome::declined(400, "a probe has no body"));
         }
         let local = destination()?;
         let status_port = self.shared.settings.status_port.unwrap_or(local.port);
@@ -63,7 +67,7 @@ impl Probe {
         entry.under_way.set(entry.under_way.get().saturating_add(1));
         let run = self.run.insert(Run {
             entry: entry.clone(),
-            routable: !has_body && !request::is_grpc(&client),
+            routable: !has_body && !self.is_grpc,
             client,
             pod,
             status_port,
@@ -71,6 +75,7 @@ impl Probe {
             call: 0,
             dials_left: grpc::dials_again(entry.timeout()),
             outcome: None,
+            is_gone: false,
             local,
         });
         let check = match &entry.check {
@@ -82,9 +87,8 @@ impl Probe {
             return Err(Outcome::unreached("its port is the status port: it would probe itself"));
         }
         if run.is_hook() && entry.under_way.get() > MOST_HOOKS {
-            return Ok(
-                run.conclude(Outcome::unreached("16 runs of this hook are under way already"))
-            );
+            let reason = "16 runs of this hook are under way already";
+            return Ok(run.conclude(Outcome::declined(500, reason)));
         }
         let settings = &self.shared.settings;
         let started = match check {
@@ -213,18 +217,16 @@ impl Probe {
 
     /// Whether it waits for the answer of this dispatched call.
     pub fn awaits(&self, token: u32) -> bool {
-        self.run.as_ref().is_some_and(|run| {
-            run.call == token && matches!(run.stage, Stage::Tcp | Stage::Hop { .. } | Stage::Grpc)
-        })
+        self.run.as_ref().is_some_and(|run| run.call == token && run.is_called())
     }
 
     /// A dispatched request has been answered; without headers, where that broke off.
     pub fn on_http_call_response(&mut self, num_headers: usize) {
         let Some(mut run) = self.run.take() else { return };
         match core::mem::replace(&mut run.stage, Stage::Done) {
-            Stage::Tcp => {
-                run.stage = Stage::Tcp;
-                run.agent_answered(&self.shared);
+            Stage::Tcp { port } => {
+                run.stage = Stage::Tcp { port };
+                run.agent_answered(port, &self.shared);
             }
             Stage::Hop { hop, authorized } => {
                 run.stage = Stage::Hop { hop: hop.clone(), authorized };
@@ -245,8 +247,11 @@ impl Probe {
             _ => (host::grpc_message(), vec![]),
         };
         let text = String::from_utf8_lossy(&text);
-        if run.may_call_again(&text) {
-            run.start_grpc_again(&self.shared.settings);
+        let entry = run.entry.clone();
+        let again = Undelivered::of(code, &text).is_some_and(|how| run.may_call_again(how));
+        if let (true, Ok(Check::Grpc { port, tls, service })) = (again, &entry.check) {
+            let sent = run.start_grpc(*port, *tls, service, &self.shared.settings);
+            sent.unwrap_or_else(|outcome| run.conclude(outcome));
             return;
         }
         // An app that knows the deadline ends the call at it, too.
@@ -264,14 +269,14 @@ impl Probe {
         if !is_ours(&path) {
             return Action::Continue;
         }
-        let is_grpc = request::is_grpc(&client);
+        self.is_grpc = request::is_grpc(&client);
         self.begin(client, &path, !end_of_stream).unwrap_or_else(|outcome| {
             if let Some(run) = &mut self.run {
                 return run.reply(outcome);
             }
             debug!("{} {}", outcome.status(), outcome.reason());
             reply(&outcome);
-            self.pinned = is_grpc.then(|| outcome.status());
+            self.declined = Some(outcome.status());
             Action::Pause
         })
     }
@@ -301,11 +306,11 @@ impl Probe {
 
     /// The status that Envoy would change.
     fn pinned(&self) -> Option<u16> {
-        let of_run = || {
-            let run = self.run.as_ref().filter(|run| request::is_grpc(&run.client))?;
-            run.outcome.as_ref().map(Outcome::status)
-        };
-        self.pinned.or_else(of_run)
+        if !self.is_grpc {
+            return None;
+        }
+        let of_run = || self.run.as_ref()?.outcome.as_ref().map(Outcome::status);
+        self.declined.or_else(of_run)
     }
 
     /// `size` bytes of an answer's body.
@@ -329,11 +334,18 @@ impl Probe {
         action
     }
 
-    /// Logs what it came to.
-    pub fn log(&self) {
-        if let Some(run) = &self.run {
-            run.log();
-        }
+    /// The request is over: logs what it came to. Whether the context is still needed: a hook's call
+    /// has no end of its own, and counts until the app ends it.
+    pub fn end(&mut self) -> bool {
+        let Some(run) = &mut self.run else { return false };
+        run.log();
+        run.is_gone = true;
+        run.is_hook() && run.is_called()
+    }
+
+    /// Whether only its call is left of it.
+    pub fn is_gone(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.is_gone)
     }
 }
 

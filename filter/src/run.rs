@@ -10,6 +10,7 @@ use core::time::Duration;
 use log::{Level, debug, info, log_enabled, warn};
 
 use crate::callbacks::Action;
+use crate::grpc::Undelivered;
 use crate::host::{BufferType, MapType, StreamType};
 use crate::outcome::{self, Outcome, with_cause};
 use crate::pairs::Pairs;
@@ -30,7 +31,7 @@ const DESTINATION_HEADER: &[u8] = b"x-envoy-original-dst-host";
 const ROUTER_TIMEOUT_HEADER: &[u8] = b"x-envoy-upstream-rq-timeout-ms";
 const ROUTER_RETRIES_HEADER: &[u8] = b"x-envoy-max-retries";
 /// The `connect_timeout` of the clusters that carry HTTP.
-const HTTP_DIAL_MS: u32 = 10_000;
+const HTTP_DIAL_MS: u32 = 30_000;
 /// Envoy adds it to what a dispatched call was answered by the upstream itself.
 pub const GENUINE_HEADER: &str = "x-envoy-upstream-service-time";
 /// So much of a body decides; what comes after it does not matter to the kubelet.
@@ -60,6 +61,8 @@ pub struct Run {
     /// How often a gRPC connection that the app closes is still made anew.
     pub dials_left: u8,
     pub outcome: Option<Outcome>,
+    /// The client has its answer, or has gone.
+    pub is_gone: bool,
 }
 
 /// What is awaited.
@@ -75,7 +78,7 @@ pub enum Stage {
     /// The answer of a later hop, dispatched.
     Hop { hop: Hop, authorized: bool },
     /// The agent's answer.
-    Tcp,
+    Tcp { port: u16 },
     /// A connection that Envoy makes in the agent's place.
     Connecting { port: u16 },
     /// The health service's answer.
@@ -87,6 +90,11 @@ pub enum Stage {
 impl Run {
     pub fn is_hook(&self) -> bool {
         self.entry.kind.is_hook()
+    }
+
+    /// Whether a dispatched call is awaited.
+    pub fn is_called(&self) -> bool {
+        matches!(self.stage, Stage::Tcp { .. } | Stage::Hop { .. } | Stage::Grpc)
     }
 
     /// Names the destination and the route by which Envoy's router gets there.
@@ -102,16 +110,14 @@ impl Run {
         Err(Outcome::unreached(with_cause("Envoy does not take", &destination)))
     }
 
-    /// Sets the router's limits: the time, and how often a dial is made anew that the cluster's own
-    /// limit has ended. A header that changes is also what has Envoy look for the route anew.
-    pub fn set_router_limits(&self, ms: u32, dial_ms: u32) -> bool {
+    /// Sets the router's limits: the time, and how often a failed dial is made anew. A header that
+    /// changes is also what has Envoy look for the route anew.
+    pub fn set_router_limits(&self, ms: u32, dials_again: u32) -> bool {
         let set = |name, number: u32| {
             host::set_header(MapType::HttpRequestHeaders, name, number.to_string().as_bytes())
         };
-        // Without a limit as often as Linux itself would try.
-        let all = if ms == 0 { LONGEST_DIAL.as_millis() as u32 } else { ms };
-        let again = all / dial_ms;
-        (again == 0 || set(ROUTER_RETRIES_HEADER, again)) && set(ROUTER_TIMEOUT_HEADER, ms)
+        (dials_again == 0 || set(ROUTER_RETRIES_HEADER, dials_again))
+            && set(ROUTER_TIMEOUT_HEADER, ms)
     }
 
     #[inline(never)]
@@ -134,7 +140,9 @@ impl Run {
             Some(value) => host::set_header(MapType::HttpRequestHeaders, name, value),
             None => host::remove_header(MapType::HttpRequestHeaders, name),
         });
-        if !taken || !self.set_router_limits(self.entry.timeout_ms, HTTP_DIAL_MS) {
+        let ms = self.entry.timeout_ms;
+        let limit = if ms == 0 { LONGEST_DIAL.as_millis() as u32 } else { ms };
+        if !taken || !self.set_router_limits(ms, limit / HTTP_DIAL_MS) {
             return Err(Outcome::unreached("Envoy does not take the probe's headers"));
         }
         self.stage = Stage::Routed;
@@ -168,23 +176,14 @@ impl Run {
     }
 
     /// Whether a gRPC call that failed so is made anew: where Envoy's own limit ended the dial, and
-    /// where the app closed the connection, as often as the kubelet's client would.
-    pub fn may_call_again(&mut self, message: &str) -> bool {
-        if outcome::contains(message, "connection_timeout") {
+    /// where the connection was closed, as often as the kubelet's client would dial.
+    pub fn may_call_again(&mut self, undelivered: Undelivered) -> bool {
+        if undelivered == Undelivered::DialTimedOut {
             return self.may_dial_again();
         }
-        let closed = outcome::contains(message, "connection_termination");
-        let left = self.dials_left.checked_sub(u8::from(closed));
+        let left = self.dials_left.checked_sub(1);
         self.dials_left = left.unwrap_or(0);
-        closed && left.is_some()
-    }
-
-    pub fn start_grpc_again(&mut self, settings: &Settings) {
-        let entry = self.entry.clone();
-        let Ok(Check::Grpc { port, tls, service }) = &entry.check else { return };
-        if let Err(outcome) = self.start_grpc(*port, *tls, service, settings) {
-            self.conclude(outcome);
-        }
+        left.is_some()
     }
 
     /// The first request, as a redirect of its answer sees it.
@@ -249,7 +248,7 @@ impl Run {
         }
         let cluster = match wire {
             Wire::Http => &settings.http_cluster,
-            Wire::Http2 => &settings.http2_cluster,
+            Wire::Http2 => &settings.grpc_cluster,
             Wire::Https => &settings.https_cluster,
         };
         self.call = host::dispatch_http(cluster, &sent, self.remaining()?).ok_or_else(|| {
@@ -332,7 +331,7 @@ impl Run {
     pub fn log(&self) {
         let outcome = self.outcome.clone().unwrap_or_else(|| self.outcome_of_envoy());
         let Some(passes) = outcome.passes(self.is_hook()) else {
-            debug!("{}: the client went away before the answer", self.entry.name());
+            debug!("{}: no answer: {}", self.entry.name(), said(&outcome));
             return;
         };
         let changed = passes == self.entry.failing.replace(!passes);
@@ -341,10 +340,7 @@ impl Run {
         }
         let name = self.entry.name();
         let status = u32::from(outcome.status()).to_string();
-        let reason = match outcome.reason() {
-            "" => "from the app",
-            reason => reason,
-        };
+        let reason = said(&outcome);
         debug!("{name}: {status} {reason}");
         match (changed, passes) {
             (false, _) => {}
@@ -359,7 +355,10 @@ impl Run {
         let code = host::property("response\0code").unwrap_or_default();
         let code = code.first_chunk::<8>().map_or(0, |bytes| i64::from_le_bytes(*bytes));
         match u16::try_from(code).unwrap_or(0) {
-            _ if details.starts_with(b"downstream_") => Outcome::Abandoned,
+            // Of a request for an upgrade Envoy waits for the end, which never comes.
+            _ if details.starts_with(b"downstream_") || details == b"request_overall_timeout" => {
+                Outcome::Abandoned
+            }
             0 => Outcome::Abandoned,
             // Its body broke off or stalled, which the configuration answers as the kubelet has it.
             status if self.is_hook() => Outcome::Answered(status),
@@ -368,6 +367,15 @@ impl Run {
                 Outcome::failed(status, of_details.reason().to_owned())
             }
         }
+    }
+}
+
+/// What a line of the log says of it.
+fn said(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Answered(_) => "from the app",
+        Outcome::Failed { reason, .. } | Outcome::Declined { reason, .. } => reason,
+        Outcome::Abandoned => "the client went away before it",
     }
 }
 

@@ -14,9 +14,7 @@ pub struct Settings {
     pub http_cluster: String,
     /// Later hops of a redirect over HTTPS.
     pub https_cluster: String,
-    /// Later hops of a redirect of a probe over HTTP/2 in clear text.
-    pub http2_cluster: String,
-    /// gRPC health checks.
+    /// gRPC health checks, and later hops of a redirect over HTTP/2 in clear text.
     pub grpc_cluster: String,
     /// gRPC health checks over TLS.
     pub grpc_tls_cluster: String,
@@ -31,7 +29,6 @@ impl Default for Settings {
         Self {
             http_cluster: "app_http_hop".to_owned(),
             https_cluster: "app_https_hop".to_owned(),
-            http2_cluster: "app_http2_hop".to_owned(),
             grpc_cluster: "app_grpc".to_owned(),
             grpc_tls_cluster: "app_grpc_tls".to_owned(),
             agent_cluster: "app_health_agent".to_owned(),
@@ -73,7 +70,6 @@ impl Settings {
             let cluster = match key.as_ref() {
                 "http_cluster" => &mut self.http_cluster,
                 "https_cluster" => &mut self.https_cluster,
-                "http2_cluster" => &mut self.http2_cluster,
                 "grpc_cluster" => &mut self.grpc_cluster,
                 "grpc_tls_cluster" => &mut self.grpc_tls_cluster,
                 "agent_cluster" => &mut self.agent_cluster,
@@ -117,13 +113,12 @@ mod tests {
     #[test]
     fn what_is_named_is_taken() {
         let (settings, notes) = Settings::parse(
-            br#"{"http_cluster":"a","https_cluster":"b","http2_cluster":"c","grpc_cluster":"d","grpc_tls_cluster":"e","agent_cluster":"","status_port":15021}"#,
+            br#"{"http_cluster":"a","https_cluster":"b","grpc_cluster":"d","grpc_tls_cluster":"e","agent_cluster":"","status_port":15021}"#,
         );
         assert_eq!(notes, [""; 0]);
         let expected = Settings {
             http_cluster: "a".to_owned(),
             https_cluster: "b".to_owned(),
-            http2_cluster: "c".to_owned(),
             grpc_cluster: "d".to_owned(),
             grpc_tls_cluster: "e".to_owned(),
             agent_cluster: String::new(),

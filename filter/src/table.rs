@@ -49,7 +49,7 @@ pub enum Refusal {
 pub enum Check {
     /// HTTP or HTTPS.
     Http(Http),
-    /// A TCP check by the agent.
+    /// A TCP check.
     Tcp {
         /// The app's port.
         port: u16,
@@ -143,7 +143,7 @@ impl Table {
             Some(reason) if ProbePath::parse(&path).is_some() => Outcome::unreached(reason.clone()),
             _ => {
                 let path: String = path.chars().take(200).collect();
-                Outcome::failed(400, format!("no probe is recorded for {path}"))
+                Outcome::declined(400, format!("no probe is recorded for {path}"))
             }
         })
     }

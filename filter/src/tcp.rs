@@ -11,7 +11,6 @@ use crate::host::{self, MapType, StreamType};
 use crate::outcome::{self, Outcome, with_cause};
 use crate::root::{Agent, Shared};
 use crate::run::{GENUINE_HEADER, Run, Stage, call_text};
-use crate::table::Check;
 
 /// The agent gets so much less than the filter waits, so that its reason arrives.
 const AGENT_MARGIN_MS: u32 = 50;
@@ -30,13 +29,15 @@ impl Run {
             self.name_route("tcp", port)?;
         }
         let cluster = &shared.settings.agent_cluster;
-        let call = if cluster.is_empty() { None } else { self.ask_agent(port, cluster) };
-        let Some(call) = call else {
-            self.connect(port)?;
-            return Ok(Action::Continue);
+        if cluster.is_empty() {
+            return self.connect(port);
+        }
+        let Some(call) = self.ask_agent(port, cluster) else {
+            shared.agent.is_lost();
+            return self.connect(port);
         };
         self.call = call;
-        self.stage = Stage::Tcp;
+        self.stage = Stage::Tcp { port };
         Ok(Action::Pause)
     }
 
@@ -55,30 +56,36 @@ impl Run {
     }
 
     /// Lets Envoy's router make the connection, in the time that is left.
-    fn connect(&mut self, port: u16) -> Result<(), Outcome> {
+    fn connect(&mut self, port: u16) -> Result<Action, Outcome> {
         if !self.routable {
             let reason = "no agent, and Envoy takes the request for a gRPC call or an upgrade";
-            return Err(Outcome::unreached(reason));
+            return Err(Outcome::declined(500, reason));
         }
         let left = u32::try_from(self.remaining()?.as_millis()).unwrap_or(u32::MAX);
-        if !self.set_router_limits(left, TCP_DIAL_MS) {
+        // No header of the client tells the router how.
+        let mut of_envoy = self.client.iter().filter(|(name, _)| name.starts_with(b"x-envoy-"));
+        let remove = |(name, _)| host::remove_header(MapType::HttpRequestHeaders, name);
+        let taken = of_envoy.all(remove);
+        if !taken || !self.set_router_limits(left, left / TCP_DIAL_MS) {
             return Err(Outcome::unreached("Envoy does not take the check's time-out"));
         }
         self.stage = Stage::Connecting { port };
-        Ok(())
+        Ok(Action::Continue)
     }
 
     #[inline(never)]
-    pub fn agent_answered(&mut self, shared: &Shared) {
+    pub fn agent_answered(&mut self, port: u16, shared: &Shared) {
         let status = host::header(MapType::HttpCallResponseHeaders, ":status").unwrap_or_default();
         let genuine = host::header(MapType::HttpCallResponseHeaders, GENUINE_HEADER).is_some();
         let status = outcome::parse_status(&status);
         if status == 503 && !genuine {
             shared.agent.is_lost();
-            self.connect_instead();
+            self.connect_instead(port);
             return;
         }
-        shared.agent.is_reached();
+        if genuine {
+            shared.agent.is_reached();
+        }
         let text = call_text();
         let reason = text.trim_ascii_end();
         self.conclude(match status {
@@ -91,13 +98,16 @@ impl Run {
         });
     }
 
-    fn connect_instead(&mut self) {
-        let Ok(Check::Tcp { port }) = self.entry.check else { return };
-        if let Err(outcome) = self.connect(port) {
+    fn connect_instead(&mut self, port: u16) {
+        match self.connect(port) {
+            Ok(_) => host::resume(StreamType::HttpRequest),
+            Err(outcome @ Outcome::Declined { .. }) => {
+                self.conclude(outcome);
+            }
             // A TCP check has no other failure than 500.
-            self.conclude(Outcome::unreached(with_cause("tcp", outcome.reason())));
-        } else {
-            host::resume(StreamType::HttpRequest);
+            Err(outcome) => {
+                self.conclude(Outcome::unreached(with_cause("tcp", outcome.reason())));
+            }
         }
     }
 

@@ -169,6 +169,22 @@ fn a_reset_at_the_deadline_is_a_timeout() {
     }
 }
 
+/// Envoy says so of a dial of its own; what an app says is no reason to ask again.
+#[test]
+fn an_app_that_says_what_envoy_says() {
+    for text in [
+        "x{upstream_reset_before_response_started{connection_timeout}}{via_upstream}",
+        "x{upstream_reset_before_response_started{connection_termination}}{via_upstream}",
+    ] {
+        for code in [2, 14] {
+            let entry = r#"{"grpc":{"port":9090},"timeoutSeconds":3}"#;
+            let said = probe(entry, |_| App::GrpcStatus(code, text));
+            assert_eq!((said.status(), said.asks.len()), (500, 1), "{code} {text}");
+            assert!(!said.reason().contains("via upstream"), "{}", said.reason());
+        }
+    }
+}
+
 /// The kubelet's client dials again after a second, the filter at once: as often, and no more.
 #[test]
 fn a_connection_that_the_app_closes_is_made_anew() {

@@ -234,3 +234,20 @@ fn sixteen_runs_of_a_hook_at_once() {
     host.client_gone(running[0]);
     assert_status("", &host.run(Request::get(PRESTOPZ), |_| App::answers(200)), 200);
 }
+
+/// A dispatched call goes on when its client has gone, and counts as long as it does.
+#[test]
+fn a_call_that_goes_on_counts() {
+    let mut host = host(HTTP);
+    let typed = Request::get(PRESTOPZ).header("content-type", "application/grpc");
+    for _ in 0..16 {
+        let id = host.request(typed.clone());
+        host.client_gone(id);
+    }
+    assert_eq!(host.state().callouts.len(), 16);
+    let one_more = host.request(typed.clone());
+    assert_eq!(host.stream(one_more).outcome(), Some(&Outcome::Closed));
+    let token = *host.state().callouts.keys().next().expect("a call");
+    host.answer_call(token, Failure::Reset.called());
+    assert_eq!(host.run(typed, |_| App::answers(200)).status(), 200);
+}

@@ -113,7 +113,7 @@ fn a_client_that_goes_away_changes_nothing() {
             }
             let (changes, probes) = lines(&mut host);
             assert_eq!((changes, probes.len()), (vec![], 2), "{entry}");
-            assert!(probes[0].text.contains("the client went away"), "{probes:?}");
+            assert!(probes[0].text.contains("the client went away before it"), "{probes:?}");
         }
     }
     // Nor does it while the answer's body comes.
@@ -123,6 +123,31 @@ fn a_client_that_goes_away_changes_nothing() {
     host.respond(id, Headers::of([(":status", "503")]), false);
     host.client_gone(id);
     assert_eq!(lines(&mut host).0, []);
+}
+
+/// What is not asked for the client's sake says nothing of the app either.
+#[test]
+fn a_check_that_is_not_made_changes_nothing() {
+    let mut tcp = host(r#"{"tcpSocket":{"port":1}}"#);
+    let mut hook = host(HTTP);
+    lines(&mut tcp);
+    lines(&mut hook);
+    let typed = Request::get(READYZ).header("content-type", "application/grpc");
+    for _ in 0..2 {
+        assert_eq!(tcp.run(typed.clone(), |_| App::Fails(Failure::Refused)).status(), 500);
+    }
+    assert_eq!(lines(&mut tcp).0, []);
+    for _ in 0..17 {
+        hook.request(Request::get(super::PRESTOPZ));
+    }
+    assert_eq!(lines(&mut hook).0, []);
+    // Envoy's own limit of a request that never ends.
+    let mut upgrade = host(HTTP);
+    lines(&mut upgrade);
+    let request = Request::get(READYZ).with("connection", "upgrade").header("upgrade", "x");
+    let id = upgrade.request(request.with_body());
+    upgrade.envoy_replies(id, 408, "request_overall_timeout", "request timeout");
+    assert_eq!(lines(&mut upgrade).0, []);
 }
 
 /// A scan of the port must not fill the log.

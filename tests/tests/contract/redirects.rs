@@ -467,7 +467,7 @@ fn over_http2() {
         _ => App::answers(200),
     });
     assert_status("", &hop, 200);
-    assert_eq!(hop.asks[1].cluster, "app_http2_hop");
+    assert_eq!(hop.asks[1].cluster, "app_grpc");
     assert_eq!(hop.asks[1].headers.get("connection"), None);
     let to_tls = probe(HTTP2, |_| App::redirects(302, "https://10.0.0.7:81/x"));
     assert_failure("", &to_tls, 502, "redirect from HTTP/2");

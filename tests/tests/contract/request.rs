@@ -72,16 +72,46 @@ fn over_http2() {
     assert_failure("", &probe, 500, "protocol");
 }
 
-/// Envoy ends a dial after ten seconds: a probe with more time has it made anew.
+/// Envoy ends a dial after half a minute: a probe with more time has it made anew.
 #[test]
 fn how_often_envoy_dials() {
-    for (seconds, retries) in [(1, None), (9, None), (10, Some("1")), (3600, Some("360"))] {
+    for (seconds, retries) in [(1, None), (29, None), (30, Some("1")), (3600, Some("120"))] {
         let entry = format!(r#"{{"httpGet":{{"port":8080}},"timeoutSeconds":{seconds}}}"#);
         let ask = first(&entry, Request::get(READYZ));
         assert_eq!(ask.headers.get("x-envoy-max-retries").as_deref(), retries, "{seconds}");
     }
     let ask = first(HTTP, Request::get(PRESTOPZ));
-    assert_eq!(ask.headers.get("x-envoy-max-retries").as_deref(), Some("12"));
+    assert_eq!(ask.headers.get("x-envoy-max-retries").as_deref(), Some("4"));
+}
+
+/// The filter counts with the `connect_timeout` of the clusters that ship.
+#[test]
+fn the_dials_are_as_long_as_the_filter_thinks() {
+    let file = app_health_tests::program::root().join("envoy-config/envoy.yaml");
+    let bootstrap = std::fs::read_to_string(file).expect("envoy-config/envoy.yaml");
+    for (name, entry, seconds, dial) in [
+        ("app_http", HTTP, 60, "30s"),
+        ("app_https", HTTPS, 60, "30s"),
+        ("app_http2", HTTP2, 60, "30s"),
+        ("app_tcp", r#"{"tcpSocket":{"port":8080}}"#, 1, "0.25s"),
+    ] {
+        let cluster =
+            bootstrap.split("  - name: ").find(|text| text.starts_with(&format!("{name}\n")));
+        let cluster = cluster.unwrap_or_else(|| panic!("no {name}"));
+        assert!(cluster.contains(&format!("    connect_timeout: {dial}\n")), "{name}");
+        let entry = entry.replacen("}}", &format!("}},\"timeoutSeconds\":{seconds}}}"), 1);
+        let mut host = Host::builder()
+            .env("ISTIO_KUBE_APP_PROBERS", variable(&entry))
+            .plugin_config(r#"{"agent_cluster":""}"#)
+            .build();
+        let again: f64 = first_of(&mut host, Request::get(READYZ))
+            .headers
+            .get("x-envoy-max-retries")
+            .and_then(|text| text.parse().ok())
+            .expect("a number");
+        let dial: f64 = dial.trim_end_matches('s').parse().expect("seconds");
+        assert_eq!(again * dial, f64::from(seconds), "{name}");
+    }
 }
 
 #[test]

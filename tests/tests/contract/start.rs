@@ -248,7 +248,7 @@ fn a_cluster_that_envoy_does_not_know() {
         ("http_cluster", HTTP, "http://10.0.0.7:81/", "redirect"),
         ("https_cluster", HTTP, "https://10.0.0.7:81/", "redirect"),
         ("grpc_cluster", r#"{"grpc":{"port":8080}}"#, "", "grpc"),
-        ("http2_cluster", HTTP2, "http://10.0.0.7:81/", "redirect"),
+        ("grpc_cluster", HTTP2, "http://10.0.0.7:81/", "redirect"),
         ("grpc_tls_cluster", r#"{"grpc":{"port":8080,"mode":"TLS"}}"#, "", "grpc"),
     ] {
         let mut host = Host::builder()

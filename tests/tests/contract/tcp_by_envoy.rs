@@ -97,14 +97,14 @@ fn the_time_that_is_left() {
     assert!(answer.text().contains("not done within"), "{answer:?}");
 }
 
-/// A hook has no limit of its own: Envoy dials as long as Linux would.
+/// A hook has no limit of its own, and one dial.
 #[test]
 fn hooks() {
     const TCP: &str = r#"{"tcpSocket":{"port":2940}}"#;
     let probe = host(TCP).run(Request::get(PRESTOPZ), without_agent(App::answers(200)));
     assert_status("", &probe, 200);
     assert_eq!(probe.asks[1].timeout, None);
-    assert_eq!(probe.asks[1].headers.get("x-envoy-max-retries").as_deref(), Some("508"));
+    assert_eq!(probe.asks[1].headers.get("x-envoy-max-retries"), None);
     let probe = host(TCP).run(Request::get(PRESTOPZ), without_agent(App::Fails(Failure::Refused)));
     assert_eq!(probe.outcome, crate::host::stream::Outcome::Closed);
 }
@@ -136,4 +136,28 @@ fn one_line_when_the_agent_goes_and_one_when_it_is_back() {
     }
     // It is no news that an agent is not there that never was.
     assert_eq!(said, [0, 0, 0, 1, 0, 1]);
+    // One that hangs is not back, and one whose cluster is gone is lost.
+    let mut lines = |agent: Option<Failure>| {
+        host.state_mut().dispatch_fails = agent.is_none();
+        host.run(Request::get(READYZ), |ask| match (ask.way, agent) {
+            (Way::Agent, Some(failure)) => App::Fails(failure),
+            _ => App::answers(200),
+        });
+        let lines = [host.take_log(Level::Warn), host.take_log(Level::Info)].concat();
+        lines.into_iter().filter(|line| line.contains("the agent is")).count()
+    };
+    assert_eq!([None, Some(Failure::Silent), Some(Failure::NoHttp)].map(&mut lines), [1, 0, 0]);
+}
+
+/// What a client says to Envoy's router counts for nothing.
+#[test]
+fn the_clients_own_limits_are_taken_off() {
+    let request = ["x-envoy-max-retries", "x-envoy-retry-on", "x-envoy-upstream-rq-timeout-ms"]
+        .iter()
+        .fold(Request::get(READYZ), |request, name| request.header(name, "9"));
+    let probe =
+        host(r#"{"tcpSocket":{"port":2940}}"#).run(request, without_agent(App::answers(200)));
+    let headers = probe.asks[1].headers.lines();
+    let of_envoy: Vec<_> = headers.iter().filter(|line| line.starts_with("x-envoy-")).collect();
+    assert_eq!(of_envoy, ["x-envoy-max-retries: 4", "x-envoy-upstream-rq-timeout-ms: 1000"]);
 }

@@ -28,6 +28,16 @@ fn the_app_is_asked() {
     }
 }
 
+/// With a gRPC Content-Type nothing could be answered once Envoy's own limit of a request has ended it;
+/// with a length the app would wait for what does not come.
+#[test]
+fn what_is_more_than_an_upgrade_is_refused() {
+    for (name, value) in [("content-type", "application/grpc"), ("content-length", "3")] {
+        let probe = host(HTTP).run(request().header(name, value), super::unasked);
+        assert_eq!(probe.status(), 400, "{name}");
+    }
+}
+
 /// The filter has paused the head; what comes after it must not carry it on to the routes.
 #[test]
 fn nothing_takes_it_to_the_routes() {

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use app_health_tests::app::{Closed as Refusing, Http, Script, V4};
 use app_health_tests::entries::{Entries, hook, http, probe};
+use app_health_tests::kubelet::{Get, raw};
 
 use super::SECOND;
 use super::want::Want::{App, Closed};
@@ -94,4 +95,35 @@ fn a_hook_that_stalls_does_so_for_sixteen_at_most() {
         kinds.iter().filter(|kind| **kind == ErrorKind::UnexpectedEof).count()
     });
     assert_eq!((stalls.seen().len(), closed), (MOST, 100 - MOST));
+}
+
+/// Neither by going away nor by what is dispatched are there more of them.
+#[test]
+fn clients_that_go_away_do_not_make_more_of_them() {
+    const MOST: usize = 16;
+    let stalls = Http::start(V4, |_| Script::default().hold());
+    let to = format!("http://{}/", stalls.addr());
+    let leads_on = Http::start(V4, move |_| Script::redirect(302, &to));
+    let entries = Entries::default()
+        .hook("typed", http(stalls.addr(), "/typed"))
+        .hook("upgrade", http(stalls.addr(), "/upgrade"))
+        .hook("led-on", http(leads_on.addr(), "/"));
+    let envoy = envoy(entries);
+    let gone = |get: Get| drop(get.timeout(SECOND).send());
+    thread::scope(|scope| {
+        for _ in 0..30 {
+            let typed = envoy.hook(hook("typed")).header("Content-Type", "application/grpc");
+            scope.spawn(move || gone(typed));
+            scope.spawn(|| gone(envoy.hook(hook("led-on"))));
+            scope.spawn(|| {
+                let head = format!(
+                    "GET {} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+                    hook("upgrade")
+                );
+                drop(raw(envoy.addr(), head.as_bytes(), SECOND));
+            });
+        }
+    });
+    let seen = ["/typed", "/upgrade", "/"].map(|target| stalls.seen_at(target).len());
+    assert!(seen.iter().all(|seen| (1..=MOST).contains(seen)), "{seen:?}");
 }

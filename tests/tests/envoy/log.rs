@@ -31,7 +31,7 @@ fn what_a_probe_came_to_is_logged() {
     for line in [
         "closed/readinessProbe: failing: 500 no connection",
         "stalled/readinessProbe: failing: 504 not done within the probe's timeout",
-        "gone/readinessProbe: the client went away before the answer",
+        "gone/readinessProbe: no answer: the client went away before it",
     ] {
         wait_for(&envoy, line);
     }

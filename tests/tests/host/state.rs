@@ -53,7 +53,6 @@ impl State {
         let clusters = [
             ("app_http_hop", Cluster::OriginalDst),
             ("app_https_hop", Cluster::OriginalDst),
-            ("app_http2_hop", Cluster::OriginalDst),
             ("app_grpc", Cluster::OriginalDst),
             ("app_grpc_tls", Cluster::OriginalDst),
             ("app_health_agent", Cluster::Fixed),
