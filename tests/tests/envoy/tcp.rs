@@ -41,12 +41,25 @@ fn check_ports(setup: Setup) {
         ("closed", envoy.get(probe("closed")), Reason(500, "refused")),
         ("closed hook", envoy.hook(hook("closed")), NoAnswer),
     ]);
-    assert!(open.peers().iter().all(|peer| peer.ip().to_string() == "127.0.0.6"));
+    let peers = open.peers();
+    assert!(peers.iter().all(|peer| peer.ip().to_string() == "127.0.0.6"));
     let start = Instant::now();
     check([("never", envoy.get(probe("never")), Reason(500, "tcp: "))]);
-    assert!(start.elapsed() < SECOND * 6 / 5, "{:?}", start.elapsed());
+    assert!(start.elapsed() < SECOND * 2, "{:?}", start.elapsed());
     drop(open);
     check([("no longer open", envoy.get(probe("open")), Reason(500, "refused"))]);
+}
+
+/// But for Envoy 1.36, where each check by Envoy makes two: a known difference.
+#[test]
+fn a_check_makes_one_connection() {
+    let open = Open::start(V4);
+    let entries = Entries::default().probe("c", tcp(open.addr()));
+    let envoy = Setup::default().probers(entries).without_agent().start();
+    check((0..5).map(|n| (n, envoy.get(probe("c")), App(200))));
+    let info = envoy.ask_admin("/server_info").expect("the admin answers").text();
+    let made = if info.contains("/1.36.") { 10 } else { 5 };
+    assert_eq!(envoy.stat("cluster.app_tcp.upstream_cx_total"), made);
 }
 
 /// Two lines tell of it, and no verdict changes.
