@@ -50,7 +50,7 @@ fn check_ports(setup: Setup) {
     check([("no longer open", envoy.get(probe("open")), Reason(500, "refused"))]);
 }
 
-/// But for Envoy 1.36, where each check by Envoy makes two: a known difference.
+/// But for Envoy 1.36, where a check by Envoy makes up to two: a known difference.
 #[test]
 fn a_check_makes_one_connection() {
     let open = Open::start(V4);
@@ -58,8 +58,9 @@ fn a_check_makes_one_connection() {
     let envoy = Setup::default().probers(entries).without_agent().start();
     check((0..5).map(|n| (n, envoy.get(probe("c")), App(200))));
     let info = envoy.ask_admin("/server_info").expect("the admin answers").text();
-    let made = if info.contains("/1.36.") { 10 } else { 5 };
-    assert_eq!(envoy.stat("cluster.app_tcp.upstream_cx_total"), made);
+    let most = if info.contains("/1.36.") { 10 } else { 5 };
+    let made = envoy.stat("cluster.app_tcp.upstream_cx_total");
+    assert!((5..=most).contains(&made), "{made}");
 }
 
 /// Two lines tell of it, and no verdict changes.
