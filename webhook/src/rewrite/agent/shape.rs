@@ -41,16 +41,14 @@ impl Shape {
         Self::Containers(classes.reduce(Class::and).unwrap_or(Class::BestEffort))
     }
 
-    /// What fits: the size at rest is below 3 MiB, and 32 MiB hold a thousand connections.
+    /// What fits: the size at rest is below 3 MiB, and 32 MiB hold a thousand connections. Of a
+    /// Burstable pod, too, the requests are the limits: no LimitRange's ratio refuses them, and the
+    /// pod can still become Guaranteed by who changes it later.
     pub fn resources(self) -> Option<Value> {
-        let limits = |cpu: &str| json!({"cpu": cpu, "memory": "32Mi"});
         match self {
-            Self::Containers(Class::Guaranteed) => {
-                Some(json!({"requests": limits("20m"), "limits": limits("20m")}))
-            }
-            Self::Containers(Class::Burstable) => {
-                let requests = json!({"cpu": "5m", "memory": "8Mi"});
-                Some(json!({"requests": requests, "limits": limits("100m")}))
+            Self::Containers(Class::Guaranteed | Class::Burstable) => {
+                let both = json!({"cpu": "20m", "memory": "32Mi"});
+                Some(json!({"requests": both, "limits": both}))
             }
             Self::Containers(Class::BestEffort) | Self::Pod => None,
         }
