@@ -27,14 +27,22 @@ impl Variant {
     /// The container's variables, as the kubelet sets them.
     fn env(&self) -> Vec<(&str, &str)> {
         let all = self.container()["env"].as_array().expect("variables");
-        all.iter().map(|it| (it["name"].as_str().expect("a name"), self.value_of(it))).collect()
+        let mut env = Vec::new();
+        for variable in all {
+            let value = self.value_of(variable, &env);
+            env.push((variable["name"].as_str().expect("a name"), value));
+        }
+        env
     }
 
-    fn value_of<'a>(&'a self, variable: &'a Value) -> &'a str {
-        if let Some(value) = variable["value"].as_str() {
-            return value;
-        }
-        let path = variable["valueFrom"]["fieldRef"]["fieldPath"].as_str().expect("a field");
+    /// A field of the pod where there is one, else the text, or the variable before it that it names.
+    fn value_of<'a>(&'a self, variable: &'a Value, before: &[(&str, &'a str)]) -> &'a str {
+        let Some(path) = variable["valueFrom"]["fieldRef"]["fieldPath"].as_str() else {
+            let text = variable["value"].as_str().expect("a text");
+            let name = text.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')'));
+            let named = before.iter().find(|(other, _)| Some(*other) == name);
+            return named.map_or(text, |(_, value)| value);
+        };
         let name = path.strip_prefix("metadata.annotations['").expect("an annotation");
         let name = name.strip_suffix("']").expect("an annotation");
         self.deployment()["template"]["metadata"]["annotations"][name].as_str().expect("a text")
@@ -78,7 +86,11 @@ fn the_agent_knows_the_variables() {
     let help = Command::new(program::agent()).args(["webhook", "--help"]).output().expect("it");
     let help = String::from_utf8_lossy(&help.stdout);
     for variant in variants() {
+        let text = variant.container()["env"].to_string();
         for (name, _) in variant.env() {
+            if text.contains(&format!("$({name})")) {
+                continue; // It is there for another.
+            }
             let known = ["=", "]"].iter().any(|end| help.contains(&format!("[env: {name}{end}")));
             assert!(known, "{name}: {help}");
         }
@@ -263,4 +275,39 @@ fn the_agent_can_be_left_out() {
     let variant = Variant { certificate: "self-signed", choice: "opt-in", objects };
     assert_eq!(variant.env_value("APP_HEALTH_AGENT_IMAGE"), "");
     assert_eq!(variant.container()["image"], "REGISTRY/app-health-agent:0.1.0");
+}
+
+/// As the README said it before the image followed "images": a patch that is still in use.
+#[test]
+fn the_agents_variable_can_be_set() {
+    for image in ["", "registry.test/agent:2"] {
+        let patch = format!(
+            r#"
+patches:
+- patch: |-
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {{name: app-health-webhook, namespace: app-health}}
+    spec: {{template: {{spec: {{containers: [{{name: webhook, env: [
+      {{name: APP_HEALTH_AGENT_IMAGE, value: "{image}"}}, {{name: APP_HEALTH_SIDECAR, value: envoy}}]}}]}}}}}}
+"#
+        );
+        let text = kustomization().replace("\n   ", "\n");
+        let objects = build_text(&format!("{}{patch}", text.trim()));
+        let variant = Variant { certificate: "self-signed", choice: "opt-in", objects };
+        assert_eq!(variant.env_value("APP_HEALTH_AGENT_IMAGE"), image);
+    }
+}
+
+/// What is patched in comes first, and must not come between a variable and the one that it names.
+#[test]
+fn another_variable_leaves_the_agents_image() {
+    let readme = fs::read_to_string(root().join("envoy-config/webhook/README.md")).expect("it");
+    let (_, patch) = readme.split_once("say:\n   ```yaml\n").expect("the block");
+    let (patch, _) = patch.split_once("```").expect("its end");
+    let text = format!("{}\n{}", kustomization().trim(), patch.trim_end());
+    let objects = build_text(&text.replace("\n   ", "\n"));
+    let variant = Variant { certificate: "self-signed", choice: "opt-in", objects };
+    assert_eq!(variant.env_value("APP_HEALTH_SIDECAR"), "envoy");
+    assert_eq!(variant.env_value("APP_HEALTH_AGENT_IMAGE"), "REGISTRY/app-health-agent:0.1.0");
 }
