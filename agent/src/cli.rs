@@ -6,9 +6,9 @@ use app_health_webhook::tcp_check::DEFAULT_LISTEN;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::agent_args::AgentArgs;
 use crate::certs::args::CertsArgs;
 use crate::exit::Failure;
-use crate::webhook::agent::AgentArgs;
 use crate::webhook::args::WebhookArgs;
 
 /// Health probes that work behind a mesh's sidecar: the native part of app-health.
@@ -211,6 +211,9 @@ mod tests {
             (&["webhook", "--agent-pull-secret", "a b"], "--agent-pull-secret"),
             (&["rewrite", "-f", "-", "--agent-image", "a b"], "--agent-image"),
             (&["rewrite", "-f", "-", "--agent-resources", "[]"], "--agent-resources"),
+            (&["rewrite", "-f", "-", "--agent-resources", "none"], "--agent-image"),
+            (&["rewrite", "-f", "-", "--agent-user", "none"], "--agent-image"),
+            (&[WEBHOOK, &["--agent-pull-secret", "key"]].concat(), "--agent-image"),
             (&["webhook", "--log-format", "xml"], "--log-format"),
             (&["webhook", "--log-level", "loud"], "--log-level"),
         ] {
@@ -238,6 +241,9 @@ mod tests {
             assert!(failure.message.contains(says), "{args:?}: {}", failure.message);
         }
     }
+
+    /// Certificate and key are its only arguments without a default.
+    const WEBHOOK: &[&str] = &["webhook", "--tls-cert", "c", "--tls-key", "k"];
 
     #[test]
     fn sidecars_add_up_and_replace_the_default() {

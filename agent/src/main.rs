@@ -3,7 +3,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`cli`] | the arguments |
+//! | [`cli`], [`agent_args`], [`image`] | the arguments |
 //! | [`exit`] | how a command fails |
 //! | [`logger`] | lines on stderr |
 //! | `allocator` | where the static program's memory comes from |
@@ -14,12 +14,14 @@
 //! | [`offline`] | the commands `rewrite` and `restore` |
 //! | [`document`] | manifests as text, read and written as kubectl understands them |
 
+mod agent_args;
 #[cfg(target_env = "musl")]
 mod allocator;
 mod certs;
 mod cli;
 mod document;
 mod exit;
+mod image;
 mod logger;
 mod net;
 mod offline;

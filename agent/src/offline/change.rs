@@ -40,7 +40,6 @@ impl Job {
                 default_rewrite: args.default_rewrite,
                 status_port: args.status_port,
                 sidecars: args.manifests.sidecar.clone(),
-                agent_image: args.agent.image(),
                 agent: args.agent.options(),
                 reports: args.explain,
             },

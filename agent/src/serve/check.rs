@@ -10,9 +10,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::dial::{Dial, Failure, begin, finish};
 
-/// Dials under way to one port. Only a port that hangs has any, and this many answers at once are
-/// all that it has to give; more would take up the agent's connections, and with them the checks of
-/// healthy ports.
+/// Dials under way to one port, which a port that accepts or refuses has none of. This many that
+/// wait prove that it hangs; more would only use up the agent's connections, and with them the
+/// checks of healthy ports.
 const MOST_UNDER_WAY: usize = 16;
 
 /// A check that a request asks for.

@@ -10,11 +10,15 @@ use app_health_webhook::rewrite::Options;
 use clap::Args;
 use log::LevelFilter;
 
-use super::agent::AgentArgs;
+use crate::agent_args::AgentArgs;
 use crate::logger::Format;
 
 /// Arguments of `webhook`.
 #[derive(Args, Debug)]
+#[command(mut_arg("agent_image", |arg| arg.env("APP_HEALTH_AGENT_IMAGE")))]
+#[command(mut_arg("agent_resources", |arg| arg.env("APP_HEALTH_AGENT_RESOURCES")))]
+#[command(mut_arg("agent_user", |arg| arg.env("APP_HEALTH_AGENT_USER")))]
+#[command(mut_arg("agent_pull_secret", |arg| arg.env("APP_HEALTH_AGENT_PULL_SECRET")))]
 pub struct WebhookArgs {
     /// Where to serve admission reviews: IP:PORT, or :PORT for every address
     #[arg(long, value_name = "ADDRESS", default_value = ":8443", env = "APP_HEALTH_LISTEN")]
@@ -81,7 +85,6 @@ impl WebhookArgs {
             default_rewrite: self.default_rewrite,
             status_port: self.status_port,
             sidecars: self.sidecar.clone(),
-            agent_image: self.agent.image(),
             agent: self.agent.options(),
             reports: true,
         }

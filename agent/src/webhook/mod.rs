@@ -15,7 +15,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`args`], [`agent`], [`image`] | the arguments |
+//! | [`args`] | the arguments |
 //! | [`server`] | accepts until told to stop, then lets requests finish |
 //! | [`talk`] | one connection: TLS, HTTP/1.1 or HTTP/2 |
 //! | [`mutate`] | one review: read, answered, counted, logged |
@@ -25,12 +25,10 @@
 //! | [`certificate`], [`rotation`], [`expiry`] | the pair of files, its replacement, its end |
 //! | [`metrics`] | what is counted |
 
-pub mod agent;
 pub mod args;
 mod body;
 mod certificate;
 mod expiry;
-mod image;
 mod memory;
 mod metrics;
 mod mutate;

@@ -228,3 +228,21 @@ fn the_agent_is_put_in_and_taken_out() {
     assert_eq!(output("restore -f -", &rewritten), DEPLOYMENT);
     assert!(!output("rewrite -f -", DEPLOYMENT).contains("app-health-agent"));
 }
+
+/// They are the webhook's: what a manifest comes to is the same in every shell.
+#[test]
+fn a_rewrite_has_no_variables() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_app-health-agent"))
+        .args(["rewrite", "-f", "-"])
+        .env("APP_HEALTH_AGENT_IMAGE", "agent:1")
+        .env("APP_HEALTH_AGENT_USER", "root")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(DEPLOYMENT.as_bytes()).unwrap();
+    let end = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(end.stdout).unwrap(), REWRITTEN);
+}

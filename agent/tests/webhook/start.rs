@@ -101,6 +101,8 @@ fn values_that_are_none_by_flag_and_by_environment() {
     refuses(&[], &[("APP_HEALTH_TLS_CERT", "/none")], 64, &["--tls-key"]);
     let both = [("APP_HEALTH_TLS_CERT", "/none"), ("APP_HEALTH_TLS_KEY", "/none")];
     refuses(&[], &both, 66, &["--tls-cert /none: "]);
+    let user = [&both[..], &[("APP_HEALTH_AGENT_USER", "none")]].concat();
+    refuses(&[], &user, 64, &["--agent-image"]);
     // Which names no image, and is none that is not valid.
     let without = [&both[..], &[("APP_HEALTH_AGENT_IMAGE", "")]].concat();
     refuses(&[], &without, 66, &["--tls-cert /none: "]);

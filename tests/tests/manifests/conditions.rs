@@ -5,7 +5,7 @@ use std::fs;
 
 use app_health_tests::program::root;
 use app_health_webhook::manifest::pods;
-use app_health_webhook::rewrite::{Options, rewrite};
+use app_health_webhook::rewrite::{AgentOptions, Options, rewrite};
 use cel::{Context, Program};
 use serde_json::{Value, json};
 
@@ -78,7 +78,7 @@ fn pods_without_probes_and_hooks_are_spared() {
 #[test]
 fn what_would_be_rewritten_is_let_through() {
     let conditions = Conditions::of(&variants()[0].objects);
-    let options = Options { agent_image: Some("agent:1".to_owned()), ..Options::default() };
+    let options = Options { agent: Some(AgentOptions::new("agent:1")), ..Options::default() };
     let mut rewritten = 0;
     for file in fs::read_dir(root().join("tests/golden/rewrite")).expect("the golden files") {
         let file = file.expect("a file").path();

@@ -1,7 +1,7 @@
 use app_health_tests::mesh::{Deployment, PodComponent};
 use app_health_tests::{kustomize, manifest};
 use app_health_webhook::patch::apply;
-use app_health_webhook::rewrite::{AGENT_CONTAINER, Options, add_sidecar, rewrite};
+use app_health_webhook::rewrite::{AGENT_CONTAINER, AgentOptions, Options, add_sidecar, rewrite};
 use serde_json::{Value, json};
 
 use super::{HTTP, TCP};
@@ -94,7 +94,7 @@ fn a_rewrite_leaves_the_component_as_it_is() {
 #[test]
 fn the_agent_is_the_one_that_the_webhook_puts_in() {
     let options =
-        Options { agent_image: Some("app-health-agent:0.1.0".into()), ..Options::default() };
+        Options { agent: Some(AgentOptions::new("app-health-agent:0.1.0")), ..Options::default() };
     let resources = json!({"requests": {"cpu": "100m", "memory": "128Mi"}});
     let pod = json!({"spec": {
         "initContainers": [{"name": "istio-proxy", "restartPolicy": "Always", "resources": resources}],
@@ -109,7 +109,7 @@ fn the_agent_is_the_one_that_the_webhook_puts_in() {
 
 #[test]
 fn the_webhook_puts_no_second_agent_beside_the_components() {
-    let options = Options { agent_image: Some("another:1".into()), ..Options::default() };
+    let options = Options { agent: Some(AgentOptions::new("another:1")), ..Options::default() };
     // Only where TCP is checked it would put one in.
     let [_, Example { mut with_component, .. }] = examples();
     let mut pod = with_component["spec"]["template"].take();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use app_health_webhook::manifest::pods;
 use app_health_webhook::patch::apply;
 use app_health_webhook::probers::VARIABLE;
-use app_health_webhook::rewrite::{Malformed, Options, Rewrite, restore, rewrite};
+use app_health_webhook::rewrite::{AgentOptions, Malformed, Options, Rewrite, restore, rewrite};
 use serde_json::Value;
 
 use super::yaml;
@@ -142,19 +142,21 @@ fn remarks(text: &str) -> Vec<String> {
 
 fn options(text: &str) -> Options {
     let mut options = Options::default();
+    let mut agent = AgentOptions::new("");
     let line = text.lines().find_map(|line| line.strip_prefix("# options: ")).unwrap_or_default();
     let mut words = line.split_whitespace();
     while let (Some(name), Some(value)) = (words.next(), words.next()) {
         match name {
             "--default-rewrite" => options.default_rewrite = value.parse().unwrap(),
             "--status-port" => options.status_port = value.parse().unwrap(),
-            "--agent-image" => options.agent_image = Some(value.to_owned()),
-            "--agent-resources" => options.agent.resources = value.parse().unwrap(),
-            "--agent-user" => options.agent.user = value.parse().unwrap(),
-            "--agent-pull-secret" => options.agent.pull_secret = Some(value.to_owned()),
+            "--agent-image" => value.clone_into(&mut agent.image),
+            "--agent-resources" => agent.resources = value.parse().unwrap(),
+            "--agent-user" => agent.user = value.parse().unwrap(),
+            "--agent-pull-secret" => agent.pull_secret = Some(value.to_owned()),
             "--sidecars" => options.sidecars = value.split(',').map(str::to_owned).collect(),
             other => panic!("no golden file needs {other}"),
         }
     }
+    options.agent = (!agent.image.is_empty()).then_some(agent);
     options
 }

@@ -22,6 +22,39 @@ fn a_pod_of_wrong_types_is_refused() {
             json!({"spec": {"hostNetwork": "true"}}),
             "/spec/hostNetwork: expected true or false, not \"true\"",
         ),
+        (
+            json!({"spec": {"imagePullSecrets": "wrong"}}),
+            "/spec/imagePullSecrets: expected an array, not \"wrong\"",
+        ),
+        (
+            json!({"spec": {"imagePullSecrets": [{"name": "a"}, "b"]}}),
+            "/spec/imagePullSecrets/1: expected an object, not \"b\"",
+        ),
+        (
+            json!({"spec": {"imagePullSecrets": [{"name": 1}]}}),
+            "/spec/imagePullSecrets/0/name: expected a string, not 1",
+        ),
+        (
+            json!({"spec": {"resources": {"limits": []}}}),
+            "/spec/resources/limits: expected an object, not an array",
+        ),
+        (
+            json!({"spec": {"securityContext": {"runAsUser": "0"}}}),
+            "/spec/securityContext/runAsUser: expected an integer, not \"0\"",
+        ),
+        (
+            json!({"spec": {"securityContext": {"windowsOptions": true}}}),
+            "/spec/securityContext/windowsOptions: expected an object, not true",
+        ),
+        (json!({"spec": {"os": "linux"}}), "/spec/os: expected an object, not \"linux\""),
+        (
+            json!({"spec": {"nodeSelector": {"kubernetes.io/os": 1}}}),
+            "/spec/nodeSelector/kubernetes.io~1os: expected a string, not 1",
+        ),
+        (
+            json!({"spec": {"affinity": {"nodeAffinity": []}}}),
+            "/spec/affinity/nodeAffinity: expected an object, not an array",
+        ),
         (json!({"spec": {"containers": {}}}), "/spec/containers: expected an array, not an object"),
         (
             json!({"spec": {"initContainers": [null]}}),
@@ -128,6 +161,12 @@ fn what_surrounds_a_probe_is_read_too() {
     for (key, value, error) in [
         ("lifecycle", json!([]), "/lifecycle: expected an object, not an array"),
         ("lifecycle", json!({"preStop": 1}), "/lifecycle/preStop: expected an object, not 1"),
+        ("resources", json!([]), "/resources: expected an object, not an array"),
+        (
+            "resources",
+            json!({"requests": {"cpu": true}}),
+            "/resources/requests/cpu: expected a quantity, not true",
+        ),
         ("ports", json!({}), "/ports: expected an array, not an object"),
         ("ports", json!(["http"]), "/ports/0: expected an object, not \"http\""),
         ("ports", json!([{"name": "http"}]), "/ports/0: needs a containerPort"),
@@ -154,6 +193,17 @@ fn the_sidecars_env_is_read_too() {
         ),
     ] {
         let pod = json!({"spec": {"containers": [{"name": "istio-proxy", "env": env}]}});
+        refused(&pod, &format!("/spec/containers/0{error}"));
+    }
+}
+
+#[test]
+fn the_agents_command_is_read_too() {
+    for (key, value, error) in [
+        ("args", json!("serve"), "/args: expected an array, not \"serve\""),
+        ("command", json!(["agent", 1]), "/command/1: expected a string, not 1"),
+    ] {
+        let pod = json!({"spec": {"containers": [{"name": "app-health-agent", key: value}]}});
         refused(&pod, &format!("/spec/containers/0{error}"));
     }
 }

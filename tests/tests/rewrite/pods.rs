@@ -12,14 +12,18 @@ pub fn pod() -> impl Strategy<Value = Value> {
     let containers = apps.prop_flat_map(|names| {
         names.into_iter().map(container).collect::<Vec<_>>().prop_flat_map(Just)
     });
-    (containers, any::<Index>(), metadata(), sidecar(), any::<Index>(), host_network()).prop_map(
-        |(mut containers, inits, metadata, sidecar, at, host_network)| {
+    let spec = (host_network(), of_the_pod());
+    (containers, any::<Index>(), metadata(), sidecar(), any::<Index>(), spec).prop_map(
+        |(mut containers, inits, metadata, sidecar, at, (host_network, of_the_pod))| {
             if let Some(sidecar) = sidecar {
                 containers.insert(at.index(containers.len() + 1), sidecar);
             }
             let rest = containers.split_off(inits.index(containers.len() + 1));
             let mut pod = object([("metadata", metadata)]);
-            pod["spec"] = json!({"initContainers": containers, "containers": rest, "future": [1]});
+            pod["spec"] = of_the_pod;
+            pod["spec"]["initContainers"] = containers.into();
+            pod["spec"]["containers"] = rest.into();
+            pod["spec"]["future"] = json!([1]);
             if let Some(host_network) = host_network {
                 pod["spec"]["hostNetwork"] = host_network;
             }
@@ -85,6 +89,47 @@ fn host_network() -> impl Strategy<Value = Option<Value>> {
     prop_oneof![9 => Just(None), 1 => select(vec![Some(json!(true)), Some(json!(null))])]
 }
 
+/// What the agent's container follows, and what says Linux.
+fn of_the_pod() -> impl Strategy<Value = Value> {
+    let pull_secrets = values(vec![
+        json!(null),
+        json!([]),
+        json!([{}]),
+        json!([{"name": "key"}]),
+        json!([{"name": "other"}, {"name": "key", "future": 1}]),
+    ]);
+    let context = values(vec![json!(null), json!({}), json!({"runAsUser": 0, "fsGroup": 1})]);
+    let node = values(vec![
+        json!({"os": {"name": "linux"}, "nodeSelector": {"kubernetes.io/os": "linux"}}),
+        json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [
+                {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]},
+            ]}],
+        }}}}),
+    ]);
+    (pull_secrets, resources(), context, node).prop_map(
+        |(pull_secrets, resources, context, node)| {
+            let mut spec = object([
+                ("imagePullSecrets", pull_secrets),
+                ("resources", resources),
+                ("securityContext", context),
+            ]);
+            let node = node.unwrap_or(json!({}));
+            spec.as_object_mut().unwrap().extend(node.as_object().unwrap().clone());
+            spec
+        },
+    )
+}
+
+fn resources() -> impl Strategy<Value = Option<Value>> {
+    values(vec![
+        json!(null),
+        json!({}),
+        json!({"requests": {"cpu": 1, "memory": "1Gi"}, "claims": []}),
+        json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": null}),
+    ])
+}
+
 fn sidecar() -> impl Strategy<Value = Option<Value>> {
     let env = values(vec![json!(null), json!([]), json!([{"name": "A", "future": 1}])]);
     let sidecar = env.prop_map(|env| {
@@ -105,8 +150,8 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
         json!([{"containerPort": 80}, {"name": "http", "containerPort": 8080}]),
         json!([{"name": "http", "containerPort": 15020}]),
     ]);
-    (ports, probe(), probe(), probe(), hook(), hook(), any::<bool>()).prop_map(
-        move |(ports, readiness, liveness, startup, start, stop, future)| {
+    (ports, probe(), probe(), probe(), hook(), hook(), any::<bool>(), resources()).prop_map(
+        move |(ports, readiness, liveness, startup, start, stop, future, resources)| {
             let lifecycle = object([("postStart", start), ("preStop", stop)]);
             object([
                 ("name", Some(json!(name))),
@@ -115,6 +160,7 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
                 ("livenessProbe", liveness),
                 ("startupProbe", startup),
                 ("lifecycle", Some(lifecycle)),
+                ("resources", resources),
                 ("future", future.then(|| json!({"of": ["containers", 1.5]}))),
             ])
         },

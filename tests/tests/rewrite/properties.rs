@@ -2,7 +2,7 @@
 
 use app_health_webhook::path::{Kind, ProbePath};
 use app_health_webhook::probers::VARIABLE;
-use app_health_webhook::rewrite::{AGENT_CONTAINER, Options, restore, rewrite};
+use app_health_webhook::rewrite::{AGENT_CONTAINER, AgentOptions, Options, restore, rewrite};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -27,7 +27,7 @@ proptest! {
     /// The agent is there once, where a TCP check is recorded, and restoring takes it out.
     #[test]
     fn the_agent_comes_and_goes(pod in pod(), ends: bool, native: bool) {
-        let options = Options { agent_image: Some("agent".to_owned()), ..Options::default() };
+        let options = with_agent();
         let pod = with_policies(pod, ends, native);
         let (there, _) = rewritten(&pod, &options).unwrap();
         let (_, again) = rewritten(&there, &options).unwrap();
@@ -114,13 +114,24 @@ proptest! {
         prop_assert_eq!(patched_by_json_patch(&by_library, &restore.patch), back);
     }
 
+    /// What it was, even where it is not valid: nothing is lost.
+    #[test]
+    fn a_spoilt_pod_is_refused_or_given_back(pod in spoilt_pod()) {
+        if let Ok((there, change)) = rewritten(&pod, &with_agent()) {
+            let back = restored(&there, &with_agent()).unwrap().0;
+            if !change.patch.is_empty() {
+                prop_assert_eq!(without_empty_lists(back), without_empty_lists(pod));
+            }
+        }
+    }
+
     /// Neither may panic; what they make of it fits the pod, and is stable.
     #[test]
     fn a_spoilt_pod_is_refused_or_rewritten(pod in spoilt_pod()) {
         for transform in [rewritten, restored] {
-            match transform(&pod, &Options::default()) {
+            match transform(&pod, &with_agent()) {
                 Ok((once, _)) => {
-                    let (_, again) = transform(&once, &Options::default()).unwrap();
+                    let (_, again) = transform(&once, &with_agent()).unwrap();
                     prop_assert_eq!(again.patch, vec![]);
                 }
                 Err(malformed) => {
@@ -130,6 +141,12 @@ proptest! {
             }
         }
     }
+}
+
+fn with_agent() -> Options {
+    let pull_secret = Some("key".to_owned());
+    let agent = AgentOptions { pull_secret, ..AgentOptions::new("agent") };
+    Options { agent: Some(agent), ..Options::default() }
 }
 
 fn patched_by_json_patch(pod: &Value, patch: &[app_health_webhook::patch::Operation]) -> Value {
@@ -159,7 +176,8 @@ fn with_policies(mut pod: Value, ends: bool, native: bool) -> Value {
 
 /// They mean the same as absent ones, and the agent leaves none behind.
 fn without_empty_lists(mut pod: Value) -> Value {
-    pod["spec"].as_object_mut().unwrap().retain(|_, value| *value != json!([]));
+    let spec = pod["spec"].as_object_mut().unwrap();
+    spec.retain(|_, value| !value.is_null() && *value != json!([]));
     pod
 }
 

@@ -1,10 +1,11 @@
 //! The QoS class of a pod is the same with the agent as without it, by the API server's own rules
 //! (`pkg/apis/core/v1/helper/qos` of Kubernetes), written here once more.
 
-use app_health_webhook::rewrite::{AGENT_CONTAINER, Options};
+use app_health_webhook::rewrite::{AGENT_CONTAINER, AgentOptions, Options};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::{restored, rewritten};
@@ -17,19 +18,40 @@ enum Class {
 }
 
 proptest! {
+    /// Whatever is set for all pods.
     #[test]
-    fn the_agent_changes_no_class(pod in pod()) {
-        let options = Options { agent_image: Some("agent".to_owned()), ..Options::default() };
+    fn the_agent_changes_no_class(pod in pod(), set in option::of(agent_resources())) {
+        let mut agent = AgentOptions::new("agent");
+        if let Some(set) = &set {
+            agent.resources = set.parse().unwrap();
+        }
+        let options = Options { agent: Some(agent), ..Options::default() };
         let (there, made) = rewritten(&pod, &options).unwrap();
-        prop_assert_eq!(made.warnings, vec![]);
+        let of_pod = pod["spec"]["resources"].is_object();
+        prop_assert!(made.warnings.is_empty() || (set.is_some() && of_pod));
         prop_assert_eq!(containers(&there).count(), containers(&pod).count() + 1);
         prop_assert_eq!(class(&there), class(&pod), "{}", there);
-        if pod["spec"]["resources"].is_object() {
-            let agent = containers(&there).find(|it| it["name"] == AGENT_CONTAINER);
-            prop_assert_eq!(&agent.unwrap()["resources"], &Value::Null);
+        let agent = containers(&there).find(|it| it["name"] == AGENT_CONTAINER).unwrap();
+        let resources = &agent["resources"];
+        if of_pod && set.is_none() {
+            prop_assert_eq!(resources, &Value::Null);
+        }
+        if set.is_none() {
+            prop_assert_eq!(&resources["requests"], &resources["limits"]);
         }
         prop_assert_eq!(restored(&there, &options).unwrap().0, pod);
     }
+}
+
+fn agent_resources() -> impl Strategy<Value = &'static str> {
+    select(vec![
+        "none",
+        "{}",
+        r#"{"requests":{"cpu":"5m"}}"#,
+        r#"{"limits":{"cpu":"1000m","memory":"32Mi"}}"#,
+        r#"{"requests":{"cpu":"5m","memory":"0"},"limits":{"cpu":"20m","memory":"1Gi"}}"#,
+        r#"{"requests":{"cpu":"0","memory":"0"}}"#,
+    ])
 }
 
 /// As the API server hands it on: with a request wherever there is a limit.
@@ -115,6 +137,7 @@ fn known(quantity: &str) -> u64 {
     match quantity {
         "0" => 0,
         "1" | "1000m" => 1000,
+        "5m" => 5,
         "20m" => 20,
         "9" => 9000,
         "32Mi" => 32,

@@ -1,6 +1,6 @@
 //! The rows of `--explain`: every probe and hook but the sidecar's, in the pod's order.
 
-use app_health_webhook::rewrite::{Cause, Options, rewrite};
+use app_health_webhook::rewrite::{AgentOptions, Cause, Options, rewrite};
 use serde_json::{Value, json};
 
 fn rows(pod: &Value) -> Vec<String> {
@@ -44,7 +44,7 @@ fn a_handler_is_described_in_a_few_words() {
 /// The agent's container is put in only once, so one that merely has its name has to be told of.
 #[test]
 fn a_container_with_the_agents_name() {
-    let options = Options { agent_image: Some("agent:1".to_owned()), ..Options::default() };
+    let options = Options { agent: Some(AgentOptions::new("agent:1")), ..Options::default() };
     for (args, probe, warnings) in [
         (json!(["serve"]), "tcpSocket", 0),
         (json!(["serve", "--listen", "127.0.0.1:1"]), "tcpSocket", 0),
@@ -61,6 +61,20 @@ fn a_container_with_the_agents_name() {
         let rewrite = rewrite(&pod, &options).unwrap();
         let causes: Vec<_> = rewrite.warnings.iter().map(|warning| warning.cause).collect();
         assert_eq!(causes, vec![Cause::AgentName; warnings], "{args} {probe}");
+    }
+    for (command, args, warnings) in [
+        (json!(["app-health-agent", "serve"]), json!(null), 0),
+        (json!(["app-health-agent", "serve"]), json!(["--listen", "127.0.0.1:1"]), 0),
+        (json!(["/bin/app-health-agent"]), json!(["serve"]), 0),
+        (json!(["serve"]), json!(null), 1),
+        (json!(["sleep", "9"]), json!(["serve"]), 1),
+    ] {
+        let pod = json!({"spec": {"containers": [
+            {"name": "app", "readinessProbe": {"tcpSocket": {"port": 1}}},
+            {"name": "app-health-agent", "command": command, "args": args},
+            {"name": "istio-proxy"},
+        ]}});
+        assert_eq!(rewrite(&pod, &options).unwrap().warnings.len(), warnings, "{command} {args}");
     }
 }
 

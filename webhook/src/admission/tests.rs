@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::rewrite::AgentOptions;
 
 /// A ReplicaSet's pod, defaulted, after Istio's and another injector.
 fn review() -> Value {
@@ -13,7 +14,7 @@ fn review() -> Value {
 }
 
 fn options() -> Options {
-    Options { agent_image: Some("agent:1".to_owned()), ..Options::default() }
+    Options { agent: Some(AgentOptions::new("agent:1")), ..Options::default() }
 }
 
 fn admitted(review: &Value) -> Admission {

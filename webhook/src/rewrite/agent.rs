@@ -4,16 +4,22 @@
 //! | module | what it decides |
 //! |---|---|
 //! | `options` | what only a cluster or a namespace knows of it |
-//! | `shape` | the resources that leave the pod's QoS class as it is |
+//! | `container` | what the container has |
+//! | `pull_secrets` | the Secret that its image is pulled with |
+//! | `qos` | the resources that leave the pod's QoS class as it is |
+//! | `room` | whether the pod's own resources leave room for it |
 //! | `quantity` | how much a quantity is |
 
+mod container;
 mod options;
+mod pull_secrets;
+mod qos;
 mod quantity;
-mod shape;
+mod room;
 
 use serde_json::{Value, json};
 
-use self::shape::{Shape, leaves_room};
+use self::container::container;
 use super::kept::Kept;
 use super::pod::{Container, List, Pod};
 use super::variable::Recorded;
@@ -26,8 +32,6 @@ pub use self::options::{
 
 /// The name of the container that is put in.
 pub const AGENT_CONTAINER: &str = "app-health-agent";
-
-const PULL_SECRETS: &str = "imagePullSecrets";
 
 /// What puts it into a pod.
 pub(super) struct Addition {
@@ -45,18 +49,16 @@ impl Addition {
         recorded: &Recorded,
         options: &Options,
     ) -> Option<Self> {
-        let image = options.agent_image.as_deref().filter(|_| recorded.has_tcp())?;
-        if pod.containers.iter().any(|container| container.name == AGENT_CONTAINER) {
+        let options = options.agent.as_ref().filter(|_| recorded.has_tcp())?;
+        if in_pod(pod).is_some() {
             return None;
         }
         let mut warnings = Vec::new();
-        let container = container(image, pod, &options.agent, &mut warnings);
-        let pull_secret = options.agent.pull_secret.as_deref();
-        Some(Self {
-            container: place(pod, sidecar, container),
-            pull_secret: pull_secret.and_then(|name| add_pull_secret(pod, name)),
-            warnings,
-        })
+        let container = container(pod, options, &mut warnings);
+        let pull_secret = options.pull_secret.as_deref();
+        let pull_secret = pull_secret
+            .and_then(|name| pull_secrets::addition(pod, name).map(|step| (name.to_owned(), step)));
+        Some(Self { container: place(pod, sidecar, container), pull_secret, warnings })
     }
 
     /// What is to be undone one day.
@@ -73,6 +75,40 @@ impl Addition {
     }
 }
 
+/// The steps that take it out, with the Secret of this name: some for before the last of a patch,
+/// and the last.
+pub(super) struct Removal {
+    pub pull_secret: Option<Operation>,
+    pub container: Option<Operation>,
+}
+
+impl Removal {
+    pub fn new(pod: &Pod<'_>, pull_secret: Option<&str>) -> Self {
+        let container = in_pod(pod).map(|agent| {
+            let alone = pod.length(agent.list) == 1;
+            Operation::Remove(if alone { list_at(agent.list) } else { agent.pointer() })
+        });
+        let pull_secret = pull_secret.and_then(|name| pull_secrets::removal(pod, name));
+        Self { pull_secret, container }
+    }
+}
+
+/// What is wrong where another container has its name.
+pub(super) fn replaced_by_another(
+    pod: &Pod<'_>,
+    recorded: &Recorded,
+    options: &Options,
+) -> Option<String> {
+    options.agent.as_ref().filter(|_| recorded.has_tcp())?;
+    let other = in_pod(pod)?;
+    let reason = "of the pod's own is no agent, so that Envoy has to make the TCP checks itself";
+    (!other.serves).then(|| format!("container {AGENT_CONTAINER} {reason}"))
+}
+
+fn in_pod<'p, 'a>(pod: &'p Pod<'a>) -> Option<&'p Container<'a>> {
+    pod.containers.iter().find(|container| container.name == AGENT_CONTAINER)
+}
+
 fn place(pod: &Pod<'_>, sidecar: &Container<'_>, container: Value) -> Operation {
     if sidecar.is_native_sidecar() {
         insert(pod, List::Init, sidecar.index + 1, native(container))
@@ -82,50 +118,6 @@ fn place(pod: &Pod<'_>, sidecar: &Container<'_>, container: Value) -> Operation 
     } else {
         insert(pod, List::Regular, usize::MAX, container)
     }
-}
-
-fn add_pull_secret(pod: &Pod<'_>, name: &str) -> Option<(String, Operation)> {
-    let at = pull_secrets_at();
-    let secret = json!({"name": name});
-    let step = match pod.spec.get(PULL_SECRETS) {
-        Some(Value::Array(secrets)) if secrets.contains(&secret) => return None,
-        Some(Value::Array(secrets)) if !secrets.is_empty() => {
-            Operation::Add(at.index(secrets.len()), secret)
-        }
-        _ => Operation::Add(at, json!([secret])),
-    };
-    Some((name.to_owned(), step))
-}
-
-/// The step that takes this one out.
-pub(super) fn remove_pull_secret(pod: &Pod<'_>, name: &str) -> Option<Operation> {
-    let secrets = pod.spec.get(PULL_SECRETS)?.as_array()?;
-    let index = secrets.iter().position(|secret| secret["name"] == name)?;
-    let at = pull_secrets_at();
-    Some(Operation::Remove(if secrets.len() == 1 { at } else { at.index(index) }))
-}
-
-fn pull_secrets_at() -> Pointer {
-    Pointer::root().keys(&["spec", PULL_SECRETS])
-}
-
-/// What is wrong where another container has its name.
-pub(super) fn replaced_by_another(
-    pod: &Pod<'_>,
-    recorded: &Recorded,
-    options: &Options,
-) -> Option<String> {
-    options.agent_image.as_ref().filter(|_| recorded.has_tcp())?;
-    let other = pod.containers.iter().find(|container| container.name == AGENT_CONTAINER)?;
-    let reason = "of the pod's own is no agent, so that Envoy has to make the TCP checks itself";
-    (!other.serves).then(|| format!("container {AGENT_CONTAINER} {reason}"))
-}
-
-/// The step that takes it out; the last of a patch, as above.
-pub(super) fn removal(pod: &Pod<'_>) -> Option<Operation> {
-    let agent = pod.containers.iter().find(|container| container.name == AGENT_CONTAINER)?;
-    let alone = pod.length(agent.list) == 1;
-    Some(Operation::Remove(if alone { list_at(agent.list) } else { agent.pointer() }))
 }
 
 /// Inserts at `index`, or at the end where the list is shorter.
@@ -144,66 +136,4 @@ fn list_at(list: List) -> Pointer {
 fn native(mut container: Value) -> Value {
     container["restartPolicy"] = "Always".into();
     container
-}
-
-/// No probe of its own: the checks that it makes say whether it works.
-fn container(
-    image: &str,
-    pod: &Pod<'_>,
-    options: &AgentOptions,
-    warnings: &mut Vec<(Cause, String)>,
-) -> Value {
-    let (resources, user) = options::chosen(pod.annotations, options, warnings);
-    let mut container = json!({
-        "name": AGENT_CONTAINER,
-        "image": image,
-        "args": ["serve"],
-        "securityContext": security_context(pod, user),
-    });
-    let shape = Shape::of(pod.spec);
-    let resources = match resources {
-        AgentResources::Fitting => shape.resources(),
-        AgentResources::Set(Some(set)) if shape == Shape::Pod && !leaves_room(pod.spec, &set) => {
-            let reason =
-                "the agent's resources, as set, are more than the pod's own leave; it has none";
-            warnings.push((Cause::AgentResources, reason.to_owned()));
-            None
-        }
-        AgentResources::Set(set) => {
-            warnings.extend(class_changes(shape, set.as_ref()));
-            set
-        }
-    };
-    if let Some(resources) = resources {
-        container["resources"] = resources;
-    }
-    container
-}
-
-fn class_changes(shape: Shape, resources: Option<&Value>) -> Option<(Cause, String)> {
-    let (before, after) = shape.change(resources)?;
-    let unless = if resources.is_none() { ", unless a LimitRange gives it some" } else { "" };
-    let reason =
-        format!("by the agent's resources, as set, the pod is {after}, not {before}{unless}");
-    Some((Cause::AgentResources, reason))
-}
-
-/// As the Pod Security Standard "restricted" wants it.
-fn security_context(pod: &Pod<'_>, user: AgentUser) -> Value {
-    let mut context = json!({
-        "allowPrivilegeEscalation": false,
-        "capabilities": {"drop": ["ALL"]},
-        "privileged": false,
-        "readOnlyRootFilesystem": true,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    });
-    if let AgentUser::Id(id) = user {
-        context["runAsUser"] = id.into();
-        context["runAsGroup"] = id.into();
-    }
-    // As the root that the pod is, the kubelet would not start it.
-    if user != AgentUser::Unset || !pod.runs_as_root() {
-        context["runAsNonRoot"] = true.into();
-    }
-    context
 }

@@ -1,11 +1,12 @@
 //! Restoring: the original probes put back.
 
+use super::agent::Removal;
 use super::kept::Kept;
 use super::members;
 use super::pod::{Container, Pod};
 use super::probe::{Handler, Probe, Stay, Target};
 use super::variable::Recorded;
-use super::{Cause, Options, RESTORE_ANNOTATION, Rewrite, agent};
+use super::{Cause, Options, RESTORE_ANNOTATION, Rewrite};
 use crate::patch::Operation;
 use crate::path::ProbePath;
 use crate::probers::VARIABLE;
@@ -36,10 +37,12 @@ pub(super) fn restore(pod: &Pod<'_>, options: &Options) -> Rewrite {
     }
     let Restorer { recorded, mut kept, mut patch } = restorer;
     let idle_agent = !recorded.has_tcp() && kept.take_agent();
-    let agent = idle_agent.then(|| agent::removal(pod)).flatten();
-    if let Some(name) = idle_agent.then(|| kept.take_pull_secret()).flatten() {
-        patch.extend(agent::remove_pull_secret(pod, &name));
-    }
+    let agent = idle_agent.then(|| {
+        let removal = Removal::new(pod, kept.take_pull_secret().as_deref());
+        patch.extend(removal.pull_secret);
+        removal.container
+    });
+    let agent = agent.flatten();
     if patch.is_empty() && agent.is_none() {
         return rewrite;
     }

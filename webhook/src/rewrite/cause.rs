@@ -19,7 +19,7 @@ pub enum Cause {
     StatusPort,
     /// The probe asks another host.
     Host,
-    /// The scheme of an httpGet is none that is known, or none that its protocol goes with.
+    /// The scheme of an httpGet is none that is known, or its protocol is HTTP2 over HTTPS.
     Scheme,
     /// The container has no port of that name.
     NamedPort,
@@ -41,7 +41,7 @@ pub enum Cause {
     TooLarge,
     /// The pod runs on Windows.
     Windows,
-    /// The pod is the API server's picture of one that its node runs by itself.
+    /// The pod is the mirror pod of a static pod.
     MirrorPod,
     /// The resources that are set for the agent's container do not go with the pod's.
     AgentResources,

@@ -5,6 +5,7 @@
 //! | `forward` | which probes are rewritten, and why others stay |
 //! | `back` | restoring |
 //! | `pod`, `probe`, `node` | reading: all that can be malformed is found before anything is decided |
+//! | `resources`, `windows` | the same of a pod's resources, and of its operating system |
 //! | `record` | what is recorded of a probe |
 //! | `settings` | the annotations by which a pod chooses |
 //! | `variable` | the sidecar's environment, and what is recorded there |
@@ -24,9 +25,11 @@ pub(crate) mod node;
 mod pod;
 mod probe;
 mod record;
+mod resources;
 mod settings;
 mod sidecar;
 mod variable;
+mod windows;
 
 use std::fmt;
 
@@ -57,11 +60,9 @@ pub struct Options {
     pub status_port: u16,
     /// The names of sidecar containers; the first one found in the pod is its sidecar.
     pub sidecars: Vec<String>,
-    /// The image of the agent's container, which is then put beside sidecars that record a TCP
-    /// check; `None` puts none in.
-    pub agent_image: Option<String>,
-    /// What that container has besides.
-    pub agent: AgentOptions,
+    /// The agent, whose container is put beside sidecars that record a TCP check; `None` puts none
+    /// in.
+    pub agent: Option<AgentOptions>,
     /// Whether [`Rewrite::probes`] is wanted: who only takes the patch saves a twentieth of the work.
     pub reports: bool,
 }
@@ -72,8 +73,7 @@ impl Default for Options {
             default_rewrite: true,
             status_port: 15020,
             sidecars: vec!["istio-proxy".to_owned()],
-            agent_image: None,
-            agent: AgentOptions::default(),
+            agent: None,
             reports: true,
         }
     }

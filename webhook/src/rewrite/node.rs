@@ -66,6 +66,12 @@ impl<'a> Node<'a, '_> {
         port.ok_or_else(|| self.is_not("a port from 1 to 65535"))
     }
 
+    /// A quantity, as far as its type goes.
+    pub fn quantity(&self) -> Result<&'a Value> {
+        let known = self.value.is_string() || self.value.is_number();
+        if known { Ok(self.value) } else { Err(self.is_not("a quantity")) }
+    }
+
     /// The items of an array, each with its place.
     pub fn items<'s>(&'s self) -> Result<impl Iterator<Item = Node<'a, 's>>> {
         let items = self.value.as_array().ok_or_else(|| self.is_not("an array"))?;

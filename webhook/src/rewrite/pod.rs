@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use super::node::{Node, Object};
 use super::probe::{self, Probe, Target};
+use super::resources::Resources;
 use super::variable::Env;
-use super::{Cause, Malformed, ProbeName};
+use super::windows::runs_on_windows;
+use super::{AGENT_CONTAINER, Cause, Malformed, ProbeName};
 use crate::patch::Pointer;
 use crate::path::{Kind, ProbePath};
 
@@ -16,9 +18,14 @@ pub(super) struct Pod<'a> {
     pub metadata: Option<&'a Value>,
     /// Of the pod itself; a Deployment's own do not count.
     pub annotations: Option<&'a Object>,
-    /// As it stands; `null` where there is none.
-    pub spec: &'a Value,
-    pub host_network: bool,
+    host_network: bool,
+    on_windows: bool,
+    /// Whether its containers run as root where they do not say otherwise.
+    pub runs_as_root: bool,
+    /// Of the pod itself, for all its containers together.
+    pub resources: Resources<'a>,
+    /// The names of its imagePullSecrets.
+    pub pull_secrets: Vec<&'a str>,
     /// It comes to an end: a restartPolicy, its own or a container's, is not Always.
     pub ends: bool,
     /// Init containers first, each list in the pod's order.
@@ -31,8 +38,9 @@ pub(super) struct Container<'a> {
     pub name: &'a str,
     /// Its own restartPolicy is Always.
     restarts: bool,
-    /// Its first argument is `serve`, as the agent's is.
+    /// It has the agent's name, and runs `serve`.
     pub serves: bool,
+    pub resources: Resources<'a>,
     pub role: Role<'a>,
 }
 
@@ -50,7 +58,9 @@ pub(super) enum Role<'a> {
 /// A restartPolicy, of pods and of native sidecars.
 const ALWAYS: &str = "Always";
 
-/// The kubelet's, on the pods of its static manifests.
+pub(super) const PULL_SECRETS: &str = "imagePullSecrets";
+
+/// The kubelet's, on the mirror pods of static pods.
 const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 
 type Result<T> = std::result::Result<T, Malformed>;
@@ -66,8 +76,11 @@ impl<'a> Pod<'a> {
         let mut read = Pod {
             metadata,
             annotations,
-            spec: &Value::Null,
             host_network: false,
+            on_windows: false,
+            runs_as_root: false,
+            resources: Resources::default(),
+            pull_secrets: Vec::new(),
             ends: false,
             containers: Vec::new(),
         };
@@ -78,10 +91,13 @@ impl<'a> Pod<'a> {
     }
 
     fn read_spec(&mut self, spec: &Node<'a, '_>, sidecars: &[String]) -> Result<()> {
-        self.spec = spec.value;
         if let Some(host_network) = spec.member("hostNetwork")? {
             self.host_network = host_network.bool()?;
         }
+        self.on_windows = runs_on_windows(spec)?;
+        self.runs_as_root = runs_as_root(spec)?;
+        self.resources = Resources::read(spec)?;
+        self.pull_secrets = read_pull_secrets(spec)?;
         self.ends = ends(spec)?;
         let mut names = BTreeSet::new();
         for list in [List::Init, List::Regular] {
@@ -103,23 +119,16 @@ impl<'a> Pod<'a> {
         if self.host_network {
             let reason = "hostNetwork is true, so that nothing intercepts the pod's traffic";
             Some((Cause::HostNetwork, reason))
-        } else if self.runs_on_windows() {
+        } else if self.on_windows {
             Some((Cause::Windows, "it runs on Windows, where there is no sidecar"))
         } else if self.annotations.is_some_and(|all| all.contains_key(MIRROR_ANNOTATION)) {
-            Some((Cause::MirrorPod, "its node runs it by a file of its own"))
+            Some((
+                Cause::MirrorPod,
+                "it is the mirror pod of a static pod, which nothing can change",
+            ))
         } else {
             None
         }
-    }
-
-    fn runs_on_windows(&self) -> bool {
-        let node = &self.spec["nodeSelector"];
-        [&self.spec["os"]["name"], &node["kubernetes.io/os"]].into_iter().any(|os| os == "windows")
-    }
-
-    /// Whether its containers run as root where they do not say otherwise.
-    pub fn runs_as_root(&self) -> bool {
-        self.spec["securityContext"]["runAsUser"] == 0
     }
 
     /// The container that carries the variable: of `names` the first that is there.
@@ -154,6 +163,29 @@ fn ends(node: &Node<'_, '_>) -> Result<bool> {
     Ok(node.text("restartPolicy")?.is_some_and(|policy| policy != ALWAYS))
 }
 
+fn runs_as_root(spec: &Node<'_, '_>) -> Result<bool> {
+    let Some(context) = spec.member("securityContext")? else { return Ok(false) };
+    let Some(user) = context.member("runAsUser")? else { return Ok(false) };
+    Ok(user.integer()? == 0)
+}
+
+fn read_pull_secrets<'a>(spec: &Node<'a, '_>) -> Result<Vec<&'a str>> {
+    let Some(secrets) = spec.member(PULL_SECRETS)? else { return Ok(Vec::new()) };
+    secrets.items()?.map(|secret| Ok(secret.text("name")?.unwrap_or_default())).collect()
+}
+
+/// Whether the command is the agent's: `serve` is its first argument, or follows its program.
+fn serves(container: &Node<'_, '_>) -> Result<bool> {
+    let mut first = None;
+    for (field, skipped) in [("command", 1), ("args", 0)] {
+        let Some(words) = container.member(field)? else { continue };
+        for word in words.items()?.skip(skipped) {
+            first = first.or(Some(word.string()?));
+        }
+    }
+    Ok(first == Some("serve"))
+}
+
 fn read_annotations<'a>(metadata: &Node<'a, '_>) -> Result<Option<&'a Object>> {
     let Some(annotations) = metadata.member("annotations")? else { return Ok(None) };
     for (key, value) in annotations.object()? {
@@ -182,8 +214,9 @@ impl<'a> Container<'a> {
             Role::App(probe::read_all(node)?)
         };
         let restarts = node.text("restartPolicy")? == Some(ALWAYS);
-        let serves = node.value.pointer("/args/0").is_some_and(|first| first == "serve");
-        Ok(Container { list, index, name, restarts, serves, role })
+        let serves = name == AGENT_CONTAINER && serves(node)?;
+        let resources = Resources::read(node)?;
+        Ok(Container { list, index, name, restarts, serves, resources, role })
     }
 
     /// An init container that goes on running.

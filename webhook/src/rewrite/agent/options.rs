@@ -4,19 +4,22 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-use super::shape::amount;
+use super::quantity::{NAMES, amount};
 use crate::rewrite::Cause;
 use crate::rewrite::node::{Object, quoted};
+use crate::rewrite::pod::Pod;
 
 /// The resources of the agent's container: JSON, or `none`.
 pub const AGENT_RESOURCES_ANNOTATION: &str = "app-health/agent-resources";
 /// The user of the agent's container: a number, or `none`.
 pub const AGENT_USER_ANNOTATION: &str = "app-health/agent-user";
 
-/// What the agent's container has besides its image.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The agent that is put into pods.
+#[derive(Clone, Debug, PartialEq)]
 pub struct AgentOptions {
-    /// Its `resources`.
+    /// The image of its container.
+    pub image: String,
+    /// The container's `resources`, as far as a pod's QoS class lets it have them.
     pub resources: AgentResources,
     /// Whom it runs as.
     pub user: AgentUser,
@@ -24,14 +27,37 @@ pub struct AgentOptions {
     pub pull_secret: Option<String>,
 }
 
+impl AgentOptions {
+    /// This image, and all else by default.
+    pub fn new(image: impl Into<String>) -> Self {
+        Self {
+            image: image.into(),
+            resources: AgentResources::default(),
+            user: AgentUser::default(),
+            pull_secret: None,
+        }
+    }
+}
+
 /// The `resources` of the agent's container.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum AgentResources {
-    /// Such that the pod's QoS class stays as it is.
+    /// A little CPU and memory.
     #[default]
-    Fitting,
-    /// These, whatever the pod's are. `None`: it has none, so that a LimitRange fills them in.
-    Set(Option<Value>),
+    Default,
+    /// None at all, so that a LimitRange fills them in.
+    None,
+    /// These requests and limits.
+    Lists(Object),
+}
+
+impl AgentResources {
+    pub(super) fn lists(&self) -> Option<&Object> {
+        match self {
+            Self::Lists(lists) => Some(lists),
+            Self::Default | Self::None => None,
+        }
+    }
 }
 
 /// Whom the agent runs as.
@@ -80,10 +106,10 @@ impl FromStr for AgentResources {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text == NONE {
-            return Ok(Self::Set(None));
+            return Ok(Self::None);
         }
         let Ok(Value::Object(lists)) = serde_json::from_str(text) else {
-            let example = json!({"requests": {"cpu": "10m"}});
+            let example = json!({"requests": {"cpu": "20m", "memory": "32Mi"}});
             return Err(format!("{} is neither JSON, as in {example}, nor {NONE}", quoted(text)));
         };
         let mut resources = Object::new();
@@ -92,12 +118,9 @@ impl FromStr for AgentResources {
             resources.insert(list, checked);
         }
         check_order(&resources)?;
-        Ok(Self::Set(Some(Value::Object(resources))))
+        Ok(Self::Lists(resources))
     }
 }
-
-/// What a container without volumes and devices can use.
-pub(super) const NAMES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 /// The quantities as text.
 fn check_list(list: &str, quantities: Value) -> Result<Value, String> {
@@ -116,7 +139,7 @@ fn check_list(list: &str, quantities: Value) -> Result<Value, String> {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        if quantity.is_null() || amount(&quantity).is_none_or(|amount| amount < 0) {
+        if amount(Some(&quantity)).is_none_or(|amount| amount < 0) {
             return Err(format!("{list}: {name}: {} is no quantity", quoted(&text)));
         }
         checked.insert(name, text.into());
@@ -125,7 +148,7 @@ fn check_list(list: &str, quantities: Value) -> Result<Value, String> {
 }
 
 fn check_order(resources: &Object) -> Result<(), String> {
-    let of = |list: &str, name: &str| amount(resources.get(list)?.get(name)?);
+    let of = |list: &str, name: &str| amount(Some(resources.get(list)?.get(name)?));
     for name in NAMES {
         if let (Some(request), Some(limit)) = (of("requests", name), of("limits", name))
             && request > limit
@@ -136,23 +159,26 @@ fn check_order(resources: &Object) -> Result<(), String> {
     Ok(())
 }
 
-/// What holds for one pod: its annotations, else the options. Problems are those of annotations.
-pub(super) fn chosen(
-    annotations: Option<&Object>,
-    options: &AgentOptions,
+/// What the pod itself says of the agent's resources.
+pub(super) fn resources_of(
+    pod: &Pod<'_>,
     problems: &mut Vec<(Cause, String)>,
-) -> (AgentResources, AgentUser) {
-    let resources = said(annotations, AGENT_RESOURCES_ANNOTATION, problems);
-    let user = said(annotations, AGENT_USER_ANNOTATION, problems);
-    (resources.unwrap_or_else(|| options.resources.clone()), user.unwrap_or(options.user))
+) -> Option<AgentResources> {
+    said(pod, AGENT_RESOURCES_ANNOTATION, problems)
 }
 
+/// What the pod itself says of the agent's user.
+pub(super) fn user_of(pod: &Pod<'_>, problems: &mut Vec<(Cause, String)>) -> Option<AgentUser> {
+    said(pod, AGENT_USER_ANNOTATION, problems)
+}
+
+/// An empty annotation is as good as none.
 fn said<T: FromStr<Err = String>>(
-    annotations: Option<&Object>,
+    pod: &Pod<'_>,
     name: &str,
     problems: &mut Vec<(Cause, String)>,
 ) -> Option<T> {
-    let text = annotations?.get(name)?.as_str()?;
+    let text = pod.annotations?.get(name)?.as_str().filter(|text| !text.is_empty())?;
     let read = text.parse();
     let problem = |problem| format!("annotation {name}: {problem}; the default holds");
     read.map_err(|error| problems.push((Cause::Annotation, problem(error)))).ok()
@@ -186,20 +212,21 @@ mod tests {
     #[test]
     fn resources_are_requests_and_limits_that_a_container_can_have() {
         for (text, expected) in [
-            ("none", None),
-            ("{}", Some(json!({}))),
-            (r#"{"limits":{"cpu":"50m"}}"#, Some(json!({"limits": {"cpu": "50m"}}))),
-            (r#"{"limits":{"cpu":1}}"#, Some(json!({"limits": {"cpu": "1"}}))),
+            ("{}", json!({})),
+            (r#"{"limits":{"cpu":"50m"}}"#, json!({"limits": {"cpu": "50m"}})),
+            (r#"{"limits":{"cpu":1}}"#, json!({"limits": {"cpu": "1"}})),
             (
                 r#" {"requests":{"cpu":"0","memory":"16Mi","ephemeral-storage":"1Mi"},"limits":{"memory":"16Mi"}} "#,
-                Some(json!({
+                json!({
                     "requests": {"cpu": "0", "memory": "16Mi", "ephemeral-storage": "1Mi"},
                     "limits": {"memory": "16Mi"},
-                })),
+                }),
             ),
         ] {
-            assert_eq!(text.parse(), Ok(AgentResources::Set(expected)), "{text}");
+            let lists = expected.as_object().unwrap().clone();
+            assert_eq!(text.parse(), Ok(AgentResources::Lists(lists)), "{text}");
         }
+        assert_eq!("none".parse(), Ok(AgentResources::None));
         for (text, says) in [
             ("", "neither JSON"),
             ("None", "neither JSON"),

@@ -1,11 +1,26 @@
 //! Kubernetes' quantities (`100m`, `1.5Gi`, `2e3`), as far as comparing them needs it.
 
+use serde_json::Value;
+
+/// What a container without volumes and devices can use.
+pub(super) const NAMES: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+
+/// In billionths; what is absent is 0.
+pub(super) fn amount(quantity: Option<&Value>) -> Option<i128> {
+    match quantity {
+        None => Some(0),
+        Some(Value::String(text)) => billionths(text),
+        Some(Value::Number(number)) => billionths(&number.to_string()),
+        _ => None,
+    }
+}
+
 /// Decimal digits of the smallest part that a quantity can have.
 const NANO: i32 = 9;
 
 /// The quantity in billionths, rounded up as the API server does; `None` where it is none, or
 /// larger than any that the API server keeps apart.
-pub(super) fn billionths(text: &str) -> Option<i128> {
+fn billionths(text: &str) -> Option<i128> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

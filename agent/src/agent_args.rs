@@ -3,46 +3,40 @@
 use app_health_webhook::rewrite::{AgentOptions, AgentResources, AgentUser};
 use clap::Args;
 
-use super::image;
+use crate::image;
 
 /// What is put into pods beside their sidecar.
 #[derive(Args, Debug)]
 pub struct AgentArgs {
     /// Put this image's agent beside sidecars that have TCP checks to make; empty for none
-    #[arg(long, value_name = "IMAGE", value_parser = image::parse, env = "APP_HEALTH_AGENT_IMAGE")]
+    #[arg(long, value_name = "IMAGE", value_parser = image::parse)]
     pub agent_image: Option<String>,
 
-    /// The resources of its container, as JSON, or none [default: such that no pod's QoS class
-    /// changes]
-    #[arg(long, value_name = "JSON|none", value_parser = resources,
-          env = "APP_HEALTH_AGENT_RESOURCES")]
+    /// The resources of the agent's container, as JSON, or none; fitted to each pod so that its QoS
+    /// class stays [default: 20m of CPU, 32Mi of memory]
+    #[arg(long, value_name = "JSON|none", value_parser = resources, requires = "agent_image")]
     pub agent_resources: Option<AgentResources>,
 
-    /// The number of its user and group, or none: whom the pod, the cluster or the image names
-    /// [default: 15023]
-    #[arg(long, value_name = "UID|none", value_parser = user, env = "APP_HEALTH_AGENT_USER")]
+    /// The number of the agent's user and group, or none: whom the pod, the cluster or the image
+    /// names [default: 15023]
+    #[arg(long, value_name = "UID|none", value_parser = user, requires = "agent_image")]
     pub agent_user: Option<AgentUser>,
 
     /// Add this Secret to the imagePullSecrets of pods that get the agent (a manifest that has none
     /// no longer gets those of its service account)
-    #[arg(long, value_name = "NAME|none", value_parser = secret,
-          env = "APP_HEALTH_AGENT_PULL_SECRET")]
+    #[arg(long, value_name = "NAME|none", value_parser = secret, requires = "agent_image")]
     pub agent_pull_secret: Option<String>,
 }
 
 impl AgentArgs {
-    /// The image, where there is to be an agent.
-    pub fn image(&self) -> Option<String> {
-        self.agent_image.clone().filter(|image| !image.is_empty())
-    }
-
-    /// What its container has besides.
-    pub fn options(&self) -> AgentOptions {
-        AgentOptions {
+    /// The agent, where there is to be one.
+    pub fn options(&self) -> Option<AgentOptions> {
+        Some(AgentOptions {
+            image: self.agent_image.clone().filter(|image| !image.is_empty())?,
             resources: self.agent_resources.clone().unwrap_or_default(),
             user: self.agent_user.unwrap_or_default(),
             pull_secret: self.agent_pull_secret.clone().filter(|it| !["", "none"].contains(&&**it)),
-        }
+        })
     }
 }
 
@@ -85,17 +79,22 @@ mod tests {
 
     #[test]
     fn an_empty_value_is_as_good_as_none_at_all() {
-        let empty = ["--agent-image", "--agent-resources", "--agent-user", "--agent-pull-secret"];
-        let args = parse(&empty.map(|flag| [flag, ""]).concat()).unwrap();
-        assert_eq!((args.image(), args.options()), (None, AgentOptions::default()));
+        let rest = ["--agent-resources", "--agent-user", "--agent-pull-secret"];
+        let rest = rest.map(|flag| [flag, ""]).concat();
+        let args = parse(&[&["--agent-image", ""], &rest[..]].concat()).unwrap();
+        assert_eq!(args.options(), None);
+        let args = parse(&[&["--agent-image=agent:1"], &rest[..]].concat()).unwrap();
+        assert_eq!(args.options(), Some(AgentOptions::new("agent:1")));
     }
 
     #[test]
     fn none_leaves_out() {
         let all = ["--agent-resources", "--agent-user", "--agent-pull-secret"];
-        let args = parse(&all.map(|flag| [flag, "none"]).concat()).unwrap();
-        let (resources, user) = (AgentResources::Set(None), AgentUser::Unset);
-        assert_eq!(args.options(), AgentOptions { resources, user, pull_secret: None });
+        let all = all.map(|flag| [flag, "none"]).concat();
+        let args = parse(&[&["--agent-image=agent:1"], &all[..]].concat()).unwrap();
+        let (resources, user) = (AgentResources::None, AgentUser::Unset);
+        let expected = AgentOptions { resources, user, ..AgentOptions::new("agent:1") };
+        assert_eq!(args.options(), Some(expected));
     }
 
     #[test]
@@ -106,12 +105,14 @@ mod tests {
             "--agent-user=1000",
             "--agent-pull-secret=registry.key-1",
         ]);
-        let args = args.unwrap();
-        assert_eq!(args.image().as_deref(), Some("agent:1"));
-        let resources = AgentResources::Set(Some(json!({"limits": {"memory": "32Mi"}})));
-        let pull_secret = Some("registry.key-1".to_owned());
-        let expected = AgentOptions { resources, user: AgentUser::Id(1000), pull_secret };
-        assert_eq!(args.options(), expected);
+        let lists = json!({"limits": {"memory": "32Mi"}}).as_object().unwrap().clone();
+        let expected = AgentOptions {
+            image: "agent:1".to_owned(),
+            resources: AgentResources::Lists(lists),
+            user: AgentUser::Id(1000),
+            pull_secret: Some("registry.key-1".to_owned()),
+        };
+        assert_eq!(args.unwrap().options(), Some(expected));
     }
 
     #[test]
