@@ -65,7 +65,8 @@ fn resources() -> impl Strategy<Value = Value> {
             },
         )
     };
-    (amounts(["0", "1", "1000m"]), amounts(["0", "1Gi", "1024Mi"])).prop_map(|(cpu, memory)| {
+    let any = (amounts(["0", "1", "1000m"]), amounts(["0", "1Gi", "1024Mi"]));
+    let any = any.prop_map(|(cpu, memory)| {
         let mut resources = json!({});
         for (name, (request, limit)) in [("cpu", cpu), ("memory", memory)] {
             for (list, quantity) in [("requests", request), ("limits", limit)] {
@@ -75,7 +76,9 @@ fn resources() -> impl Strategy<Value = Value> {
             }
         }
         resources
-    })
+    });
+    let same = json!({"cpu": "1", "memory": "1Gi"});
+    prop_oneof![2 => any, 1 => Just(json!({"requests": same, "limits": same}))]
 }
 
 /// Some have the same resources everywhere, and so are not always Burstable.

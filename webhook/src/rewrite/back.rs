@@ -82,6 +82,10 @@ impl Restorer<'_> {
             let reason = format!("{VARIABLE} does not say what it was; it stays as it is");
             Stay::Sadly(Cause::OriginalLost, reason)
         })?;
+        if let Some(member) = self.recorded.unknown_member(&key) {
+            let reason = format!("{VARIABLE} has a member {member} that is not known");
+            return Err(Stay::Sadly(Cause::UnknownMember, format!("{reason}; it stays as it is")));
+        }
         let from_variable = members::recorded(prober);
         let members = self.kept.members(&key).unwrap_or(&from_variable);
         let at = container.probe_pointer(probe.kind);

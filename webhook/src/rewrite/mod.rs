@@ -8,7 +8,7 @@
 //! | `resources`, `windows` | the same of a pod's resources, and of its operating system |
 //! | `record` | what is recorded of a probe |
 //! | `settings` | the annotations by which a pod chooses |
-//! | `variable` | the sidecar's environment, and what is recorded there |
+//! | `variable`, `entry` | the sidecar's environment, and what is recorded there |
 //! | `kept` | the annotation that keeps what the variable cannot say |
 //! | `cause` | what a warning is about, for those who count them |
 //! | `agent` | the agent's container, put in and taken out |
@@ -18,6 +18,7 @@
 mod agent;
 mod back;
 mod cause;
+mod entry;
 mod forward;
 mod kept;
 mod members;

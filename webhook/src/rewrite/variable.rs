@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Malformed;
+use super::entry::{self, Entry};
 use super::node::Node;
 use crate::patch::{Operation, Pointer};
 use crate::probers::{self, Handler, HttpProtocol, Prober, VARIABLE};
@@ -112,8 +113,7 @@ fn remove_items(env: &Pointer, indices: &[usize], patch: &mut Vec<Operation>) {
 
 /// The entries of the variable.
 pub(super) struct Recorded {
-    /// Each with its text.
-    entries: BTreeMap<String, (Prober, String)>,
+    entries: BTreeMap<String, Entry>,
     /// Bytes of all entries as they are written, each with its comma.
     length: usize,
     /// Whether it says anything else than at first.
@@ -134,17 +134,26 @@ impl Recorded {
         }
         let mut recorded = Recorded { entries: BTreeMap::new(), length: 0, changed: false };
         let probers = probers::decode(text.as_bytes()).map_err(|error| error.to_string())?;
+        let texts = entry::texts(text);
         for (key, prober) in probers.into_entries() {
             let prober = prober.map_err(|error| error.to_string())?;
-            let text = probers::encode_entry(&key, &prober);
-            recorded.length += text.len() + ",".len();
-            recorded.entries.insert(key, (prober, text));
+            let entry = match texts.get(&key) {
+                Some(value) => Entry::read(&key, prober, value),
+                None => Entry::new(&key, prober),
+            };
+            recorded.length += entry.text.len() + ",".len();
+            recorded.entries.insert(key, entry);
         }
         Ok(recorded)
     }
 
     pub fn get(&self, key: &str) -> Option<&Prober> {
-        self.entries.get(key).map(|(prober, _)| prober)
+        self.entries.get(key).map(|entry| &entry.prober)
+    }
+
+    /// A member of this entry that is not known, and its place.
+    pub fn unknown_member(&self, key: &str) -> Option<String> {
+        self.entries.get(key)?.unknown_member()
     }
 
     /// The `protocol` of an httpGet that is recorded; empty where there is none.
@@ -161,19 +170,19 @@ impl Recorded {
     /// passed to a process any more. Whether it did.
     pub fn insert(&mut self, key: &str, prober: Prober) -> bool {
         let old = self.entries.get(key);
-        if old.is_some_and(|(old, _)| *old == prober) {
+        if old.is_some_and(|old| old.prober == prober && old.unknown_member().is_none()) {
             return true;
         }
-        let text = probers::encode_entry(key, &prober);
-        let replaced = old.map_or(0, |(_, old)| old.len() + ",".len());
-        let length = self.length - replaced + text.len() + ",".len();
+        let entry = Entry::new(key, prober);
+        let replaced = old.map_or(0, |old| old.text.len() + ",".len());
+        let length = self.length - replaced + entry.text.len() + ",".len();
         // Two braces more, and no comma after the last entry.
         if length + "{}".len() - ",".len() > LONGEST_VALUE {
             return false;
         }
         self.length = length;
         self.changed = true;
-        self.entries.insert(key.to_owned(), (prober, text));
+        self.entries.insert(key.to_owned(), entry);
         true
     }
 
@@ -183,7 +192,7 @@ impl Recorded {
 
     /// Whether one of them is the agent's to make.
     pub fn has_tcp(&self) -> bool {
-        self.entries.values().any(|(prober, _)| matches!(prober.handler, Handler::TcpSocket(_)))
+        self.entries.values().any(|it| matches!(it.prober.handler, Handler::TcpSocket(_)))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -191,6 +200,6 @@ impl Recorded {
     }
 
     pub fn encode(&self) -> String {
-        probers::encode(self.entries.values().map(|(_, text)| text))
+        probers::encode(self.entries.values().map(|entry| &entry.text))
     }
 }
