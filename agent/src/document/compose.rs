@@ -13,16 +13,16 @@ use super::node::{Layout, MAX_DEPTH, Member, Node};
 use super::resolve::{self, Meaning};
 use super::scalar::{Form, Scalar};
 
-/// Most nodes, and most bytes of text, that a file may have beside those that it is written with:
-/// what has an anchor is kept for its aliases, and each of them is a copy. An object of Kubernetes
-/// has 1.5 MiB at most.
+/// Most nodes, and most bytes of text, that there may be beside those that a file is written with:
+/// what has an anchor is kept for its aliases until its document ends, and each of them is a copy. An
+/// object of Kubernetes has 1.5 MiB at most.
 const MAX_COPIED_NODES: usize = 1_000_000;
 const MAX_COPIED_TEXT: usize = 32 << 20;
 
 /// Most nodes of a document: some 700 MiB of memory.
 const MAX_NODES: usize = 4_000_000;
 
-/// What anchors and aliases have added to the documents of a file so far.
+/// What aliases have added to the documents of a file so far, or anchors to one document.
 #[derive(Default)]
 pub struct Copies {
     nodes: usize,
@@ -49,10 +49,24 @@ pub(super) fn compose_within(
     refuse_comma_after_tag(&text).map_err(|error| error.tell(first_line))?;
     let mut parser = Parser::new();
     parser.set_input(text.as_bytes());
-    let mut composer =
-        Composer { parser, line: 0, max_nodes, nodes: 0, copies, anchors: HashMap::new() };
+    let mut composer = Composer {
+        parser,
+        line: 0,
+        max_nodes,
+        nodes: 0,
+        aliased: copies,
+        anchored: Copies::default(),
+        anchors: HashMap::new(),
+    };
     let document = composer.document();
     document.map_err(|error| error.tell(first_line))
+}
+
+impl Copies {
+    fn add(&mut self, copy: Size) {
+        self.nodes += copy.nodes;
+        self.text += copy.text;
+    }
 }
 
 /// What is wrong, and the line, counted from 0 within the document.
@@ -99,7 +113,8 @@ struct Composer<'t, 'c> {
     line: u64,
     max_nodes: usize,
     nodes: usize,
-    copies: &'c mut Copies,
+    aliased: &'c mut Copies,
+    anchored: Copies,
     anchors: HashMap<String, Anchored>,
 }
 
@@ -157,7 +172,8 @@ impl Composer<'_, '_> {
         };
         if let Some(anchor) = anchor {
             let size = Size::of(&node);
-            self.charge(size)?;
+            self.anchored.add(size);
+            self.within_bounds()?;
             self.anchors.insert(anchor, Anchored { node: node.clone(), size });
         }
         Ok(node)
@@ -167,23 +183,23 @@ impl Composer<'_, '_> {
         let Some(size) = self.anchors.get(anchor).map(|anchored| anchored.size) else {
             return self.fail(format!("the anchor `{anchor}` is not known here"));
         };
-        self.charge(size)?;
+        self.aliased.add(size);
+        self.within_bounds()?;
         if depth + size.height > MAX_DEPTH {
             return self.fail(format!("aliases add more than {MAX_DEPTH} levels"));
         }
         Ok(self.anchors[anchor].node.clone())
     }
 
-    /// Counts a copy that is about to be made.
-    fn charge(&mut self, copy: Size) -> Result1<()> {
-        self.copies.nodes += copy.nodes;
-        self.copies.text += copy.text;
-        if self.copies.nodes > MAX_COPIED_NODES {
-            return self.fail(format!("aliases add more than {MAX_COPIED_NODES} values"));
+    /// Before a copy is made that has been counted.
+    fn within_bounds(&self) -> Result1<()> {
+        if self.aliased.nodes + self.anchored.nodes > MAX_COPIED_NODES {
+            return self
+                .fail(format!("anchors and aliases add more than {MAX_COPIED_NODES} values"));
         }
-        if self.copies.text > MAX_COPIED_TEXT {
+        if self.aliased.text + self.anchored.text > MAX_COPIED_TEXT {
             let most = MAX_COPIED_TEXT >> 20;
-            return self.fail(format!("aliases add more than {most} MiB of text"));
+            return self.fail(format!("anchors and aliases add more than {most} MiB of text"));
         }
         Ok(())
     }

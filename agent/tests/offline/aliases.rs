@@ -51,7 +51,10 @@ fn much_text_by_many_aliases() {
             let said = String::from_utf8_lossy(&run.stderr);
             assert_eq!(run.status.code(), Some(65), "{what}, {args}: {said:.300}");
             assert_eq!(said.lines().count(), 1, "{what}, {args}: {said:.300}");
-            assert!(said.contains("aliases add more than 32 MiB of text"), "{what}: {said:.300}");
+            assert!(
+                said.contains("anchors and aliases add more than 32 MiB of text"),
+                "{what}: {said:.300}"
+            );
             assert!(said.contains(": line "), "{what}: {said:.300}");
         }
     }
@@ -67,4 +70,16 @@ fn what_is_within_the_bound_is_read_in_little_memory() {
     let run = limited("rewrite -o json", &text);
     assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
     assert!(run.stdout.len() > 200 * 148_000);
+}
+
+/// What has an anchor is kept for its aliases, and only until its document ends.
+#[test]
+fn many_documents_with_anchors_of_their_own() {
+    let name = "x".repeat(2000);
+    let document = manifest(&format!("a: &a {name}\nb: [*a]\nc: &c [&d {name}, &e {name}]"));
+    let text = vec![document; 6000].join("---\n");
+    let run = limited("rewrite", &text);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert_eq!((said.as_ref(), run.status.code()), ("", Some(0)));
+    assert!(run.stdout == text.as_bytes());
 }
