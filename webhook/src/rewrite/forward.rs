@@ -16,7 +16,7 @@ use super::variable::{Env, Recorded};
 use super::{Cause, Options, RESTORE_ANNOTATION, Rewrite, Warning};
 use crate::patch::Operation;
 use crate::path::{Kind, ProbePath};
-use crate::probers::{self, Prober, VARIABLE};
+use crate::probers::{self, HttpProtocol, Prober, VARIABLE};
 
 pub(super) fn rewrite(pod: &Pod<'_>, options: &Options) -> Rewrite {
     let settings = Settings::read(pod.annotations, options);
@@ -43,6 +43,9 @@ fn beside_others(pod: &Pod<'_>, options: &Options, rewrite: &mut Rewrite) {
     let Some(agent) = Addition::new(pod, sidecar, &recorded, options) else { return };
     let mut kept = Kept::open(pod);
     agent.note(&mut kept);
+    if let Some(reason) = kept.replaces_unreadable() {
+        rewrite.warn(Cause::Annotation, reason);
+    }
     kept.write(&mut rewrite.patch);
     rewrite.add(agent);
 }
@@ -177,18 +180,23 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         key: &str,
     ) -> Result<(), Stay> {
         let at = container.probe_pointer(probe.kind).key("httpGet");
-        let protocol = members::without_protocol(target, &at);
-        if protocol.is_some() && self.recorded.protocol(key) != target.variant() {
-            let reason = "it is rewritten already, but its protocol is not recorded";
-            return Err(stays(Cause::OriginalLost, reason));
-        }
         let moved = target.port.number() != Some(self.status_port);
-        let port = moved.then(|| Operation::Replace(at.key("port"), self.status_port.into()));
-        if protocol.is_none() && port.is_none() {
-            return Err(Stay::Rightly("it is rewritten already".to_owned()));
+        if moved {
+            self.patch.push(Operation::Replace(at.key("port"), self.status_port.into()));
         }
-        self.patch.extend(port.into_iter().chain(protocol));
-        Ok(())
+        match members::without_protocol(target, &at) {
+            None if !moved => Err(Stay::Rightly("it is rewritten already".to_owned())),
+            None => Ok(()),
+            Some(_) if !means_the_same(self.recorded.protocol(key), target.variant()) => {
+                let reason = "it is rewritten already, but its protocol is not recorded, \
+                              and stays as it was";
+                Err(Stay::Sadly(Cause::OriginalLost, reason.to_owned()))
+            }
+            Some(step) => {
+                self.patch.push(step);
+                Ok(())
+            }
+        }
     }
 
     fn redirect(
@@ -248,6 +256,13 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         }
         record::handler(target, port)
     }
+}
+
+/// Two protocols of an httpGet. None is HTTP1.
+fn means_the_same(one: &str, other: &str) -> bool {
+    let [one, other] =
+        [one, other].map(|it| if it.is_empty() { HttpProtocol::Http1.as_str() } else { it });
+    one == other
 }
 
 /// What a rewritten probe asks.
