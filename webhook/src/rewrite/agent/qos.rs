@@ -68,8 +68,8 @@ impl QosClass {
 fn both(resources: &Resources<'_>) -> Value {
     let mut quantities = default_quantities();
     for name in NAMES {
-        let said = [resources.limit(name), resources.request(name)].into_iter().flatten();
-        if let Some(quantity) = { said }.find(|it| amount(Some(it)).is_some_and(|it| it > 0)) {
+        let mut said = [resources.limit(name), resources.request(name)].into_iter().flatten();
+        if let Some(quantity) = said.find(|it| amount(Some(it)).is_some_and(|it| it > 0)) {
             quantities.insert(name.to_owned(), quantity.clone());
         }
     }
