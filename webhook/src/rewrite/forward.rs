@@ -181,22 +181,33 @@ impl<'p, 'a> Rewriter<'p, 'a> {
     ) -> Result<(), Stay> {
         let at = container.probe_pointer(probe.kind).key("httpGet");
         let moved = target.port.number() != Some(self.status_port);
+        let protocol = members::without_protocol(target, &at);
+        // HTTP1 is what is asked for without one. The API server of 1.37 sets it after each patch.
+        let left =
+            Some(target.variant()).filter(|it| !["", HttpProtocol::Http1.as_str()].contains(it));
+        if !moved && left.is_none() {
+            return Err(Stay::Rightly("it is rewritten already".to_owned()));
+        }
         if moved {
             self.patch.push(Operation::Replace(at.key("port"), self.status_port.into()));
         }
-        match members::without_protocol(target, &at) {
-            None if !moved => Err(Stay::Rightly("it is rewritten already".to_owned())),
-            None => Ok(()),
-            Some(_) if !means_the_same(self.recorded.protocol(key), target.variant()) => {
-                let reason = "it is rewritten already, but its protocol is not recorded, \
-                              and stays as it was";
-                Err(Stay::Sadly(Cause::OriginalLost, reason.to_owned()))
-            }
-            Some(step) => {
-                self.patch.push(step);
-                Ok(())
-            }
+        if left.is_some_and(|left| !self.record_protocol(key, left)) {
+            let reason = "it is rewritten already, but its protocol is not recorded, \
+                          and stays as it was";
+            return Err(Stay::Sadly(Cause::OriginalLost, reason.to_owned()));
         }
+        self.patch.extend(protocol);
+        Ok(())
+    }
+
+    /// Whether what was recorded has the `protocol` that was left in its probe. An Istio that does
+    /// not know this member leaves it there and records none, which is made up for.
+    fn record_protocol(&mut self, key: &str, left: &str) -> bool {
+        self.recorded.protocol(key) == left
+            || self
+                .recorded
+                .with_protocol(key, left)
+                .is_some_and(|prober| self.recorded.insert(key, prober))
     }
 
     fn redirect(
@@ -256,13 +267,6 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         }
         record::handler(target, port)
     }
-}
-
-/// Two protocols of an httpGet. None is HTTP1.
-fn means_the_same(one: &str, other: &str) -> bool {
-    let [one, other] =
-        [one, other].map(|it| if it.is_empty() { HttpProtocol::Http1.as_str() } else { it });
-    one == other
 }
 
 /// What a rewritten probe asks.

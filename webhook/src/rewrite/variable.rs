@@ -8,7 +8,7 @@ use super::Malformed;
 use super::entry::{self, Entry};
 use super::node::Node;
 use crate::patch::{Operation, Pointer};
-use crate::probers::{self, Handler, HttpProtocol, Prober, VARIABLE};
+use crate::probers::{self, Handler, HttpProtocol, Prober, Scheme, VARIABLE};
 
 /// What `exec` takes of one variable: `NAME=value` and its NUL within 131,072 bytes.
 const LONGEST_VALUE: usize = 131_072 - VARIABLE.len() - "=\0".len();
@@ -164,6 +164,20 @@ impl Recorded {
             }
             _ => "",
         }
+    }
+
+    /// The entry under this key with this `protocol`, where it is a plain httpGet that has none.
+    pub fn with_protocol(&self, key: &str, protocol: &str) -> Option<Prober> {
+        let mut prober = self.get(key)?.clone();
+        match &mut prober.handler {
+            Handler::HttpGet(http)
+                if http.protocol.is_none() && http.scheme != Some(Scheme::Https) =>
+            {
+                http.protocol = Some(HttpProtocol::parse(protocol)?);
+            }
+            _ => return None,
+        }
+        Some(prober)
     }
 
     /// Records an entry in place of the one under this key, unless the variable could then not be
