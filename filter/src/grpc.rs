@@ -56,7 +56,11 @@ pub fn dials_again(limit: Duration) -> u8 {
 /// What a gRPC status and the answer's message come to (as the kubelet's gRPC prober has it).
 #[inline(never)]
 pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
-    let of_app = status_message.strip_suffix(OF_APP);
+    // Of an empty message Envoy makes the details themselves.
+    let of_app = match status_message {
+        VIA_UPSTREAM => Some(""),
+        message => message.strip_suffix(OF_APP),
+    };
     let detail = |what: &str| with_cause(what, of_app.unwrap_or(status_message));
     match code {
         0 => match serving_status(message) {
@@ -81,6 +85,7 @@ pub fn outcome(code: u32, status_message: &str, message: &[u8]) -> Outcome {
 
 /// What Envoy appends to each status message: `response.code_details` in braces.
 const OF_APP: &str = "{via_upstream}";
+const VIA_UPSTREAM: &str = "via_upstream";
 const DIAL_TIMED_OUT: &str = "{upstream_reset_before_response_started{connection_timeout}}";
 const CLOSED: &str = "{upstream_reset_before_response_started{connection_termination}}";
 
@@ -221,6 +226,7 @@ mod tests {
             ),
             (REFUSED, 500, "grpc: no connection: delayed connect error: Connection refused"),
             ("too {much{via_upstream}", 500, "grpc: unavailable: too {much"),
+            ("via_upstream", 500, "grpc: unavailable"),
             (
                 "upstream {response_timeout}{via_upstream}",
                 500,

@@ -15,7 +15,10 @@ use super::want::{check, envoy};
 #[test]
 fn a_handshake_that_never_comes_is_one_probes_alone() {
     let mut app = Changing::start(V4);
-    let envoy = envoy(Entries::default().probe("c", https(app.addr(), "/")));
+    let entries = Entries::default().probe("c", https(app.addr(), "/"));
+    // Half a minute would be long for a test.
+    let sooner = |config: &str| config.replace("connect_timeout: 30s", "connect_timeout: 3s");
+    let envoy = Setup::default().probers(entries).edited(sooner).start();
     app.open(Conduct::AtOnce(Script::default().hold()));
     check([("hangs", envoy.get(probe("c")), Reason(504, "timeout"))]);
     app.open(Conduct::Asked(Script::status(200)).over_tls(Alpn::Http1));
