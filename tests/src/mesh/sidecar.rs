@@ -96,14 +96,15 @@ fn start_agent(world: &World, pod: &PodComponent) -> Process {
 
 /// Pilot-agent on its new port, on every address, as far as this project needs it: it lets callers
 /// on loopback end or drain the sidecar, and judges by the address that it sees. Its metrics with the
-/// query `long` are 4 MB.
+/// query `long` have no end, so that no buffer on the way holds them.
 fn pilot_agent(world: &World) -> Http {
     let ip: IpAddr =
         if world.has_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-    let long = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(4_000_000));
     let answer = move |request: &Request| match request.target.split('?').next().unwrap_or_default()
     {
-        "/metrics" if request.target.ends_with("?long") => Script::raw(long.as_str()),
+        "/metrics" if request.target.ends_with("?long") => {
+            Script::raw("HTTP/1.1 200 OK\r\n\r\n").endless("x".repeat(64 << 10))
+        }
         "/healthz/ready" | "/metrics" | "/stats/prometheus" => Script::status(200),
         "/quitquitquit" | "/drain" if !request.peer.ip().to_canonical().is_loopback() => {
             Script::status(403)
