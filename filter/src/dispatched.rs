@@ -51,9 +51,8 @@ impl Run {
         if undelivered == Undelivered::DialTimedOut {
             return self.may_dial_again();
         }
-        let left = self.dials_left.checked_sub(1);
-        self.dials_left = left.unwrap_or(0);
-        left.is_some()
+        self.dialled_again = self.dialled_again.saturating_add(1);
+        self.dialled_again <= grpc::dials_again(self.entry.timeout())
     }
 
     /// The first request, as a redirect of its answer sees it.

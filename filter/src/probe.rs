@@ -73,7 +73,7 @@ impl Probe {
             status_port,
             stage: Stage::Start,
             call: 0,
-            dials_left: grpc::dials_again(entry.timeout()),
+            dialled_again: 0,
             outcome: None,
             is_gone: false,
             local,

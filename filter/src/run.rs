@@ -53,8 +53,8 @@ pub struct Run {
     pub stage: Stage,
     /// The token of the dispatched call that is awaited, if one is.
     pub call: u32,
-    /// How often a gRPC connection that the app closes is still made anew.
-    pub dials_left: u8,
+    /// How often a gRPC connection that the app closed was made anew.
+    pub dialled_again: u8,
     pub outcome: Option<Outcome>,
     /// The client has its answer, or has gone.
     pub is_gone: bool,

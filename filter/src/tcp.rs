@@ -33,7 +33,7 @@ impl Run {
             return self.connect(port);
         }
         let Some(call) = self.ask_agent(port, cluster) else {
-            shared.agent.is_lost();
+            shared.agent.note_lost();
             return self.connect(port);
         };
         self.call = call;
@@ -79,12 +79,12 @@ impl Run {
         let genuine = host::header(MapType::HttpCallResponseHeaders, GENUINE_HEADER).is_some();
         let status = outcome::parse_status(&status);
         if status == 503 && !genuine {
-            shared.agent.is_lost();
+            shared.agent.note_lost();
             self.connect_instead(port);
             return;
         }
         if genuine {
-            shared.agent.is_reached();
+            shared.agent.note_reached();
         }
         let text = call_text();
         let reason = text.trim_ascii_end();
@@ -124,14 +124,14 @@ impl Run {
 }
 
 impl Agent {
-    fn is_lost(&self) {
+    fn note_lost(&self) {
         if self.0.get() == Some(true) {
             self.0.set(Some(false));
             warn!("the agent is not reached any more: Envoy makes the TCP checks");
         }
     }
 
-    fn is_reached(&self) {
+    fn note_reached(&self) {
         if self.0.replace(Some(true)) == Some(false) {
             info!("the agent is reached again");
         }
