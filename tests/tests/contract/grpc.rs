@@ -83,17 +83,17 @@ fn not_serving_is_named() {
 #[test]
 fn statuses() {
     for (app, status, why) in [
-        (App::GrpcStatus(5, "unknown service"), 500, "unknown"),
-        (App::GrpcStatus(5, ""), 500, "unknown"),
-        (App::GrpcStatus(12, ""), 500, "not implemented"),
-        (App::GrpcStatus(4, ""), 504, "time"),
-        (App::GrpcStatus(14, "Connection refused"), 500, "refused"),
-        (App::GrpcStatus(14, ""), 500, "unavailable"),
-        (App::GrpcStatus(2, "line\nbreak\r\nX: y"), 500, "line"),
-        (App::GrpcStatus(7, "denied"), 500, "denied"),
-        (App::GrpcStatus(16, ""), 500, "16"),
-        (App::GrpcStatus(99, ""), 500, "99"),
-        (App::GrpcStatus(u32::MAX, ""), 500, ""),
+        (App::grpc_status(5, "unknown service"), 500, "unknown"),
+        (App::grpc_status(5, ""), 500, "unknown"),
+        (App::grpc_status(12, ""), 500, "not implemented"),
+        (App::grpc_status(4, ""), 504, "time"),
+        (App::grpc_status(14, "Connection refused"), 500, "refused"),
+        (App::grpc_status(14, ""), 500, "unavailable"),
+        (App::grpc_status(2, "line\nbreak\r\nX: y"), 500, "line"),
+        (App::grpc_status(7, "denied"), 500, "denied"),
+        (App::grpc_status(16, ""), 500, "16"),
+        (App::grpc_status(99, ""), 500, "99"),
+        (App::grpc_status(u32::MAX, ""), 500, ""),
         (App::Fails(Failure::Refused), 500, "refused"),
         (App::Fails(Failure::NoHttp), 500, ""),
         (App::Fails(Failure::Silent), 504, "time"),
@@ -178,7 +178,7 @@ fn an_app_that_says_what_envoy_says() {
     ] {
         for code in [2, 14] {
             let entry = r#"{"grpc":{"port":9090},"timeoutSeconds":3}"#;
-            let said = probe(entry, |_| App::GrpcStatus(code, text));
+            let said = probe(entry, |_| App::grpc_status(code, text));
             assert_eq!((said.status(), said.asks.len()), (500, 1), "{code} {text}");
             assert!(!said.reason().contains("via upstream"), "{}", said.reason());
         }

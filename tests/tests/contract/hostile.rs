@@ -196,7 +196,7 @@ proptest! {
         let mut host = Host::with_probers(variable(&format!(r#"{{"{kind}":{{"port":1}}}}"#)));
         let probe = host.run(Request::get(READYZ), |_| match grpc {
             true if code % 2 == 0 => App::Message(message.clone()),
-            true => App::GrpcStatus(code, "x"),
+            true => App::grpc_status(code, "x"),
             false => app.clone(),
         });
         assert_answered(READYZ, probe.status());

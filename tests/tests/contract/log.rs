@@ -171,7 +171,7 @@ fn lines_stay_lines() {
     let evil = "x\r\n[critical] forged\u{0}";
     for (entry, app) in [
         (r#"{"tcpSocket":{"port":1}}"#, App::answers(500).text(evil)),
-        (r#"{"grpc":{"port":1}}"#, App::GrpcStatus(2, "x\r\n[critical] forged\u{0}")),
+        (r#"{"grpc":{"port":1}}"#, App::grpc_status(2, "x\r\n[critical] forged\u{0}")),
         (HTTP, App::redirects(302, "http://10.0.0.7:x\n[critical] forged")),
     ] {
         let mut host = host(entry);

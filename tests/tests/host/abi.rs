@@ -9,10 +9,11 @@ pub enum Status {
     ParseFailure = 4,
     InvalidMemoryAccess = 6,
     InternalFailure = 10,
+    BrokenConnection = 11,
 }
 
 /// What a hostcall comes to: `Ok` is the ABI's 0.
-pub type Outcome<T = ()> = Result<T, Status>;
+pub type Outcome<T = (), E = Status> = Result<T, E>;
 
 /// The header maps of a stream, and those of a callout's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Buffer {
             5 => Buffer::GrpcMessage,
             6 => Buffer::VmConfiguration,
             7 => Buffer::PluginConfiguration,
-            _ => return Err(Status::NotFound),
+            _ => return Err(Status::BadArgument),
         })
     }
 }
@@ -88,23 +89,31 @@ pub fn encode_pairs(pairs: &[Pair]) -> Vec<u8> {
     out
 }
 
-/// Reads what [`encode_pairs`] writes. Lengths that do not fit are a bad argument.
-pub fn decode_pairs(bytes: &[u8]) -> Outcome<Vec<Pair>> {
+/// Reads what [`encode_pairs`] writes; `None` for anything else.
+pub fn decode_pairs(mut bytes: &[u8]) -> Option<Vec<Pair>> {
     if bytes.is_empty() {
-        return Ok(Vec::new());
+        return Some(Vec::new());
     }
-    let word = |at: usize| -> Outcome<usize> {
-        let word = bytes.get(at..at + 4).ok_or(Status::BadArgument)?;
-        Ok(u32::from_le_bytes(word.try_into().expect("four bytes")) as usize)
-    };
-    let count = word(0)?;
-    let mut at = 4 + count * 8;
-    let mut text = |length: usize| -> Outcome<Vec<u8>> {
-        let text = bytes.get(at..at + length).ok_or(Status::BadArgument)?.to_vec();
-        at += length + 1;
-        Ok(text)
-    };
-    (0..count).map(|n| Ok((text(word(4 + n * 8)?)?, text(word(8 + n * 8)?)?))).collect()
+    let count = word(&mut bytes)?;
+    let lengths = (0..count).map(|_| Some((word(&mut bytes)?, word(&mut bytes)?)));
+    let lengths: Vec<(usize, usize)> = lengths.collect::<Option<_>>()?;
+    let pairs =
+        lengths.into_iter().map(|(n, v)| Some((text(&mut bytes, n)?, text(&mut bytes, v)?)));
+    let pairs = pairs.collect::<Option<_>>()?;
+    bytes.is_empty().then_some(pairs)
+}
+
+fn word(bytes: &mut &[u8]) -> Option<usize> {
+    let (word, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    usize::try_from(u32::from_le_bytes(*word)).ok()
+}
+
+/// With its NUL.
+fn text(bytes: &mut &[u8], length: usize) -> Option<Vec<u8>> {
+    let (text, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest.strip_prefix(b"\0")?;
+    Some(text.to_vec())
 }
 
 /// The fields of a protobuf message that are length-delimited: number and content.

@@ -12,8 +12,8 @@ pub enum App {
     Http(Http),
     /// A gRPC message.
     Message(Vec<u8>),
-    /// A gRPC status other than 0, with its text.
-    GrpcStatus(u32, &'static str),
+    /// A gRPC status other than 0, with its message.
+    GrpcStatus(u32, Vec<u8>),
     /// No answer.
     Fails(Failure),
 }
@@ -86,8 +86,9 @@ impl App {
         self.http(|http| http.headers.add(name.as_bytes(), value.as_ref()))
     }
 
-    pub fn text(self, body: &str) -> App {
-        self.http(|http| http.pieces.push(body.as_bytes().to_vec()))
+    /// A body in one piece.
+    pub fn text(self, body: impl AsRef<[u8]>) -> App {
+        self.http(|http| http.pieces.push(body.as_ref().to_vec()))
     }
 
     /// A body of so many bytes, in pieces as they come from a socket.
@@ -104,6 +105,11 @@ impl App {
         self.http(|http| http.after = time)
     }
 
+    /// Its message may be no UTF-8.
+    pub fn grpc_status(status: u32, message: impl AsRef<[u8]>) -> App {
+        App::GrpcStatus(status, message.as_ref().to_vec())
+    }
+
     /// To another place.
     pub fn redirects(status: u16, location: impl AsRef<[u8]>) -> App {
         App::answers(status).header("location", location)
@@ -112,34 +118,33 @@ impl App {
 
 /// What a gRPC call's callback sees.
 pub fn grpc_answer(app: App) -> CallAnswer {
-    let (grpc_status, grpc_message, body) = match app {
-        App::Message(body) => (0, "", body),
-        App::GrpcStatus(status, text) => (status, text, Vec::new()),
-        App::Fails(Failure::Silent) => (4, "", Vec::new()),
-        App::Fails(Failure::NoHttp) => (14, "protocol error", Vec::new()),
+    let (grpc_status, grpc_message) = match app {
+        App::Message(body) => return CallAnswer { body, ..CallAnswer::default() },
+        App::GrpcStatus(grpc_status, grpc_message) => {
+            return CallAnswer { grpc_status, grpc_message, ..CallAnswer::default() };
+        }
+        App::Fails(Failure::Silent) => (4, ""),
+        App::Fails(Failure::NoHttp) => (14, "protocol error"),
         App::Fails(Failure::DialTimedOut) => (
             14,
             "upstream connect error or disconnect/reset before headers. reset reason: connection \
              timeout{upstream_reset_before_response_started{connection_timeout}}",
-            Vec::new(),
         ),
         App::Fails(Failure::Reset) => (
             14,
             "upstream connect error or disconnect/reset before headers. reset reason: connection \
              termination{upstream_reset_before_response_started{connection_termination}}",
-            Vec::new(),
         ),
         App::Fails(Failure::RemoteReset) => (
             14,
             "upstream connect error or disconnect/reset before headers. reset reason: remote \
              reset{upstream_reset_before_response_started{remote_reset}}",
-            Vec::new(),
         ),
-        App::Fails(_) => (14, "Connection refused", Vec::new()),
+        App::Fails(_) => (14, "Connection refused"),
         App::Http(http) => panic!("an HTTP answer to a gRPC call: {http:?}"),
     };
-    let grpc_message = grpc_message.to_owned();
-    CallAnswer { body, grpc_status, grpc_message, ..CallAnswer::default() }
+    let grpc_message = grpc_message.as_bytes().to_vec();
+    CallAnswer { grpc_status, grpc_message, ..CallAnswer::default() }
 }
 
 impl Failure {

@@ -54,9 +54,9 @@ pub struct CallAnswer {
     pub headers: Option<Headers>,
     pub body: Vec<u8>,
     pub trailers: Option<Headers>,
-    /// What `proxy_get_status` says.
+    /// Of a gRPC call.
     pub grpc_status: u32,
-    pub grpc_message: String,
+    pub grpc_message: Vec<u8>,
 }
 
 /// Where a gRPC call goes.

@@ -2,8 +2,14 @@
 
 use wasmtime::{Caller, Extern, Memory, TypedFunc};
 
-use super::abi::{Outcome, Status};
+use super::abi::{Outcome, Pair, Status, decode_pairs};
 use super::state::State;
+
+/// What the VM may call while it allocates memory for a result.
+const ALLOCATING: &[&str] = &["proxy_log", "fd_write", "clock_time_get"];
+/// Envoy reads a larger map, or one of more pairs, as an empty one.
+const MOST_PAIRS: usize = 1024;
+const LARGEST_MAP: usize = 1 << 20;
 
 /// The VM as a hostcall sees it.
 pub struct Guest<'a>(pub Caller<'a, State>);
@@ -11,6 +17,16 @@ pub struct Guest<'a>(pub Caller<'a, State>);
 impl Guest<'_> {
     pub fn state(&mut self) -> &mut State {
         self.0.data_mut()
+    }
+
+    /// An error is a trap.
+    pub fn permit(&mut self, function: &str) -> wasmtime::Result<()> {
+        let permitted = self.state().permitted;
+        wasmtime::ensure!(
+            permitted.is_none_or(|names| names.contains(&function)),
+            "Envoy does not permit {function} here, but {permitted:?}"
+        );
+        Ok(())
     }
 
     fn memory(&mut self) -> Outcome<Memory> {
@@ -27,8 +43,24 @@ impl Guest<'_> {
         bytes.map(<[u8]>::to_vec).ok_or(Status::InvalidMemoryAccess)
     }
 
+    pub fn read_u32(&mut self, at: u32) -> Outcome<u32> {
+        let word = self.read(at, 4)?;
+        Ok(u32::from_le_bytes(word.try_into().expect("four bytes")))
+    }
+
     pub fn text(&mut self, at: u32, length: u32) -> Outcome<String> {
         Ok(String::from_utf8_lossy(&self.read(at, length)?).into_owned())
+    }
+
+    /// A header map.
+    pub fn pairs(&mut self, at: u32, size: u32) -> Outcome<Vec<Pair>> {
+        let bytes = self.read(at, size)?;
+        let Some(pairs) = decode_pairs(&bytes) else {
+            self.state().violation("a header map that is none");
+            return Ok(Vec::new());
+        };
+        let fits = bytes.len() <= LARGEST_MAP && pairs.len() <= MOST_PAIRS;
+        Ok(if fits { pairs } else { Vec::new() })
     }
 
     pub fn write(&mut self, at: u32, bytes: &[u8]) -> Outcome {
@@ -50,11 +82,14 @@ impl Guest<'_> {
     }
 
     fn allocate(&mut self, length: u32) -> Outcome<u32> {
-        let export = self.0.get_export("proxy_on_memory_allocate").and_then(Extern::into_func);
+        let names = ["malloc", "proxy_on_memory_allocate"];
+        let export = names.iter().find_map(|name| self.0.get_export(name)?.into_func());
         let export = export.ok_or(Status::InvalidMemoryAccess)?;
         let allocate: TypedFunc<u32, u32> =
             export.typed(&self.0).map_err(|_| Status::InvalidMemoryAccess)?;
+        let permitted = self.state().permitted.replace(ALLOCATING);
         let pointer = allocate.call(&mut self.0, length);
+        self.state().permitted = permitted;
         pointer.ok().filter(|pointer| *pointer != 0).ok_or(Status::InvalidMemoryAccess)
     }
 }
@@ -65,9 +100,11 @@ macro_rules! link_functions {
         $($linker.func_wrap(
             $module,
             stringify!($name),
-            |caller: wasmtime::Caller<'_, $crate::host::state::State>, $($argument: u32),*| -> u32 {
-                let outcome = $name(&mut $crate::host::guest::Guest(caller), $($argument),*);
-                outcome.map_or_else(|status| status as u32, |()| 0)
+            |caller: wasmtime::Caller<'_, $crate::host::state::State>, $($argument: u32),*| {
+                let guest = &mut $crate::host::guest::Guest(caller);
+                guest.permit(stringify!($name))?;
+                let outcome = $name(guest, $($argument),*);
+                wasmtime::Result::Ok(outcome.map_or_else(|status| status as u32, |()| 0))
             },
         )?;)*
     };

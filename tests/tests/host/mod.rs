@@ -33,11 +33,11 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wasmtime::{Instance, Store, WasmParams, WasmResults};
+use wasmtime::{Instance, Module, Store, WasmParams, WasmResults};
 
 use headers::Headers;
 use state::{Level, State};
-use stream::{Outcome, Phase, Stream};
+use stream::{Answer, Outcome, Phase, Stream};
 
 /// The id of the root context.
 const ROOT: u32 = 1;
@@ -111,6 +111,11 @@ impl Builder {
         self
     }
 
+    pub fn log_level(mut self, level: Level) -> Builder {
+        self.state.log_level = level;
+        self
+    }
+
     pub fn plugin_config(mut self, json: impl AsRef<[u8]>) -> Builder {
         self.state.plugin_config = json.as_ref().to_vec();
         self
@@ -129,10 +134,21 @@ impl Builder {
     ///
     /// Where it traps or refuses its configuration: Envoy would not start.
     pub fn build(self) -> Host {
-        let (store, instance) = module::instantiate(self.state);
+        self.start(module::filter())
+    }
+
+    /// Starts any module.
+    ///
+    /// # Panics
+    ///
+    /// As [`Builder::build`].
+    pub fn start(self, module: &Module) -> Host {
+        let (store, instance) = module::instantiate(module, self.state);
         let mut host = Host { store, instance };
         host.store.data_mut().next_id();
+        host.state_mut().permitted = Some(module::STARTING);
         host.call::<(), ()>("_initialize", ());
+        host.state_mut().permitted = None;
         host.call::<_, ()>("proxy_on_context_create", (ROOT, 0_u32));
         let started: u32 = host.call("proxy_on_vm_start", (ROOT, 0_u32));
         assert_eq!(started, 1, "proxy_on_vm_start refused\n{}", host.log_text());
@@ -160,7 +176,9 @@ impl Host {
     /// Has the filter read its configuration, for the first time or again.
     pub fn configure(&mut self) {
         let size = self.state().plugin_config.len() as u32;
+        self.state_mut().configuring = true;
         let configured: u32 = self.call("proxy_on_configure", (ROOT, size));
+        self.state_mut().configuring = false;
         assert_eq!(configured, 1, "proxy_on_configure refused\n{}", self.log_text());
     }
 
@@ -203,7 +221,7 @@ impl Host {
     pub fn request(&mut self, request: Request) -> u32 {
         let id = self.state_mut().next_id();
         let Request { headers, has_body, mut properties } = request;
-        let now = (self.state().now.as_nanos() as u64).to_le_bytes();
+        let now = self.state().wall_clock().to_le_bytes();
         properties.entry("request.time".to_owned()).or_insert_with(|| now.to_vec());
         let count = headers.pairs().len() as u32;
         self.state_mut().streams.insert(id, Stream::new(headers, properties));
@@ -215,6 +233,16 @@ impl Host {
             self.pass_on(id);
         }
         id
+    }
+
+    /// What Envoy refuses before the filter can see it is logged by the filter all the same.
+    pub fn refused_by_envoy(&mut self) {
+        let id = self.state_mut().next_id();
+        self.state_mut().streams.insert(id, Stream::new(Headers::default(), BTreeMap::new()));
+        self.call_for::<_, ()>(id, "proxy_on_context_create", (id, ROOT));
+        self.set_details(id, "http1.codec_error");
+        let headers = Headers::of([(":status", "400")]);
+        self.end(id, Outcome::Answer(Answer { headers, ..Answer::default() }));
     }
 
     /// A piece of the request's body.
@@ -251,6 +279,15 @@ impl Host {
     fn call_for<P: WasmParams, R: WasmResults>(&mut self, id: u32, name: &str, params: P) -> R {
         self.state_mut().current = id;
         self.call(name, params)
+    }
+
+    /// Envoy calls no more than what a module exports.
+    fn call_if_exported(&mut self, id: u32, name: &str) {
+        let Some(function) = self.instance.get_func(&mut self.store, name) else { return };
+        match function.ty(&self.store).results().len() {
+            0 => self.call_for::<_, ()>(id, name, (id,)),
+            _ => drop(self.call_for::<_, u32>(id, name, (id,))),
+        }
     }
 
     fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, params: P) -> R {

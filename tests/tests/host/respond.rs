@@ -1,5 +1,6 @@
 //! The response's way out through the filter, the answers to its callouts, the end of a stream.
 
+use super::abi::Status;
 use super::callout::{CallAnswer, Kind};
 use super::headers::Headers;
 use super::stream::{Answer, Deferred, Outcome, Phase};
@@ -136,10 +137,7 @@ impl Host {
         if self.stream(id).sent.is_some() {
             self.state_mut().violation("a local reply after the head had left");
         }
-        match &answer.details {
-            Some(details) => self.set_details(id, &details.clone()),
-            None => drop(self.stream_mut(id).properties.remove("response.code_details")),
-        }
+        self.set_details(id, &answer.details.clone().unwrap_or_default());
         self.reply(id, answer);
     }
 
@@ -165,6 +163,9 @@ impl Host {
         let count = |headers: &Option<Headers>| {
             headers.as_ref().map_or(0, |headers| headers.pairs().len() as u32)
         };
+        if answer.headers.is_none() {
+            self.state_mut().status = (Status::BrokenConnection as u32, b"reset".to_vec());
+        }
         let numbers = (count(&answer.headers), answer.body.len() as u32, count(&answer.trailers));
         self.with_call_answer(stream, answer, |host| {
             let params = (ROOT, token, numbers.0, numbers.1, numbers.2);
@@ -176,6 +177,9 @@ impl Host {
     pub fn answer_grpc(&mut self, token: u32, answer: CallAnswer) {
         let stream = self.take_callout(token, |kind| matches!(kind, Kind::Grpc { .. }));
         let (status, size) = (answer.grpc_status, answer.body.len() as u32);
+        if status != 0 {
+            self.state_mut().status = (status, answer.grpc_message.clone());
+        }
         self.with_call_answer(stream, answer, |host| match status {
             0 => host.call_for::<_, ()>(ROOT, "proxy_on_grpc_receive", (ROOT, token, size)),
             _ => host.call_for::<_, ()>(ROOT, "proxy_on_grpc_close", (ROOT, token, status)),
@@ -197,22 +201,30 @@ impl Host {
         self.state_mut().call_answer = Some(answer);
         callback(self);
         self.state_mut().call_answer = None;
+        self.state_mut().status.1.clear();
         if self.state().streams.contains_key(&id) {
             self.settle(id);
         }
     }
 
-    /// Envoy would log and be done before it deletes: the filter wants neither.
+    /// Envoy writes its access log, of which the filter is a part, before it takes the filter down.
     pub(super) fn end(&mut self, id: u32, outcome: Outcome) {
+        let headers = match &outcome {
+            Outcome::Answer(answer) => answer.headers.clone(),
+            _ => Headers::default(),
+        };
         match &outcome {
-            Outcome::Answer(answer) => {
-                self.set_code(id, &answer.headers);
-                self.stream_mut(id).response = Some(answer.headers.clone());
-            }
+            Outcome::Answer(_) => self.set_code(id, &headers),
             _ => drop(self.stream_mut(id).properties.remove("response.code")),
         }
-        self.stream_mut(id).phase = Phase::Ended(outcome);
-        self.call_for::<_, ()>(id, "proxy_on_delete", (id,));
+        let stream = self.stream_mut(id);
+        stream.phase = Phase::Ended(outcome);
+        stream.response = None;
+        stream.logged = Some(headers);
+        self.call_if_exported(id, "proxy_on_log");
+        self.stream_mut(id).logged = None;
+        self.call_if_exported(id, "proxy_on_done");
+        self.call_if_exported(id, "proxy_on_delete");
         self.stream_mut(id).deleted = true;
     }
 

@@ -22,6 +22,8 @@ pub enum Level {
     Warn,
     Error,
     Critical,
+    /// No line has it: nothing is logged. The ABI does not name it, yet Envoy says it.
+    Off,
 }
 
 /// Everything outside the VM.
@@ -31,10 +33,15 @@ pub struct State {
     pub clusters: BTreeMap<String, Cluster>,
     /// Every dispatch fails at once.
     pub dispatch_fails: bool,
+    /// By the clock that nobody sets.
     pub now: Duration,
+    /// What the wall clock showed when the other one began.
+    pub epoch: Duration,
     /// What is below it is not logged.
     pub log_level: Level,
     pub log: Vec<LogLine>,
+    /// How many lines were below it: each was composed for nobody.
+    pub unheard: usize,
     pub streams: BTreeMap<u32, Stream>,
     /// Those that wait for an answer, by token.
     pub callouts: BTreeMap<u32, Callout>,
@@ -42,6 +49,12 @@ pub struct State {
     pub current: u32,
     /// What the maps and buffers of a callout show while its callback runs.
     pub call_answer: Option<CallAnswer>,
+    /// What `proxy_get_status` says: the code is the last failed callout's, long after it.
+    pub status: (u32, Vec<u8>),
+    /// `proxy_on_configure` runs: only then the plugin configuration can be read.
+    pub configuring: bool,
+    /// The functions that the VM may call, where not all: Envoy traps the others.
+    pub permitted: Option<&'static [&'static str]>,
     /// What the filter did that Envoy would object to, or that would break on the wire.
     pub violations: Vec<String>,
     last_id: u32,
@@ -62,13 +75,18 @@ impl State {
             plugin_config: Vec::new(),
             clusters: clusters.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect(),
             dispatch_fails: false,
-            now: Duration::from_secs(1_700_000_000),
+            now: Duration::from_secs(1000),
+            epoch: Duration::from_secs(1_700_000_000),
             log_level: Level::Trace,
             log: Vec::new(),
+            unheard: 0,
             streams: BTreeMap::new(),
             callouts: BTreeMap::new(),
             current: 0,
             call_answer: None,
+            status: (0, Vec::new()),
+            configuring: false,
+            permitted: None,
             violations: Vec::new(),
             last_id: 0,
             last_token: 0,
@@ -92,8 +110,21 @@ impl State {
         self.streams.get_mut(&self.current).filter(|stream| !stream.deleted)
     }
 
+    /// Nanoseconds since 1970, by the wall clock.
+    pub fn wall_clock(&self) -> u64 {
+        (self.epoch + self.now).as_nanos() as u64
+    }
+
     pub fn violation(&mut self, text: impl Into<String>) {
         self.violations.push(text.into());
+    }
+
+    pub fn log(&mut self, line: LogLine) {
+        if line.level >= self.log_level {
+            self.log.push(line);
+        } else {
+            self.unheard += 1;
+        }
     }
 
     /// All lines, for a message.

@@ -37,7 +37,7 @@ pub enum Outcome {
 pub struct Answer {
     pub headers: Headers,
     pub body: Vec<u8>,
-    /// `response.code_details`; `None` for a reply of the filter's own.
+    /// `response.code_details`
     pub details: Option<String>,
 }
 
@@ -80,6 +80,8 @@ pub struct Stream {
     /// What Envoy says of the stream, by the path joined with dots.
     pub properties: BTreeMap<String, Vec<u8>>,
     pub response: Option<Headers>,
+    /// The answer's headers while `proxy_on_log` runs.
+    pub logged: Option<Headers>,
     pub trailers: Option<Headers>,
     /// The body that has come and is not let go yet.
     pub body: Option<Vec<u8>>,
@@ -101,6 +103,7 @@ impl Stream {
             set_properties: BTreeMap::new(),
             properties,
             response: None,
+            logged: None,
             trailers: None,
             body: None,
             deferred: Vec::new(),

@@ -1,9 +1,10 @@
 //! The emulator's own rules, as they were measured on Envoy 1.40.
 
-use super::Host;
 use super::abi::{Status, decode_pairs, encode_pairs, protobuf_fields};
 use super::callout::{Upstream, grpc_upstream};
 use super::headers::Headers;
+use super::stream::Phase;
+use super::{Host, Request, module};
 
 #[test]
 fn headers_as_envoy_keeps_them() {
@@ -41,12 +42,13 @@ fn what_would_break_a_message_apart() {
 fn pairs_cross_the_border() {
     let pairs = vec![(b"a".to_vec(), b"".to_vec()), (b"b\xff".to_vec(), b"c".to_vec())];
     let bytes = encode_pairs(&pairs);
-    assert_eq!(decode_pairs(&bytes), Ok(pairs));
-    assert_eq!(decode_pairs(b""), Ok(vec![]));
-    for length in 1..bytes.len() - 1 {
-        assert_eq!(decode_pairs(&bytes[..length]), Err(Status::BadArgument), "{length}");
+    assert_eq!(decode_pairs(&bytes), Some(pairs));
+    assert_eq!(decode_pairs(b""), Some(vec![]));
+    for length in 1..bytes.len() {
+        assert_eq!(decode_pairs(&bytes[..length]), None, "{length}");
     }
-    assert_eq!(decode_pairs(&[0xff; 64]), Err(Status::BadArgument));
+    assert_eq!(decode_pairs(&[0xff; 64]), None);
+    assert_eq!(decode_pairs(&[&bytes[..], b"\0"].concat()), None);
 }
 
 #[test]
@@ -72,6 +74,22 @@ fn grpc_upstreams() {
         let upstream = Upstream { cluster, authority, longest_answer: longest_answer.to_vec() };
         assert_eq!(grpc_upstream(message), Ok(upstream));
     }
+}
+
+/// The SDK's own callbacks, and all that it imports.
+#[test]
+fn a_filter_that_does_nothing() {
+    let module = module::load(app_health_tests::wasm::empty());
+    let mut host = Host::builder().start(&module);
+    let id = host.request(Request::get("/").header("x", b"\xff"));
+    assert_eq!(host.stream(id).phase, Phase::Routed);
+    host.respond(id, Headers::of([(":status", "200")]), false);
+    host.respond_body(id, b"x", false);
+    host.respond_trailers(id, Headers::of([("a", "b")]));
+    let answer = host.stream(id).answer().expect("an answer");
+    assert_eq!((answer.status(), answer.text()), (200, "x".to_owned()));
+    let gone = host.request(Request::get("/"));
+    host.client_gone(gone);
 }
 
 #[test]

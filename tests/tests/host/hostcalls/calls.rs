@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wasmtime::Linker;
 
-use crate::host::abi::{Outcome, Status, decode_pairs};
+use crate::host::abi::{Outcome, Status};
 use crate::host::callout::{Callout, Cluster, Kind, Upstream, grpc_upstream};
 use crate::host::guest::{Guest, link_functions};
 use crate::host::headers::Headers;
@@ -41,8 +41,8 @@ fn proxy_http_call(
     token_at: u32,
 ) -> Outcome {
     let cluster = guest.text(cluster_at, cluster_length)?;
-    let headers = Headers::of(decode_pairs(&guest.read(headers_at, headers_size)?)?);
-    let trailers = decode_pairs(&guest.read(trailers_at, trailers_size)?)?;
+    let headers = Headers::of(guest.pairs(headers_at, headers_size)?);
+    let trailers = guest.pairs(trailers_at, trailers_size)?;
     guest.read(body_at, body_length)?;
     let state = guest.state();
     if body_length > 0 || !trailers.is_empty() {
@@ -78,10 +78,10 @@ fn proxy_grpc_call(
     let Upstream { cluster, authority, longest_answer } = upstream;
     let service = guest.text(service_at, service_length)?;
     let method = guest.text(method_at, method_length)?;
-    let metadata = Headers::of(decode_pairs(&guest.read(metadata_at, metadata_size)?)?);
+    let metadata = Headers::of(guest.pairs(metadata_at, metadata_size)?);
     let message = guest.read(message_at, message_length)?;
     let state = guest.state();
-    let kind = *state.clusters.get(&cluster).ok_or(Status::ParseFailure)?;
+    let kind = *state.clusters.get(&cluster).ok_or(Status::InternalFailure)?;
     check_destination(state, kind, &metadata)?;
     if longest_answer != b"\x08\x80\x80\x80\x02" {
         state.violation("a gRPC call whose answer is not limited to 4 MiB");
@@ -116,7 +116,7 @@ fn dispatch(
 }
 
 fn proxy_get_status(guest: &mut Guest, code_at: u32, message_at: u32, length_at: u32) -> Outcome {
-    let answer = guest.state().call_answer.clone().unwrap_or_default();
-    guest.write_u32(code_at, answer.grpc_status)?;
-    guest.give(answer.grpc_message.as_bytes(), message_at, length_at)
+    let (code, message) = guest.state().status.clone();
+    guest.write_u32(code_at, code)?;
+    guest.give(&message, message_at, length_at)
 }

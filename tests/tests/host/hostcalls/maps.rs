@@ -2,15 +2,17 @@
 
 use wasmtime::Linker;
 
-use crate::host::abi::{Buffer, Map, Outcome, Status, decode_pairs, encode_pairs};
+use crate::host::abi::{Buffer, Map, Outcome, Status, encode_pairs};
 use crate::host::guest::{Guest, link_functions};
 use crate::host::headers::Headers;
 use crate::host::state::State;
+use crate::host::stream::Stream;
 
 pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     link_functions!(linker, "env":
         proxy_get_header_map_pairs(map, pairs_at, size_at),
         proxy_set_header_map_pairs(map, pairs_at, size),
+        proxy_add_header_map_value(map, name_at, name_length, value_at, value_length),
         proxy_replace_header_map_value(map, name_at, name_length, value_at, value_length),
         proxy_remove_header_map_value(map, name_at, name_length),
         proxy_get_header_map_value(map, name_at, name_length, value_at, size_at),
@@ -23,13 +25,22 @@ pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 /// `None` where the filter cannot see the map in this callback.
-fn map(state: &mut State, map: Map) -> Option<&mut Headers> {
+fn seen(state: &mut State, map: Map) -> Option<&Headers> {
     match map {
-        Map::CallHeaders => return state.call_answer.as_mut()?.headers.as_mut(),
-        Map::CallTrailers => return state.call_answer.as_mut()?.trailers.as_mut(),
+        Map::CallHeaders => return state.call_answer.as_ref()?.headers.as_ref(),
+        Map::CallTrailers => return state.call_answer.as_ref()?.trailers.as_ref(),
         _ => {}
     }
     let stream = state.stream()?;
+    match map {
+        Map::RequestHeaders if stream.logged.is_some() => Some(&stream.request),
+        Map::ResponseHeaders if stream.logged.is_some() => stream.logged.as_ref(),
+        _ => held(stream, map).map(|headers| &*headers),
+    }
+}
+
+/// What has come and is not let go: only that can be changed.
+fn held(stream: &mut Stream, map: Map) -> Option<&mut Headers> {
     match map {
         Map::RequestHeaders => stream.request_in_sight.then_some(&mut stream.request),
         Map::ResponseHeaders => stream.response.as_mut(),
@@ -45,7 +56,7 @@ fn proxy_get_header_map_pairs(
     pairs_at: u32,
     size_at: u32,
 ) -> Outcome {
-    let pairs = match map(guest.state(), Map::of(number)?) {
+    let pairs = match seen(guest.state(), Map::of(number)?) {
         Some(headers) if !headers.pairs().is_empty() => encode_pairs(headers.pairs()),
         _ => Vec::new(),
     };
@@ -61,14 +72,27 @@ fn proxy_get_header_map_value(
     size_at: u32,
 ) -> Outcome {
     let name = guest.read(name_at, name_length)?;
-    let headers = map(guest.state(), Map::of(number)?).ok_or(Status::BadArgument)?;
+    let headers = seen(guest.state(), Map::of(number)?).ok_or(Status::BadArgument)?;
     let value = headers.first(&name).ok_or(Status::NotFound)?.to_vec();
     guest.give(&value, value_at, size_at)
 }
 
 fn proxy_set_header_map_pairs(guest: &mut Guest, number: u32, pairs_at: u32, size: u32) -> Outcome {
-    let pairs = decode_pairs(&guest.read(pairs_at, size)?)?;
+    let pairs = guest.pairs(pairs_at, size)?;
     change(guest, number, |headers| *headers = Headers::of(pairs))
+}
+
+fn proxy_add_header_map_value(
+    guest: &mut Guest,
+    number: u32,
+    name_at: u32,
+    name_length: u32,
+    value_at: u32,
+    value_length: u32,
+) -> Outcome {
+    let name = guest.read(name_at, name_length)?;
+    let value = guest.read(value_at, value_length)?;
+    change(guest, number, |headers| headers.add(&name, &value))
 }
 
 fn proxy_replace_header_map_value(
@@ -95,8 +119,9 @@ fn proxy_remove_header_map_value(
 }
 
 fn change(guest: &mut Guest, number: u32, change: impl FnOnce(&mut Headers)) -> Outcome {
+    let map = Map::of(number)?;
     let state = guest.state();
-    let headers = map(state, Map::of(number)?).ok_or(Status::BadArgument)?;
+    let headers = state.stream().and_then(|stream| held(stream, map)).ok_or(Status::BadArgument)?;
     change(headers);
     for line in headers.broken_lines() {
         state.violation(format!("a header that breaks the message: {line}"));
@@ -104,12 +129,20 @@ fn change(guest: &mut Guest, number: u32, change: impl FnOnce(&mut Headers)) -> 
     Ok(())
 }
 
-fn buffer(state: &mut State, buffer: Buffer) -> Option<&mut Vec<u8>> {
+/// `None` where there is no such buffer in this callback. Most are always there, and empty.
+fn buffer(state: &mut State, buffer: Buffer) -> Option<Vec<u8>> {
+    let body_of = |is_http: bool| {
+        let answer = state.call_answer.as_ref()?;
+        (answer.headers.is_some() == is_http).then(|| answer.body.clone())
+    };
     match buffer {
-        Buffer::PluginConfiguration => Some(&mut state.plugin_config),
-        Buffer::ResponseBody => state.stream()?.body.as_mut(),
-        Buffer::CallBody | Buffer::GrpcMessage => Some(&mut state.call_answer.as_mut()?.body),
-        Buffer::RequestBody | Buffer::VmConfiguration => None,
+        Buffer::PluginConfiguration => state.configuring.then(|| state.plugin_config.clone()),
+        Buffer::CallBody => body_of(true),
+        Buffer::GrpcMessage => Some(body_of(false).unwrap_or_default()),
+        Buffer::ResponseBody => {
+            Some(state.stream().and_then(|s| s.body.clone()).unwrap_or_default())
+        }
+        Buffer::RequestBody | Buffer::VmConfiguration => Some(Vec::new()),
     }
 }
 
@@ -124,7 +157,7 @@ fn proxy_get_buffer_bytes(
     let bytes = buffer(guest.state(), Buffer::of(number)?).ok_or(Status::NotFound)?;
     let end = start.checked_add(length).ok_or(Status::BadArgument)? as usize;
     let part = bytes.get(start as usize..end.min(bytes.len())).unwrap_or_default().to_vec();
-    if part.is_empty() { Ok(()) } else { guest.give(&part, bytes_at, size_at) }
+    guest.give(&part, bytes_at, size_at)
 }
 
 fn proxy_set_buffer_bytes(
@@ -135,11 +168,16 @@ fn proxy_set_buffer_bytes(
     bytes_at: u32,
     size: u32,
 ) -> Outcome {
+    let kind = Buffer::of(number)?;
+    buffer(guest.state(), kind).ok_or(Status::NotFound)?;
     let new = guest.read(bytes_at, size)?;
-    let bytes = buffer(guest.state(), Buffer::of(number)?).ok_or(Status::NotFound)?;
-    let start = (start as usize).min(bytes.len());
-    let end = start.saturating_add(length as usize).min(bytes.len());
-    bytes.splice(start..end, new);
+    let (start, length) = (start as usize, length as usize);
+    let stream = guest.state().stream().filter(|_| kind == Buffer::ResponseBody);
+    match stream.and_then(|stream| stream.body.as_mut()) {
+        Some(body) if start == 0 => drop(body.splice(..length.min(body.len()), new)),
+        Some(body) if start >= body.len() => body.extend(new),
+        _ => return Err(Status::BadArgument),
+    }
     Ok(())
 }
 

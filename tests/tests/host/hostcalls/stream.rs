@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use wasmtime::Linker;
 
-use crate::host::abi::{Outcome, Status, decode_pairs, protobuf_fields};
+use crate::host::abi::{Outcome, Status, protobuf_fields};
 use crate::host::guest::{Guest, link_functions};
 use crate::host::headers::Headers;
 use crate::host::state::State;
@@ -36,7 +36,7 @@ fn proxy_send_local_response(
 ) -> Outcome {
     let details = guest.text(details_at, details_length)?;
     let body = guest.read(body_at, body_length)?;
-    let pairs = decode_pairs(&guest.read(headers_at, headers_size)?)?;
+    let pairs = guest.pairs(headers_at, headers_size)?;
     let mut headers = Headers::of([(":status", status.to_string())]);
     pairs.iter().for_each(|(name, value)| headers.add(name, value));
     let state = guest.state();
@@ -46,9 +46,9 @@ fn proxy_send_local_response(
     for line in headers.broken_lines() {
         state.violation(format!("a local reply's header that breaks the message: {line}"));
     }
-    let stream = state.stream().ok_or(Status::BadArgument)?;
+    let Some(stream) = state.stream() else { return ignored(state, "a local reply") };
     stream.replies += 1;
-    let details = (!details.is_empty()).then_some(details);
+    let details = Some(details);
     stream.deferred.push(Deferred::LocalReply(Answer { headers, body, details }));
     if stream.replies > 1 || matches!(stream.phase, Phase::Ended(_)) {
         state.violation(format!("local reply {status} to a stream that has its answer"));
@@ -60,15 +60,24 @@ fn proxy_close_stream(guest: &mut Guest, kind: u32) -> Outcome {
     if kind > 1 {
         return Err(Status::BadArgument);
     }
-    guest.state().stream().ok_or(Status::BadArgument)?.deferred.push(Deferred::Close);
+    let state = guest.state();
+    let Some(stream) = state.stream() else { return ignored(state, "a reset") };
+    stream.deferred.push(Deferred::Close);
+    Ok(())
+}
+
+/// Envoy says that all is well, and does nothing.
+fn ignored(state: &mut State, what: &str) -> Outcome {
+    state.violation(format!("{what} of no stream"));
     Ok(())
 }
 
 /// Only a request that the filter has paused can go on.
 fn proxy_continue_stream(guest: &mut Guest, kind: u32) -> Outcome {
     let state = guest.state();
-    let stream = state.stream().ok_or(Status::BadArgument)?;
+    let Some(stream) = state.stream() else { return ignored(state, "a continuation") };
     let waits = kind == 0 && stream.phase == Phase::Request;
+    stream.request_in_sight = false;
     stream.deferred.push(Deferred::Continue);
     if !waits {
         state.violation(format!("stream {kind} goes on that does not wait"));

@@ -1,4 +1,4 @@
-//! Log, time, and the part of WASI that Envoy offers a filter.
+//! Log, time, and which context it is about.
 
 use wasmtime::Linker;
 
@@ -14,10 +14,6 @@ pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         proxy_get_current_time_nanoseconds(time_at),
         proxy_set_effective_context(context),
     );
-    link_functions!(linker, "wasi_snapshot_preview1":
-        environ_sizes_get(count_at, size_at),
-        environ_get(pointers_at, text_at),
-    );
     Ok(())
 }
 
@@ -26,10 +22,7 @@ fn proxy_log(guest: &mut Guest, level: u32, text_at: u32, length: u32) -> Outcom
     let levels = [Trace, Debug, Info, Warn, Error, Critical];
     let level = *levels.get(level as usize).ok_or(Status::BadArgument)?;
     let text = guest.text(text_at, length)?;
-    let state = guest.state();
-    if level >= state.log_level {
-        state.log.push(LogLine { level, text });
-    }
+    guest.state().log(LogLine { level, text });
     Ok(())
 }
 
@@ -39,7 +32,7 @@ fn proxy_get_log_level(guest: &mut Guest, level_at: u32) -> Outcome {
 }
 
 fn proxy_get_current_time_nanoseconds(guest: &mut Guest, time_at: u32) -> Outcome {
-    let now = guest.state().now.as_nanos() as u64;
+    let now = guest.state().wall_clock();
     guest.write(time_at, &now.to_le_bytes())
 }
 
@@ -50,24 +43,5 @@ fn proxy_set_effective_context(guest: &mut Guest, context: u32) -> Outcome {
         return Err(Status::BadArgument);
     }
     state.current = context;
-    Ok(())
-}
-
-fn environ_sizes_get(guest: &mut Guest, count_at: u32, size_at: u32) -> Outcome {
-    let env = &guest.state().env;
-    let size: usize = env.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    let count = env.len() as u32;
-    guest.write_u32(count_at, count)?;
-    guest.write_u32(size_at, size as u32)
-}
-
-fn environ_get(guest: &mut Guest, mut pointers_at: u32, mut text_at: u32) -> Outcome {
-    for (name, value) in guest.state().env.clone() {
-        let line = [name.as_slice(), b"=", &value, b"\0"].concat();
-        guest.write_u32(pointers_at, text_at)?;
-        guest.write(text_at, &line)?;
-        pointers_at += 4;
-        text_at += line.len() as u32;
-    }
     Ok(())
 }

@@ -1,0 +1,35 @@
+//! What Envoy offers and the filter has no use for: a module may import it, not call it.
+
+use wasmtime::{ExternType, Linker, Module};
+
+use crate::host::state::State;
+
+/// Of those that the SDK imports, whatever a filter does.
+const UNUSED: [&str; 12] = [
+    "proxy_dequeue_shared_queue",
+    "proxy_done",
+    "proxy_enqueue_shared_queue",
+    "proxy_get_shared_data",
+    "proxy_grpc_cancel",
+    "proxy_grpc_close",
+    "proxy_grpc_send",
+    "proxy_grpc_stream",
+    "proxy_register_shared_queue",
+    "proxy_resolve_shared_queue",
+    "proxy_set_shared_data",
+    "proxy_set_tick_period_milliseconds",
+];
+
+/// Each traps: the emulator has no answer to it.
+pub fn link_all(linker: &mut Linker<State>, module: &Module) -> wasmtime::Result<()> {
+    for import in module.imports() {
+        let name = import.name();
+        let (true, ExternType::Func(kind)) = (UNUSED.contains(&name), import.ty()) else {
+            continue;
+        };
+        let message = format!("{name}: the emulator does not play it");
+        linker
+            .func_new(import.module(), name, kind, move |_, _, _| wasmtime::bail!("{message}"))?;
+    }
+    Ok(())
+}
