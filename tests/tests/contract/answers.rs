@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{HTTP, HTTPS, READYZ, assert_failure, assert_status, host, probe};
+use super::{HTTP, HTTPS, NO_TEXT, READYZ, assert_failure, assert_status, host, probe};
 use crate::host::app::{App, End, Failure, Http};
 use crate::host::headers::Headers;
 use crate::host::stream::Phase;
@@ -19,6 +19,11 @@ fn the_apps_status() {
                 .text("a")
                 .header("content-type", "text/html")
                 .header("x", "\u{ff}"),
+            App::answers(status)
+                .text(NO_TEXT)
+                .header("x", NO_TEXT)
+                .header("content-type", NO_TEXT)
+                .header("content-length", NO_TEXT),
         ] {
             for entry in [HTTP, HTTPS] {
                 let name = format!("{app:?}");

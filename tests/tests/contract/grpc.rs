@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{READYZ, assert_failure, assert_status, host, probe};
+use super::{NO_TEXT, READYZ, assert_failure, assert_status, host, probe};
 use crate::host::Request;
 use crate::host::app::{App, Failure, grpc_answer};
 use crate::host::run::Way;
@@ -102,6 +102,22 @@ fn statuses() {
         assert_failure(&format!("{app:?}"), &probe, status, why);
         assert_eq!(probe.asks.len(), 1, "at once, without dialling again");
     }
+}
+
+/// An app's own message is any bytes.
+#[test]
+fn messages_that_are_no_text() {
+    for (code, status, why) in
+        [(2, 500, "no text"), (4, 504, "time"), (5, 500, ""), (12, 500, ""), (14, 500, "no text")]
+    {
+        let said = [NO_TEXT, b" no text"].concat();
+        let probe = probe(GRPC, |_| App::grpc_status(code, &said));
+        assert_failure(&code.to_string(), &probe, status, why);
+    }
+    let request = Request::get(READYZ).with("user-agent", NO_TEXT);
+    let probe = host(GRPC).run(request, |_| App::Message(vec![8, 1]));
+    assert_status("the client's user-agent", &probe, 200);
+    assert_eq!(probe.asks[0].headers.first(b"user-agent"), Some(NO_TEXT));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Probes with a Content-Type of gRPC's. Envoy takes them for gRPC calls, and makes each reply that is
 //! none of the app's a gRPC status, with the HTTP status 200.
 
-use super::{HTTP, HTTPS, PRESTOPZ, READYZ, host};
+use super::{HTTP, HTTPS, NO_TEXT, PRESTOPZ, READYZ, host};
 use crate::host::Request;
 use crate::host::app::{App, End, Failure};
 use crate::host::run::{Ask, Probe, Way};
@@ -43,15 +43,16 @@ fn no_success_but_the_apps_own() {
 #[test]
 fn failures_that_envoy_reports_as_a_grpc_status() {
     for (message, status) in [
-        ("upstream request timeout", 504),
+        (&b"upstream request timeout"[..], 504),
         (
-            "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+            b"upstream connect error or disconnect/reset before headers. reset reason: protocol error",
             502,
         ),
         (
-            "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+            b"upstream connect error or disconnect/reset before headers. reset reason: connection termination",
             500,
         ),
+        (b"\xff reset reason: protocol error", 502),
     ] {
         let mut host = host(HTTP);
         let id = host.request(request(READYZ, TYPES[0]));
@@ -60,14 +61,14 @@ fn failures_that_envoy_reports_as_a_grpc_status() {
             token,
             crate::host::callout::CallAnswer {
                 headers: Some(crate::host::headers::Headers::of([
-                    (":status", "200"),
-                    ("grpc-status", "14"),
+                    (":status", &b"200"[..]),
+                    ("grpc-status", b"14"),
                     ("grpc-message", message),
                 ])),
                 ..Default::default()
             },
         );
-        assert_eq!(host.stream(id).answer().expect("an answer").status(), status, "{message}");
+        assert_eq!(host.stream(id).answer().expect("an answer").status(), status, "{message:?}");
     }
 }
 
@@ -85,6 +86,20 @@ fn the_app_still_sees_the_header_on_later_hops_too() {
             assert_eq!(ask.destination, "10.0.0.7:8080");
         }
     }
+}
+
+/// All is dispatched, the first request too.
+#[test]
+fn values_that_are_no_text() {
+    let typed = request(READYZ, TYPES[0]).header("x-a", NO_TEXT).header("x-b", "1");
+    let answer = App::answers(204).header("x", NO_TEXT);
+    let probe = host(HTTP).run(typed, |_| answer.clone());
+    assert_eq!(probe.status(), 204);
+    assert_eq!(probe.asks[0].headers.get("x-b").as_deref(), Some("1"));
+    let no_text = [b"application/grpc", NO_TEXT].concat();
+    let typed = Request::get(READYZ).header("content-type", no_text);
+    let probe = host(HTTP).run(typed, |_| App::Fails(Failure::Refused));
+    assert_eq!(probe.status(), 500);
 }
 
 #[test]

@@ -119,6 +119,7 @@ fn the_body_ends_it_or_10_kib_of_it() {
     for (size, end, length) in [
         (5, End::Whole, None),
         (0, End::EmptyPiece, None),
+        (0, End::Trailers, None),
         (5, End::Trailers, None),
         (10_240, End::Stalls, None),
         (0, End::Endless, None),

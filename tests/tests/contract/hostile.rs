@@ -77,6 +77,11 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
     vec(prop_oneof![Just(b'\t'), 0x20_u8..=0x7e, 0x80_u8..=0xff], 0..24)
 }
 
+/// Envoy's codec lets no other through: 400 for a request, and an answer that is no HTTP.
+fn name() -> impl Strategy<Value = Vec<u8>> {
+    "[a-z0-9!#$%&'*+.^_`|~-]{1,24}".prop_map(String::into_bytes)
+}
+
 fn location() -> impl Strategy<Value = Vec<u8>> {
     let part = prop::sample::select(vec![
         "http:", "https:", "//", "10.0.0.7", ":", "8080", "15020", "/", "..", ".", "?", "#", "%",
@@ -99,12 +104,12 @@ fn answer() -> impl Strategy<Value = App> {
         End::Stalls,
         End::Endless,
     ]);
-    let headers = vec((prop_oneof![Just(b"location".to_vec()), text()], location()), 0..4);
+    let headers = vec((prop_oneof![Just(b"location".to_vec()), name()], location()), 0..4);
     let pieces = vec(0_usize..12_000, 0..3);
     let http = (status, headers, pieces, end, 0_u64..1500).prop_map(
         |(status, headers, pieces, end, after)| {
             let mut all = Headers::of([(b":status", status)]);
-            headers.iter().filter(|(name, _)| !name.is_empty()).for_each(|(n, v)| all.add(n, v));
+            headers.iter().for_each(|(name, value)| all.add(name, value));
             let pieces = pieces.into_iter().map(|size| vec![b'x'; size]).collect();
             App::Http(Http { headers: all, pieces, end, after: Duration::from_millis(after) })
         },
@@ -133,7 +138,7 @@ fn request_headers() -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>)>> {
         "te",
         "accept",
     ]);
-    vec((prop_oneof![known.prop_map(|name| name.as_bytes().to_vec()), text()], text()), 0..6)
+    vec((prop_oneof![known.prop_map(|name| name.as_bytes().to_vec()), name()], text()), 0..6)
 }
 
 /// What the kubelet could be told: a status that HTTP knows, or nothing for a hook.
@@ -168,7 +173,7 @@ proptest! {
         let entry = if https { HTTPS } else { HTTP };
         let mut host = host(entry);
         let mut request = Request::get(READYZ);
-        for (name, value) in headers.iter().filter(|(name, _)| !name.is_empty()) {
+        for (name, value) in &headers {
             request = request.header(name, value);
         }
         let mut next = answers.iter().cycle();

@@ -56,6 +56,58 @@ fn only_changes_where_envoy_does_not_log_debug() {
     }
 }
 
+/// "off" is a level of its own, above all that lines can have.
+#[test]
+fn what_envoys_level_leaves_out() {
+    use Level::*;
+    let lines_at = |level| {
+        let builder = Host::builder().env("ISTIO_KUBE_APP_PROBERS", super::variable(HTTP));
+        let mut host = builder.log_level(level).build();
+        for status in [200, 500, 200] {
+            host.run(Request::get(READYZ), |_| App::answers(status));
+        }
+        (std::mem::take(&mut host.state_mut().log), host.state().unheard)
+    };
+    let (all, _) = lines_at(Trace);
+    for (level, count) in [(Debug, 6), (Info, 3), (Warn, 1), (Error, 0), (Critical, 0), (Off, 0)] {
+        let mut expected = all.clone();
+        expected.retain(|line| line.level >= level);
+        assert_eq!(lines_at(level), (expected.clone(), 0), "{level:?}");
+        assert_eq!(expected.len(), count, "{level:?}: {expected:?}");
+    }
+}
+
+/// An operator may do so at any time.
+#[test]
+fn where_envoys_log_is_switched_off() {
+    for entry in [HTTP, r#"{"tcpSocket":{"port":1}}"#] {
+        let mut host = host(entry);
+        lines(&mut host);
+        for (level, said) in [(Level::Off, false), (Level::Trace, true), (Level::Off, false)] {
+            host.state_mut().log_level = level;
+            for status in [500, 200] {
+                assert_eq!(
+                    host.run(Request::get(READYZ), |_| App::answers(status)).status(),
+                    status
+                );
+            }
+            assert_eq!(!host.log_text().is_empty(), said, "{level:?}: {}", host.log_text());
+            assert_eq!(host.state().unheard, 0, "{level:?}");
+            lines(&mut host);
+        }
+    }
+}
+
+/// It has a context, an end, and nothing else.
+#[test]
+fn a_request_that_envoy_refuses_itself() {
+    let mut host = host(HTTP);
+    lines(&mut host);
+    host.refused_by_envoy();
+    assert_eq!(lines(&mut host), (vec![], vec![]));
+    assert_eq!(host.run(Request::get(READYZ), |_| App::answers(204)).status(), 204);
+}
+
 #[test]
 fn each_probe_changes_by_itself() {
     let mut host = Host::with_probers(format!(

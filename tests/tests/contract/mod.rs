@@ -52,6 +52,9 @@ const HTTPS: &str = r#"{"httpGet":{"port":8080,"scheme":"HTTPS"}}"#;
 /// The same over HTTP/2 in clear text.
 const HTTP2: &str = r#"{"httpGet":{"port":8080,"protocol":"HTTP2"}}"#;
 
+/// Bytes that HTTP lets through, and that are no UTF-8.
+const NO_TEXT: &[u8] = b"a\xff\xc3";
+
 /// The answer is the app's own status, and nothing else of it.
 #[track_caller]
 fn assert_status(name: &str, probe: &Probe, status: u16) {

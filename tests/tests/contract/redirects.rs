@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::{HTTP, HTTP2, HTTPS, PRESTOPZ, READYZ, assert_failure, assert_status, host, probe};
+use super::{
+    HTTP, HTTP2, HTTPS, NO_TEXT, PRESTOPZ, READYZ, assert_failure, assert_status, host, probe,
+};
 use crate::host::app::{App, End, Failure};
+use crate::host::headers::Headers;
 use crate::host::run::{Ask, Probe, Way};
 use crate::host::{Host, Request};
 
@@ -173,6 +176,7 @@ fn what_the_last_hop_answers() {
     for (app, status, why) in [
         (App::answers(200), 200, ""),
         (App::answers(404).body(100), 404, ""),
+        (App::answers(404).text(NO_TEXT).header("x", NO_TEXT), 404, ""),
         (App::answers(503), 503, ""),
         (App::answers(504).text("upstream request timeout"), 504, ""),
         (App::answers(502).text("reset reason: protocol error"), 502, ""),
@@ -240,15 +244,18 @@ fn a_redirect_with_a_body() {
         (5, End::Whole),
         (100_000, End::Whole),
         (10, End::Trailers),
+        (0, End::Trailers),
         (2_048, End::Stalls),
         (100_000, End::Stalls),
         (0, End::Endless),
     ] {
-        let probe = probe(HTTP, |ask| match ask.way {
-            Way::Routed => App::redirects(302, "/x").body(size).ends(end.clone()),
-            _ => App::answers(204),
-        });
-        assert_status(&format!("{size} {end:?}"), &probe, 204);
+        for entry in [HTTP, HTTPS, HTTP2] {
+            let probe = probe(entry, |ask| match ask.way {
+                Way::Routed => App::redirects(302, "/x").body(size).ends(end.clone()),
+                _ => App::answers(204),
+            });
+            assert_status(&format!("{size} {end:?} {entry}"), &probe, 204);
+        }
     }
 }
 
@@ -314,6 +321,59 @@ fn the_headers_of_a_hop() {
     let own_proto = second(HTTP, own_proto, "/x");
     assert_eq!(own_proto.headers.get("x-forwarded-proto").as_deref(), Some("https"));
     assert_eq!(own_proto.headers.get("x-app-health-forwarded-proto"), None);
+}
+
+/// Such a value goes along whole, or its header is left out: the SDK sends nothing but text.
+fn without_no_text(ask: &Ask) -> Vec<String> {
+    let (no_text, text): (Vec<_>, Vec<_>) =
+        ask.headers.pairs().iter().partition(|(_, value)| std::str::from_utf8(value).is_err());
+    assert!(no_text.iter().all(|(_, value)| value.ends_with(NO_TEXT)), "{ask:?}");
+    Headers::of(text.into_iter().cloned()).lines()
+}
+
+#[test]
+fn values_that_are_no_text() {
+    let plain = Request::get(READYZ).header("x-a", "1").header("x-c", "2");
+    let request = Request::get(READYZ).header("x-a", "1").header("x-b", NO_TEXT).header("x-c", "2");
+    for entry in [HTTP, HTTPS, HTTP2] {
+        let expected = second(entry, plain.clone(), "/x").headers.lines();
+        assert_eq!(without_no_text(&second(entry, request.clone(), "/x")), expected, "{entry}");
+    }
+    for name in ["user-agent", "authorization", "referer", "x-app-health-forwarded-proto"] {
+        let ask = second(HTTP, plain.clone().with(name, NO_TEXT), "/x");
+        for line in ["x-a: 1", "x-c: 2", "accept: */*"] {
+            assert!(without_no_text(&ask).contains(&line.to_owned()), "{name}: {ask:?}");
+        }
+    }
+}
+
+/// Go's client puts a path's bytes into hexadecimal.
+#[test]
+fn locations_that_are_no_text() {
+    let path = [b"/", NO_TEXT].concat();
+    let probe = probe(ENTRY, |ask| match ask.url().as_str() {
+        "http://10.0.0.7:8080/a/b?q" => App::redirects(302, &path).header("x", NO_TEXT),
+        "http://10.0.0.7:8080/a%FF%C3" => App::redirects(307, &path[1..]).header("x", NO_TEXT),
+        _ => App::answers(204),
+    });
+    assert_failure("it redirects to itself", &probe, 502, "redirects");
+    for (location, status) in [
+        ([b"/x?", NO_TEXT].concat(), 204),
+        ([b"/x#", NO_TEXT].concat(), 204),
+        ([b"//", NO_TEXT].concat(), 302),
+        ([b"http://10.0.0.7:", NO_TEXT].concat(), 502),
+        ([NO_TEXT, b"://10.0.0.7/"].concat(), 502),
+        ([b"http://", NO_TEXT, b"@10.0.0.7/"].concat(), 502),
+    ] {
+        let name = String::from_utf8_lossy(&location).into_owned();
+        assert_eq!(redirected(ENTRY, &location).status(), status, "{name}");
+        let hop = host(ENTRY).run(Request::get(READYZ), |ask| match ask.headers.get(":path") {
+            Some(path) if path == "/a/b?q" => App::redirects(302, "/a/c"),
+            Some(path) if path == "/a/c" => App::redirects(302, &location),
+            _ => App::answers(204),
+        });
+        assert_eq!(hop.status(), status, "of a later hop: {name}: {hop:#?}");
+    }
 }
 
 #[test]

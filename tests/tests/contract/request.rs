@@ -1,6 +1,8 @@
 //! The request that the app gets: the kubelet's own, as it would have sent it to the app itself.
 
-use super::{HTTP, HTTP2, HTTPS, PRESTOPZ, READYZ, assert_failure, host, unasked, variable};
+use super::{
+    HTTP, HTTP2, HTTPS, NO_TEXT, PRESTOPZ, READYZ, assert_failure, host, unasked, variable,
+};
 use crate::host::app::App;
 use crate::host::headers::Headers;
 use crate::host::run::{Ask, Way};
@@ -218,6 +220,30 @@ fn the_clients_headers_go_along() {
 }
 
 #[test]
+fn values_that_are_no_text() {
+    for (name, seen) in [
+        ("x-a", "x-a"),
+        ("user-agent", "user-agent"),
+        ("authorization", "authorization"),
+        ("cookie", "cookie"),
+        ("referer", "referer"),
+        ("content-type", "content-type"),
+        ("x-app-health-forwarded-proto", "x-forwarded-proto"),
+    ] {
+        for entry in [HTTP, HTTPS, HTTP2] {
+            let ask = first(entry, Request::get(READYZ).with(name, NO_TEXT));
+            assert_eq!(ask.headers.first(seen.as_bytes()), Some(NO_TEXT), "{name} {entry}");
+        }
+    }
+    let named = [NO_TEXT, b", x-a"].concat();
+    let request = Request::get(READYZ).with("connection", named).header("x-a", "1");
+    assert_eq!(first(HTTP, request).headers.get("x-a"), None);
+    for name in ["upgrade", "te", "content-length"] {
+        assert_eq!(first(HTTPS, Request::get(READYZ).header(name, NO_TEXT)).way, Way::Routed);
+    }
+}
+
+#[test]
 fn no_hop_by_hop_headers() {
     for name in [
         "keep-alive",
@@ -398,6 +424,8 @@ fn an_address_that_cannot_be_asked() {
         let probe = host(HTTP).run(request, unasked);
         assert_failure(address, &probe, 500, "");
     }
+    let request = Request::get(READYZ).property("destination.address", NO_TEXT);
+    assert_failure("no text", &host(HTTP).run(request, unasked), 500, "");
     let mut request = Request::get(READYZ);
     request.properties.clear();
     assert_failure("absent", &host(HTTP).run(request, unasked), 500, "");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{READYZ, assert_failure, assert_status, host, probe};
+use super::{NO_TEXT, READYZ, assert_failure, assert_status, host, probe};
 use crate::host::app::{App, End, Failure};
 use crate::host::run::Way;
 use crate::host::{Host, Request};
@@ -45,6 +45,9 @@ fn answers() {
         ("two lines", App::answers(500).text("a\r\nb: c\r\n\r\n"), 500, "a"),
         ("long", App::answers(500).body(100_000), 500, "xxx"),
         ("no UTF-8", App::answers(500).text("\u{fffd}"), 500, ""),
+        ("no text", App::answers(500).text([NO_TEXT, b" refused"].concat()), 500, "refused"),
+        ("no text in a header", App::answers(200).header("x", NO_TEXT), 200, ""),
+        ("with trailers", App::answers(200).ends(End::Trailers), 200, ""),
         ("no reason", App::answers(500), 500, ""),
         (
             "not this pod's",
@@ -58,6 +61,8 @@ fn answers() {
         ("no HTTP", App::Fails(Failure::NoHttp), 500, "agent"),
         ("agent is silent", App::Fails(Failure::Silent), 500, "agent"),
         ("agent breaks off", App::answers(500).text("x").ends(End::Broken), 500, "agent"),
+        ("agent breaks off at once", App::answers(200).ends(End::Broken), 500, "agent"),
+        ("agent stops half way", App::answers(200).text("x").ends(End::Stalls), 500, "agent"),
         (
             "agent's time runs out",
             App::answers(500).text("timed out").after(Duration::from_millis(950)),
