@@ -283,6 +283,20 @@ fn a_dispatch_that_fails_at_once() {
     assert_failure("", &probe, 500, "redirect");
 }
 
+/// Envoy takes no more than 1,024 for a dispatched call.
+#[test]
+fn more_headers_than_can_be_sent() {
+    for (count, status) in [(1000, 204), (1020, 500), (5000, 500)] {
+        let add = |request: Request, n| request.header(format!("x-{n}"), "1");
+        let request = (0..count).fold(Request::get(READYZ), add);
+        let probe = redirected_of(&mut host(HTTP), request, b"/x");
+        match status {
+            204 => assert_status("as many", &probe, 204),
+            _ => assert_failure("more", &probe, status, "redirect"),
+        }
+    }
+}
+
 /// Names and values of the second request, without those that only choose its way.
 fn second(entry: &str, request: Request, location: &str) -> Ask {
     let probe = redirected_of(&mut host(entry), request, location.as_bytes());
