@@ -3,6 +3,7 @@
 //! Each row says what is recorded, what the app does, and what the kubelet is told.
 
 mod answers;
+mod clock;
 mod grpc;
 mod grpc_content;
 mod hooks;

@@ -217,6 +217,12 @@ impl Host {
         self.state_mut().now += time;
     }
 
+    /// Somebody sets the wall clock, to so many seconds since 1970. No time goes by.
+    pub fn set_wall_clock(&mut self, to: Duration) {
+        let state = self.state_mut();
+        state.epoch = to - state.now;
+    }
+
     /// A request comes in. Its stream has this id from then on.
     pub fn request(&mut self, request: Request) -> u32 {
         let id = self.state_mut().next_id();
