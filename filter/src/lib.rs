@@ -1,44 +1,36 @@
 //! The proxy-wasm HTTP filter that answers rewritten probes on the status port.
 //!
-//! The way of a probe: `probe` (the callbacks of one request) finds its entry in the [`table`],
-//! lets [`request`] say what the app is sent, and starts the check: carried by Envoy's router (`run`:
-//! HTTP, HTTPS), or `dispatched` (gRPC with [`grpc`], later hops by [`redirect`]). TCP has both ways:
-//! the agent is asked, or Envoy connects (`tcp`). What comes back is judged by [`outcome`]. Envoy calls
-//! `callbacks`, and is called through `host`.
-//!
-//! Functions that are called once are kept apart by `inline(never)`, here and in the probers config:
-//! merged into one, they cost V8's optimizing compiler up to a fifth more memory.
+//! The way of a probe: `root` has read the configuration; the `context` of a request makes events of
+//! Envoy's callbacks; [`check`] decides, and says what is to be done; the `context` does it. What a
+//! check needs: the recorded probes ([`table`]), what the app is sent ([`request`]), and what the
+//! client is told ([`outcome`]).
 //!
 //! Never panics, since a trap takes the VM down and with it every probe of the pod: the lints of
-//! this crate deny what could.
-
-#![cfg_attr(target_arch = "wasm32", no_std)]
-
-extern crate alloc;
+//! this crate deny what could, and clippy.toml the calls of the crate proxy-wasm that do.
 
 #[cfg(target_arch = "wasm32")]
-mod callbacks;
-#[cfg(target_arch = "wasm32")]
-mod dispatched;
+mod context;
 #[cfg(target_arch = "wasm32")]
 mod host;
 #[cfg(target_arch = "wasm32")]
 mod log_line;
 #[cfg(target_arch = "wasm32")]
-mod probe;
-#[cfg(target_arch = "wasm32")]
 mod root;
-#[cfg(target_arch = "wasm32")]
-mod run;
-#[cfg(target_arch = "wasm32")]
-mod runtime;
-#[cfg(target_arch = "wasm32")]
-mod tcp;
 
-pub mod grpc;
+pub mod check;
+pub mod config;
 pub mod outcome;
-pub mod pairs;
-pub mod redirect;
+pub mod protobuf;
+mod report;
 pub mod request;
+pub mod runs;
 pub mod settings;
 pub mod table;
+
+/// What Envoy calls first.
+#[cfg(target_arch = "wasm32")]
+mod start {
+    proxy_wasm::main! {{
+        proxy_wasm::set_root_context(|_| Box::new(crate::root::Root::default()));
+    }}
+}

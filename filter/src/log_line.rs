@@ -1,10 +1,12 @@
-//! The `log` crate's lines, into Envoy's log.
-
-use alloc::string::{String, ToString};
+//! The `log` crate's lines, into Envoy's log. The crate proxy-wasm has a logger, whose level is fixed at
+//! the start.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use crate::host::{self, LogLevel};
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::LogLevel;
+
+use crate::host;
 
 struct EnvoyLog;
 
@@ -38,7 +40,8 @@ impl Log for EnvoyLog {
 
     fn log(&self, record: &Record) {
         if self.enabled(record.metadata()) {
-            host::log(of(record.level()), &one_line(&record.args().to_string()));
+            let line = one_line(&record.args().to_string());
+            let _ = hostcalls::log(of(record.level()), &line);
         }
     }
 

@@ -1,8 +1,6 @@
 //! What the kubelet is told: the app's own status, or that there was no answer and why.
 
-use alloc::borrow::Cow;
-use alloc::borrow::ToOwned;
-use alloc::string::{String, ToString};
+use std::borrow::Cow;
 
 /// What a check comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +69,14 @@ impl Outcome {
         }
     }
 
+    /// The same, to be sent.
+    pub fn text(&self) -> Cow<'static, str> {
+        match self {
+            Self::Failed { reason, .. } | Self::Declined { reason, .. } => reason.clone(),
+            Self::Answered(_) | Self::Abandoned => Cow::Borrowed(""),
+        }
+    }
+
     /// The kubelet's verdict; `None` where there is none.
     pub fn passes(&self, hook: bool) -> Option<bool> {
         match self {
@@ -106,6 +112,23 @@ pub fn of_details(details: &str) -> Outcome {
             Outcome::unreached(with_cause("no connection", cause))
         }
         _ => Outcome::unreached(with_cause("Envoy", reset)),
+    }
+}
+
+/// Judges what Envoy itself has sent the client past all filters: `sent` is its `response.code`, 0
+/// where it sent none.
+pub fn of_envoy(sent: u16, details: &[u8], is_hook: bool) -> Outcome {
+    // Of a request for an upgrade Envoy waits for the end, which never comes.
+    let ends_request = details.starts_with(b"downstream_") || details == b"request_overall_timeout";
+    match sent {
+        0 => Outcome::Abandoned,
+        _ if ends_request => Outcome::Abandoned,
+        // Its body broke off or stalled, which the configuration answers as the kubelet has it.
+        status if is_hook => Outcome::Answered(status),
+        status => {
+            let of_details = of_details(&String::from_utf8_lossy(details));
+            Outcome::failed(status, of_details.text())
+        }
     }
 }
 
@@ -174,7 +197,7 @@ fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
 
 /// 0 where it is no number.
 pub fn parse_status(status: &[u8]) -> u16 {
-    core::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// What went wrong, and what caused it as far as that is known.

@@ -1,13 +1,38 @@
 //! What the app is sent: the kubelet's own request, as it would have sent it to the app itself.
 
-use alloc::borrow::ToOwned;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-
 use app_health_webhook::url::Url;
 
-use crate::pairs::Pairs;
 use crate::table::Wire;
+
+/// The headers of a request, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Headers(Vec<(String, Vec<u8>)>);
+
+impl Headers {
+    /// Names, in lower case, and values.
+    pub fn new(headers: Vec<(String, Vec<u8>)>) -> Self {
+        Self(headers)
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The first value of a header.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+    }
+
+    /// Whether Envoy takes the request for a gRPC call, and so makes each reply of its own, and of
+    /// the filter's, a gRPC status with the HTTP status 200.
+    pub fn is_grpc(&self) -> bool {
+        self.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"))
+    }
+}
+
+/// A header of the client's request, and its new value; `None`: it is taken out.
+pub type Change = (String, Option<Vec<u8>>);
 
 /// A request line and what else a hop decides.
 pub struct Line<'a> {
@@ -29,109 +54,99 @@ impl Line<'_> {
 
     /// The headers of a request that is dispatched: pseudo-headers first, then the client's in their
     /// order.
-    #[inline(never)]
-    pub fn headers<'a>(&'a self, client: &'a Pairs) -> Vec<(&'a [u8], &'a [u8])> {
+    pub fn headers<'a>(&'a self, client: &'a Headers) -> Vec<(&'a str, &'a [u8])> {
         let own_proto = own_forwarded_proto(client);
-        let named = client.get(b"connection").unwrap_or_default();
+        let named = client.get("connection").unwrap_or_default();
         let mut headers = self.pseudo_headers().to_vec();
         headers.extend(client.iter().filter_map(|(name, value)| match name {
             OWN_FORWARDED_PROTO => Some((FORWARDED_PROTO, own_proto?)),
             FORWARDED_PROTO => None,
-            _ if name.starts_with(b":") || is_dropped(named, name) => None,
+            _ if name.starts_with(':') || is_dropped(named, name) => None,
             _ => Some((name, value)),
         }));
         headers.extend(self.own_headers(client));
         headers
     }
 
-    /// What makes the client's request the one that is routed: first what to remove (`None`), then
-    /// what to set. To set all headers anew costs a probe 8,000 instructions more.
-    #[inline(never)]
-    pub fn changes<'a>(&'a self, client: &'a Pairs) -> Vec<(&'a [u8], Option<&'a [u8]>)> {
-        let named = client.get(b"connection").unwrap_or_default();
-        let mut changes = Vec::with_capacity(8);
-        for (name, _) in client.iter() {
-            if name == OWN_FORWARDED_PROTO || is_dropped(named, name) {
-                changes.push((name, None));
-            }
-        }
-        changes.extend(own_forwarded_proto(client).map(|value| (FORWARDED_PROTO, Some(value))));
-        for (name, value) in self.pseudo_headers() {
-            if client.get(name) != Some(value) {
-                changes.push((name, Some(value)));
-            }
-        }
-        changes.extend(self.own_headers(client).map(|(name, value)| (name, Some(value))));
-        changes
+    /// What makes the client's request the one that is routed: first what to remove, then what to set.
+    /// To set all headers anew costs a probe 8,000 instructions more.
+    pub fn changes(&self, client: &Headers) -> Vec<Change> {
+        let named = client.get("connection").unwrap_or_default();
+        let own_proto = own_forwarded_proto(client).map(|value| (FORWARDED_PROTO, value));
+        let changed = self.pseudo_headers().into_iter();
+        let changed = changed.filter(|(name, value)| client.get(name) != Some(*value));
+        let set = own_proto.into_iter().chain(changed).chain(self.own_headers(client));
+        let dropped = client.iter().map(|(name, _)| name);
+        let dropped =
+            dropped.filter(|name| *name == OWN_FORWARDED_PROTO || is_dropped(named, name));
+        dropped
+            .map(|name| (name.to_owned(), None))
+            .chain(set.map(|(name, value)| (name.to_owned(), Some(value.to_vec()))))
+            .collect()
     }
 
-    fn pseudo_headers(&self) -> [(&[u8], &[u8]); 4] {
+    fn pseudo_headers(&self) -> [(&str, &[u8]); 4] {
         [
-            (b":method", b"GET"),
-            (b":path", self.target),
-            (b":authority", self.authority),
-            (b":scheme", self.scheme().as_bytes()),
+            (":method", b"GET"),
+            (":path", self.target),
+            (":authority", self.authority),
+            (":scheme", self.scheme().as_bytes()),
         ]
     }
 
     /// What the client did not send.
-    fn own_headers(&self, client: &Pairs) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let authorization =
-            self.authorization.map(|value| (&b"authorization"[..], value.as_bytes()));
+    fn own_headers(&self, client: &Headers) -> impl Iterator<Item = (&str, &[u8])> {
+        let authorization = self.authorization.map(|value| ("authorization", value.as_bytes()));
         let authorization = authorization.filter(|(name, _)| client.get(name).is_none());
         // On HTTP/2, as it may be over TLS, this is no header; Envoy closes all the same.
-        let close = (self.wire == Wire::Http).then_some((&b"connection"[..], &b"close"[..]));
+        let close = (self.wire == Wire::Http).then_some(("connection", &b"close"[..]));
         authorization.into_iter().chain(close)
     }
 }
 
 /// The client's own `x-forwarded-proto`, which waits under this name while Envoy routes.
-const OWN_FORWARDED_PROTO: &[u8] = b"x-app-health-forwarded-proto";
+const OWN_FORWARDED_PROTO: &str = "x-app-health-forwarded-proto";
 /// Envoy's own one has to stay until the request is routed; the route takes it off.
-const FORWARDED_PROTO: &[u8] = b"x-forwarded-proto";
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// The `x-forwarded-proto` that the client itself sent, where it goes along.
-pub fn own_forwarded_proto(client: &Pairs) -> Option<&[u8]> {
+pub fn own_forwarded_proto(client: &Headers) -> Option<&[u8]> {
     let proto = client.get(OWN_FORWARDED_PROTO)?;
-    let named = client.get(b"connection").unwrap_or_default();
+    let named = client.get("connection").unwrap_or_default();
     (!is_named(named, FORWARDED_PROTO)).then_some(proto)
-}
-
-/// Whether Envoy takes the request for a gRPC call, and so makes each reply of its own, and of the
-/// filter's, a gRPC status with the HTTP status 200.
-pub fn is_grpc(client: &Pairs) -> bool {
-    client.get(b"content-type").is_some_and(|value| value.starts_with(b"application/grpc"))
 }
 
 /// Whether a header of the client does not go along: Envoy's, and what concerns one connection.
 /// `named`: what the client's `connection` names.
-fn is_dropped(named: &[u8], name: &[u8]) -> bool {
-    match name.first() {
+fn is_dropped(named: &[u8], name: &str) -> bool {
+    match name.as_bytes().first() {
         // Without these it would be no request.
         Some(b':') => false,
         // Most headers have another first letter: 1,000 instructions less for a kubelet's request.
         Some(b'c' | b'k' | b'p' | b't' | b'u') if HOP_BY_HOP.contains(&name) => true,
-        Some(b'x') if name.starts_with(b"x-envoy-") => true,
+        Some(b'x') if name.starts_with("x-envoy-") => true,
         _ => name != FORWARDED_PROTO && is_named(named, name),
     }
 }
 
 /// RFC 9110, section 7.6.1, and what came before it.
-const HOP_BY_HOP: [&[u8]; 9] = [
-    b"connection",
-    b"keep-alive",
-    b"proxy-connection",
-    b"proxy-authenticate",
-    b"proxy-authorization",
-    b"te",
-    b"trailer",
-    b"transfer-encoding",
-    b"upgrade",
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 
-fn is_named(named: &[u8], name: &[u8]) -> bool {
+fn is_named(named: &[u8], name: &str) -> bool {
     !named.is_empty()
-        && named.split(|b| *b == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(name))
+        && named
+            .split(|b| *b == b',')
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// An IP address and a port, as Envoy writes them: `10.0.0.7:80`, `[fd00::7]:80`.
@@ -189,25 +204,24 @@ pub fn basic_authorization(url: &Url) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pairs::serialize;
     use app_health_webhook::url::parse;
 
-    fn client(headers: &[(&str, &str)]) -> Pairs {
-        let bytes: Vec<_> = headers.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
-        Pairs::new(serialize(&bytes))
+    fn client(headers: &[(&str, &str)]) -> Headers {
+        Headers::new(headers.iter().map(|(n, v)| (n.to_string(), v.as_bytes().to_vec())).collect())
     }
 
-    fn lines(headers: &[(&[u8], &[u8])]) -> Vec<String> {
+    fn lines(headers: &[(&str, &[u8])]) -> Vec<String> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        headers.iter().map(|(name, value)| text(name) + "=" + &text(value)).collect()
+        headers.iter().map(|(name, value)| name.to_string() + "=" + &text(value)).collect()
     }
 
     /// The client's request once it is changed.
-    fn changed(line: &Line, client: &Pairs) -> Vec<String> {
+    fn changed(line: &Line, client: &Headers) -> Vec<String> {
+        let changes = line.changes(client);
         let mut headers: Vec<_> = client.iter().collect();
-        for (name, value) in line.changes(client) {
-            headers.retain(|(other, _)| *other != name);
-            headers.extend(value.map(|value| (name, value)));
+        for (name, value) in &changes {
+            headers.retain(|(other, _)| other != name);
+            headers.extend(value.as_ref().map(|value| (&**name, &**value)));
         }
         lines(&headers)
     }

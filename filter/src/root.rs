@@ -1,57 +1,36 @@
-//! What is read once, before the first request: the plugin configuration and the environment.
+//! The root context: one for each configuration of the filter, in each worker of Envoy.
 
-use alloc::string::String;
-use core::cell::Cell;
+use std::rc::Rc;
 
-use app_health_webhook::{probers, url};
-use log::{error, info, warn};
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{BufferType, ContextType};
 
-use crate::host::BufferType;
-use crate::settings::Settings;
-use crate::table::Table;
+use crate::config::Shared;
+use crate::context::StatusPort;
 use crate::{host, log_line};
 
-/// What all requests share.
+/// What the requests of a configuration share.
 #[derive(Default)]
-pub struct Shared {
-    /// The plugin configuration.
-    pub settings: Settings,
-    /// The recorded probes.
-    pub table: Table,
-    /// The pod's address, where its environment tells it.
-    pub pod_ip: Option<String>,
-    /// Whether the agent is there; for the log.
-    pub agent: Agent,
-}
+pub struct Root(Rc<Shared>);
 
-/// Whether the agent was reached the last time that it was asked; `None`: never yet.
-#[derive(Default)]
-pub struct Agent(pub Cell<Option<bool>>);
+impl Context for Root {}
 
-/// Reads the plugin configuration of `size` bytes, and the environment.
-pub fn configure(size: usize) -> Shared {
-    log_line::init();
-    let configuration = host::buffer(BufferType::PluginConfiguration, size);
-    let (settings, notes) = Settings::parse(&configuration.unwrap_or_default());
-    notes.iter().for_each(|note| warn!("{note}"));
-    let variable = host::environment(probers::VARIABLE).unwrap_or_default();
-    let (table, notes) = Table::new(&variable);
-    notes.iter().for_each(|note| error!("{note}"));
-    info!("{} probes are recorded", table.len());
-    Shared { settings, table, pod_ip: pod_ip(), agent: Agent::default() }
-}
+impl RootContext for Root {
+    /// Always true: where it is not, Envoy refuses to start, and the pod with it.
+    fn on_configure(&mut self, size: usize) -> bool {
+        log_line::init();
+        let configuration = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size);
+        let configuration = configuration.ok().flatten().unwrap_or_default();
+        self.0 = Rc::new(Shared::read(&configuration, host::environment));
+        true
+    }
 
-/// `POD_IP`, else `INSTANCE_IP` (Istio's name for it).
-fn pod_ip() -> Option<String> {
-    ["POD_IP", "INSTANCE_IP"].into_iter().find_map(|name| {
-        let ip = String::from_utf8(host::environment(name)?).ok()?;
-        if ip.is_empty() {
-            return None;
-        }
-        if !url::is_ip(&ip) {
-            warn!("{name}: not an IP address, ignored: {ip}");
-            return None;
-        }
-        Some(ip)
-    })
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(StatusPort::new(self.0.clone())))
+    }
 }

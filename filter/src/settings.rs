@@ -1,11 +1,8 @@
 //! The plugin configuration: what a deployment may have to name differently.
 
-use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
-
 use app_health_webhook::json::{Kind, Reader, Stop};
+
+use crate::protobuf::LONGEST_GRPC_CLUSTER;
 
 /// Names of Envoy's clusters, and the status port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +41,7 @@ impl Settings {
     pub fn parse(configuration: &[u8]) -> (Self, Vec<String>) {
         let mut settings = Self::default();
         let mut notes = Vec::new();
-        let text = match core::str::from_utf8(configuration) {
+        let text = match std::str::from_utf8(configuration) {
             Ok(text) => text,
             Err(_) => {
                 notes.push("plugin configuration: not UTF-8".to_owned());
@@ -86,11 +83,16 @@ impl Settings {
                     continue;
                 }
             };
-            if reader.peek()? == Kind::String {
-                *cluster = reader.string()?.into_owned();
-            } else {
+            if reader.peek()? != Kind::String {
                 reader.raw()?;
                 notes.push(wrong_type(&key, "a string"));
+                continue;
+            }
+            let name = reader.string()?;
+            if key.starts_with("grpc") && name.len() > LONGEST_GRPC_CLUSTER {
+                notes.push(wrong_type(&key, "a name of 63 bytes at most"));
+            } else {
+                *cluster = name.into_owned();
             }
         }
         reader.end()

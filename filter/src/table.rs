@@ -1,17 +1,15 @@
 //! The recorded probes, made ready once at start: what a probe needs is looked up, not worked out.
 
-use alloc::format;
-use alloc::rc::Rc;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-use core::cell::Cell;
-use core::time::Duration;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
 
 use app_health_webhook::path::{Kind, ProbePath};
-use app_health_webhook::probers::{self, GrpcMode, Handler, HttpGet, HttpProtocol, Prober, Scheme};
+use app_health_webhook::probers::{self, GrpcMode, HttpGet, HttpProtocol, Prober, Scheme};
 use app_health_webhook::url::{self, Url};
 
 use crate::outcome::Outcome;
+use crate::runs::Runs;
 
 /// All entries, sorted by their keys.
 #[derive(Default)]
@@ -27,13 +25,13 @@ pub struct Entry {
     /// Which probe it is.
     pub kind: Kind,
     /// What is to be done, or why it cannot be done.
-    pub check: Result<Check, Refusal>,
-    /// For the whole check; 0: no limit.
+    pub handler: Result<Handler, Refusal>,
+    /// In milliseconds, for the whole check; 0: no limit.
     pub timeout_ms: u32,
     /// What the last probe came to; for the log.
     pub failing: Cell<bool>,
-    /// How many of its checks are under way.
-    pub under_way: Cell<u32>,
+    /// Its checks that are under way.
+    pub runs: Runs,
 }
 
 /// Why an entry cannot be checked.
@@ -46,23 +44,26 @@ pub enum Refusal {
 }
 
 /// A handler, ready to be sent.
-pub enum Check {
+pub enum Handler {
     /// HTTP or HTTPS.
-    Http(Http),
+    Http(Rc<HttpAction>),
     /// A TCP check.
     Tcp {
         /// The app's port.
         port: u16,
     },
     /// A gRPC health check.
-    Grpc {
-        /// The app's port.
-        port: u16,
-        /// Over TLS.
-        tls: bool,
-        /// Empty: the server as a whole.
-        service: String,
-    },
+    Grpc(Rc<GrpcAction>),
+}
+
+/// What a gRPC health check is made of.
+pub struct GrpcAction {
+    /// The app's port.
+    pub port: u16,
+    /// Over TLS.
+    pub tls: bool,
+    /// Empty: the server as a whole.
+    pub service: String,
 }
 
 /// How an app is spoken to.
@@ -77,7 +78,7 @@ pub enum Wire {
 }
 
 /// What an HTTP request is made of.
-pub struct Http {
+pub struct HttpAction {
     /// The app's port.
     pub port: u16,
     /// How it is sent.
@@ -154,8 +155,8 @@ impl Entry {
     #[inline(never)]
     fn new(key: String, prober: Result<Prober, probers::EntryError>) -> Option<Self> {
         let kind = ProbePath::parse(&key)?.kind();
-        let (check, timeout) = match prober {
-            Ok(prober) => (Check::new(prober.handler, kind), prober.timeout_seconds),
+        let (handler, timeout) = match prober {
+            Ok(prober) => (Handler::new(prober.handler, kind), prober.timeout_seconds),
             Err(error) => (Err(Refusal::Invalid(Outcome::unreached(error.to_string()))), 0),
         };
         // The kubelet's default, which a raw manifest may lack. Hooks have no timeout.
@@ -164,10 +165,10 @@ impl Entry {
         Some(Self {
             key,
             kind,
-            check,
+            handler,
             timeout_ms,
             failing: Cell::new(false),
-            under_way: Cell::new(0),
+            runs: Runs::default(),
         })
     }
 
@@ -183,37 +184,38 @@ impl Entry {
     }
 }
 
-impl Check {
+impl Handler {
     #[inline(never)]
-    fn new(handler: Handler, kind: Kind) -> Result<Self, Refusal> {
+    fn new(handler: probers::Handler, kind: Kind) -> Result<Self, Refusal> {
         Ok(match handler {
-            Handler::HttpGet(http) => {
+            probers::Handler::HttpGet(http) => {
                 let url = url::of_probe_path(&http.path).map_err(|error| {
                     Refusal::Unsendable(Outcome::invalid(format!("httpGet.path: {error}")))
                 })?;
                 let is_host = |name: &str| name.eq_ignore_ascii_case("host");
-                Check::Http(Http {
+                Self::Http(Rc::new(HttpAction {
                     port: http.port,
                     wire: wire(&http, kind)?,
                     target: url.request_target(),
                     url,
                     has_host: http.headers.iter().any(|h| is_host(&h.name) && !h.value.is_empty()),
-                })
+                }))
             }
-            Handler::TcpSocket(tcp) => Check::Tcp { port: tcp.port },
-            Handler::Grpc(grpc) => Check::Grpc {
+            probers::Handler::TcpSocket(tcp) => Self::Tcp { port: tcp.port },
+            probers::Handler::Grpc(grpc) => Self::Grpc(Rc::new(GrpcAction {
                 port: grpc.port,
                 tls: grpc.mode == Some(GrpcMode::Tls),
                 service: grpc.service.unwrap_or_default(),
-            },
+            })),
         })
     }
 
     /// The app's port.
     pub fn port(&self) -> u16 {
         match self {
-            Check::Http(http) => http.port,
-            Check::Tcp { port } | Check::Grpc { port, .. } => *port,
+            Self::Http(action) => action.port,
+            Self::Tcp { port } => *port,
+            Self::Grpc(action) => action.port,
         }
     }
 }
@@ -281,7 +283,7 @@ mod tests {
                 Refusal::Unsendable(Outcome::invalid("httpGet.path: no host in URL")),
             ),
         ] {
-            assert_eq!(found(&table, path).check.as_ref().err(), Some(&refusal));
+            assert_eq!(found(&table, path).handler.as_ref().err(), Some(&refusal));
         }
         assert_eq!(not_found(&table, "/x").0, 400);
     }

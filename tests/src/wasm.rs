@@ -10,22 +10,23 @@ use crate::program::build;
 ///
 /// # Panics
 /// Where it does not build: no test of the filter means anything then. Where the target is missing:
-/// `rustup target add wasm32-wasip1`.
+/// `rustup target add wasm32-unknown-unknown`.
 pub fn filter() -> &'static Path {
     static FILTER: OnceLock<PathBuf> = OnceLock::new();
-    FILTER.get_or_init(|| built("app-health-filter"))
+    FILTER.get_or_init(|| built("app-health-filter", "wasm32-unknown-unknown"))
 }
 
-/// The same of the filter that does nothing (`tests/empty-filter`).
+/// The same of the filter that does nothing (`tests/empty-filter`), as the crate proxy-wasm has one
+/// built: for wasm32-wasip1.
 ///
 /// # Panics
 /// As [`filter`].
 pub fn empty() -> &'static Path {
     static EMPTY: OnceLock<PathBuf> = OnceLock::new();
-    EMPTY.get_or_init(|| built("app-health-empty-filter"))
+    EMPTY.get_or_init(|| built("app-health-empty-filter", "wasm32-wasip1"))
 }
 
-fn built(package: &str) -> PathBuf {
-    let arguments = ["--package", package, "--release", "--lib", "--target=wasm32-wasip1"];
+fn built(package: &str, target: &str) -> PathBuf {
+    let arguments = ["--package", package, "--release", "--lib", "--target", target];
     build(&arguments, |file| file.extension().is_some_and(|e| e == "wasm"))
 }

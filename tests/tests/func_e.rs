@@ -42,7 +42,7 @@ fn project() -> io::Result<()> {
     let config = "envoy-config/envoy.yaml";
     let (wasm, yaml) = (fs::read(wasm::filter())?, fs::read(program::root().join(config))?);
     empty("/run")?;
-    let release = format!("{PROJECT}/target/wasm32-wasip1/release");
+    let release = format!("{PROJECT}/target/wasm32-unknown-unknown/release");
     fs::create_dir_all(&release)?;
     fs::create_dir(format!("{PROJECT}/envoy-config"))?;
     fs::write(format!("{release}/app_health_filter.wasm"), wasm)?;

@@ -1,6 +1,6 @@
 //! What app-health's parts share, and the rewrite of a pod's probes.
 //!
-//! Pure: no I/O, no clock, no environment. Builds for the host and for wasm32-wasip1.
+//! Pure: no I/O, no clock, no environment. Builds for the host and for wasm32-unknown-unknown.
 //!
 //! | module | what it decides |
 //! |---|---|

@@ -15,7 +15,7 @@ pub struct Ports {
     pub agent: u16,
 }
 
-const FILTER: &str = "target/wasm32-wasip1/release/app_health_filter.wasm";
+const FILTER: &str = "target/wasm32-unknown-unknown/release/app_health_filter.wasm";
 
 /// The text to start Envoy with.
 ///

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use super::{HTTP, HTTPS, PRESTOPZ, READYZ, assert_failure, assert_status, hook, host, probe};
+use super::{
+    HTTP, HTTPS, PRESTOPZ, READYZ, assert_failure, assert_status, hook, host, probe, unasked,
+};
 use crate::host::app::{App, End, Failure, Http};
 use crate::host::headers::Headers;
 use crate::host::run::{Probe, Way};
@@ -236,7 +238,7 @@ fn sixteen_runs_of_a_hook_at_once() {
     assert_status("", &host.run(Request::get(PRESTOPZ), |_| App::answers(200)), 200);
 }
 
-/// A dispatched call goes on when its client has gone, and counts as long as it does.
+/// A dispatched call goes on when its client has gone, and counts for an hour: nobody says when it ends.
 #[test]
 fn a_call_that_goes_on_counts() {
     let mut host = host(HTTP);
@@ -246,9 +248,11 @@ fn a_call_that_goes_on_counts() {
         host.client_gone(id);
     }
     assert_eq!(host.state().callouts.len(), 16);
-    let one_more = host.request(typed.clone());
-    assert_eq!(host.stream(one_more).outcome(), Some(&Outcome::Closed));
+    assert_closed("one more", &host.run(typed.clone(), unasked));
     let token = *host.state().callouts.keys().next().expect("a call");
     host.answer_call(token, Failure::Reset.called());
+    host.state_mut().now += Duration::from_secs(3599);
+    assert_closed("within the hour", &host.run(typed.clone(), unasked));
+    host.state_mut().now += Duration::from_secs(1);
     assert_eq!(host.run(typed, |_| App::answers(200)).status(), 200);
 }

@@ -40,7 +40,7 @@ fn an_answer_has_at_most_4_mib() {
     let envoy = envoy(Entries::default().probe("c", within(5, grpc(app.addr(), None))));
     for (size, want) in [
         (LIMIT - 100, App(200)),
-        (LIMIT, Reason(500, "more than 4 MiB")),
+        (LIMIT + 100, Reason(500, "more than 4 MiB")),
         (20 * LIMIT, Reason(500, "more than 4 MiB")),
     ] {
         app.set(Health::Long(size));

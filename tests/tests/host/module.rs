@@ -61,14 +61,6 @@ pub fn instantiate(module: &Module, state: State) -> (Store<State>, Instance) {
     (store, instance)
 }
 
-/// What the filter exports, sorted.
-pub fn exports() -> Vec<String> {
-    let mut names: Vec<String> =
-        filter().exports().map(|export| export.name().to_owned()).collect();
-    names.sort();
-    names
-}
-
 /// What the filter imports, as `module.name`, sorted.
 pub fn imports() -> Vec<String> {
     let name = |import: wasmtime::ImportType| format!("{}.{}", import.module(), import.name());

@@ -46,6 +46,11 @@ impl Counted {
         &self.sidecar
     }
 
+    /// Envoy's instructions until it was ready; before any other count.
+    pub fn until_ready(&self) -> f64 {
+        self.since_last() as f64
+    }
+
     /// Envoy's instructions for a request of each URL, which is to be answered with this status.
     pub fn per_request<const N: usize>(&self, urls: [(&str, u16); N]) -> [f64; N] {
         for (url, _) in urls {

@@ -143,6 +143,12 @@ fn instructions(app: SocketAddr) -> Vec<Figure> {
         ratio("httpGet probe", http),
         ratio("an empty filter", empty),
         Figure::new(
+            "httpGet probe: Envoy's instructions outside the kernel",
+            Spread::exact(http),
+            Unit::Instructions,
+        )
+        .mark(marks::PROBE_INSTRUCTIONS),
+        Figure::new(
             "Envoy's direct route: Envoy's instructions outside the kernel",
             Spread::exact(direct),
             Unit::Instructions,

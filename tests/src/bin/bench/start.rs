@@ -8,6 +8,7 @@ use app_health_tests::app::V4;
 use app_health_tests::entries::{Entries, http};
 use app_health_tests::wasm;
 
+use crate::counted::Counted;
 use crate::figure::{Figure, Unit};
 use crate::marks;
 use crate::sidecar::{Filter, Sidecar};
@@ -57,7 +58,8 @@ impl Starts {
     pub fn time(&self) -> Vec<Figure> {
         let of = |started: Started| started.time;
         vec![
-            self.ratio("time until the first answer added to Envoy's", of).mark(marks::START),
+            instructions(),
+            self.ratio("time until the first answer added to Envoy's", of),
             self.ratio("processor time until the first answer added to Envoy's", |started| {
                 started.processor_time
             }),
@@ -79,6 +81,20 @@ impl Starts {
     }
 }
 
+/// Whatever else the machine is doing.
+fn instructions() -> Figure {
+    let [empty, ours] = [Filter::Empty, Filter::Ours].map(|filter| {
+        let start = |command| Sidecar::start_by(command, filter, recorded());
+        Counted::start(start).until_ready()
+    });
+    let what = "Envoy's instructions until it is ready ÷ those with an empty filter";
+    Figure::new(what, Spread::exact(ours / empty), Unit::Ratio).mark(marks::START)
+}
+
+fn recorded() -> Entries {
+    Entries::default().probe("web", http((V4, 8080).into(), "/"))
+}
+
 fn round(number: usize) -> Round {
     let mut round = [None; 3];
     for step in 0..3 {
@@ -89,9 +105,8 @@ fn round(number: usize) -> Round {
 }
 
 fn started(filter: Filter) -> Started {
-    let entries = Entries::default().probe("web", http((V4, 8080).into(), "/"));
     let begin = Instant::now();
-    let envoy = Sidecar::start(filter, entries);
+    let envoy = Sidecar::start(filter, recorded());
     let time = begin.elapsed().as_secs_f64() * 1e3;
     let processor_time = processor_time(envoy.id()).as_secs_f64() * 1e3;
     thread::sleep(SETTLED);

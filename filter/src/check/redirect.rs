@@ -1,8 +1,5 @@
 //! Where a redirect leads: Go's client with the kubelet's rule for redirects.
 
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-
 use app_health_webhook::url::{self, Url};
 
 use crate::outcome::{Outcome, with_cause};
@@ -67,7 +64,7 @@ impl Hop {
         match self.url.port() {
             b"" if self.is_https() => Some(443),
             b"" => Some(80),
-            digits => core::str::from_utf8(digits).ok()?.parse().ok(),
+            digits => std::str::from_utf8(digits).ok()?.parse().ok(),
         }
     }
 

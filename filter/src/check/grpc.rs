@@ -1,0 +1,246 @@
+//! `grpc`: a health check by the filter's own call, and what its answer means.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::probe::Probe;
+use super::step::{Command, Event, Facts, GrpcCall, Step};
+use crate::outcome::{Outcome, of_details, with_cause};
+use crate::protobuf::serving_status;
+use crate::table::GrpcAction;
+
+/// A `grpc` check under way.
+pub struct Grpc {
+    action: Rc<GrpcAction>,
+    /// How often a connection that the app closed was made anew.
+    dialled_again: u8,
+}
+
+impl Grpc {
+    pub fn start(action: Rc<GrpcAction>, probe: &Probe) -> (Self, Step) {
+        let grpc = Self { action, dialled_again: 0 };
+        let step = grpc.ask(probe, probe.started).into();
+        (grpc, step)
+    }
+
+    pub fn on(&mut self, event: Event, probe: &Probe, facts: &dyn Facts) -> Step {
+        match event {
+            Event::Taken(false) => Step::End(Outcome::unreached("grpc: the check cannot be sent")),
+            Event::GrpcCalled { code, message } => self.called(code, &message, probe, facts),
+            event => Step::Go(event.passed_by()),
+        }
+    }
+
+    fn ask(&self, probe: &Probe, now: Duration) -> Result<Command, Outcome> {
+        let settings = &probe.shared.settings;
+        let cluster =
+            if self.action.tls { &settings.grpc_tls_cluster } else { &settings.grpc_cluster };
+        Ok(Command::GrpcCall(GrpcCall {
+            cluster: cluster.clone(),
+            destination: probe.pod.at(self.action.port),
+            user_agent: probe.client.get("user-agent").map(<[u8]>::to_vec),
+            service: self.action.service.clone(),
+            timeout: probe.remaining(now)?,
+        }))
+    }
+
+    fn called(&mut self, code: u32, message: &[u8], probe: &Probe, facts: &dyn Facts) -> Step {
+        if code == 0 {
+            return Step::End(of_message(message));
+        }
+        let text = String::from_utf8_lossy(message);
+        let now = facts.now();
+        if Undelivered::of(code, &text).is_some_and(|how| self.may_call_again(how, probe, now)) {
+            return self.ask(probe, now).into();
+        }
+        // An app that knows the deadline ends the call at it, too.
+        let late = probe.is_over(now);
+        Step::End(if late { Outcome::timeout() } else { of_status(code, &text) })
+    }
+
+    /// Whether a call that failed so is made anew: where Envoy's own limit ended the dial, and where
+    /// the connection was closed, as often as the kubelet's client would dial.
+    fn may_call_again(&mut self, how: Undelivered, probe: &Probe, now: Duration) -> bool {
+        if how == Undelivered::DialTimedOut {
+            return probe.may_dial_again(now);
+        }
+        self.dialled_again = self.dialled_again.saturating_add(1);
+        self.dialled_again <= dials_again(probe.entry.timeout())
+    }
+}
+
+/// How often the kubelet's client dials again within this time where the app closes the connection:
+/// after 1 s, and each time after 1.6 times as long as before (gRPC's connection backoff). The filter
+/// does it at once, since it has no timer.
+fn dials_again(limit: Duration) -> u8 {
+    let (mut dials, mut pause, mut at) = (0, 1000, 1000);
+    while at < limit.as_millis() && pause < 120_000 {
+        dials += 1;
+        pause = pause * 8 / 5;
+        at += pause;
+    }
+    dials
+}
+
+/// What the answer's message comes to (as the kubelet's gRPC prober has it).
+fn of_message(message: &[u8]) -> Outcome {
+    match serving_status(message) {
+        Some(1) => Outcome::Answered(200),
+        Some(2) => Outcome::unreached("grpc: NOT_SERVING"),
+        Some(3) => Outcome::unreached("grpc: SERVICE_UNKNOWN"),
+        Some(_) => Outcome::unreached("grpc: UNKNOWN"),
+        None => Outcome::unreached("grpc: not a health check's answer"),
+    }
+}
+
+/// What a gRPC status comes to that is not OK.
+fn of_status(code: u32, text: &str) -> Outcome {
+    // Of an empty message Envoy makes the details themselves.
+    let of_app = match text {
+        VIA_UPSTREAM => Some(""),
+        text => text.strip_suffix(OF_APP),
+    };
+    let detail = |what: &str| Outcome::unreached(with_cause(what, of_app.unwrap_or(text)));
+    match code {
+        4 => Outcome::timeout(),
+        5 => detail("grpc: service unknown"),
+        8 => detail("grpc: resource exhausted, or an answer of more than 4 MiB"),
+        12 => detail("grpc: health service not implemented"),
+        14 if of_app.is_none() => unavailable(text).unwrap_or_else(|| detail("grpc: unavailable")),
+        14 => detail("grpc: unavailable"),
+        code => detail(&["grpc: status ", &code.to_string()].concat()),
+    }
+}
+
+/// What Envoy appends to each status message: `response.code_details` in braces.
+const OF_APP: &str = "{via_upstream}";
+const VIA_UPSTREAM: &str = "via_upstream";
+const DIAL_TIMED_OUT: &str = "{upstream_reset_before_response_started{connection_timeout}}";
+const CLOSED: &str = "{upstream_reset_before_response_started{connection_termination}}";
+
+/// How a call failed before it got to the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Undelivered {
+    /// The cluster's `connect_timeout` has ended the dial.
+    DialTimedOut,
+    /// The connection was closed.
+    Closed,
+}
+
+impl Undelivered {
+    /// `None` for all other failures. An app's own words never end so.
+    fn of(code: u32, status_message: &str) -> Option<Self> {
+        match code {
+            14 if status_message.ends_with(DIAL_TIMED_OUT) => Some(Self::DialTimedOut),
+            14 if status_message.ends_with(CLOSED) => Some(Self::Closed),
+            _ => None,
+        }
+    }
+}
+
+/// Where `word` is in `text` for the last time. str::rfind would weigh 2 KB of the .wasm.
+fn last(text: &str, word: &str) -> Option<usize> {
+    text.as_bytes().windows(word.len()).rposition(|window| window == word.as_bytes())
+}
+
+/// Envoy says UNAVAILABLE of its own as well, a deadline included.
+fn unavailable(status_message: &str) -> Option<Outcome> {
+    let inner = status_message.strip_suffix('}')?;
+    // The details may have braces of their own, in which nothing else has.
+    let details = match inner.strip_suffix('}') {
+        Some(nested) => inner.get(last(nested, "{upstream_reset")? + 1..)?,
+        None => inner.get(inner.rfind('{')? + 1..)?,
+    };
+    let of_envoy = of_details(details);
+    let timed_out = of_envoy == Outcome::timeout();
+    Some(if timed_out {
+        of_envoy
+    } else {
+        Outcome::unreached(with_cause("grpc", of_envoy.reason()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers() {
+        for (code, message, status) in [
+            (0, &b"\x08\x01"[..], 200),
+            (0, b"\x08\x02", 500),
+            (0, b"", 500),
+            (0, b"\x08\x03", 500),
+            (0, b"\x08\x02\x08\x01", 200),
+            (0, b"\x08\x01\x08\x02", 500),
+            // Unknown fields of every wire type.
+            (0, b"\x10\x05\x1a\x01x\x21AAAAAAAA\x2dBBBB\x08\x01", 200),
+            (0, b"\x08", 500),
+            (0, b"\x0a\x05x", 500),
+            (0, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 500),
+            (0, b"\x0b", 500),
+            (0, b"garbage", 500),
+            (2, b"\x08\x01", 500),
+            (4, b"", 504),
+            (5, b"", 500),
+            (12, b"", 500),
+            (14, b"", 500),
+        ] {
+            let outcome = if code == 0 { of_message(message) } else { of_status(code, "") };
+            assert_eq!(outcome.status(), status, "{code} {message:?}");
+        }
+        let outcome = of_status(14, "Connection_refused");
+        assert_eq!(outcome.reason(), "grpc: unavailable: Connection refused");
+    }
+
+    #[test]
+    fn what_envoy_says_in_the_apps_place() {
+        const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset \
+            reason: remote connection failure{upstream_reset_before_response_started{\
+            remote_connection_failure|delayed_connect_error:_Connection_refused}}";
+        for (message, status, reason) in [
+            (
+                "upstream request timeout{response_timeout}",
+                504,
+                "not done within the probe's timeout",
+            ),
+            (REFUSED, 500, "grpc: no connection: delayed connect error: Connection refused"),
+            ("too {much{via_upstream}", 500, "grpc: unavailable: too {much"),
+            ("via_upstream", 500, "grpc: unavailable"),
+            (
+                "upstream {response_timeout}{via_upstream}",
+                500,
+                "grpc: unavailable: upstream {response timeout}",
+            ),
+            ("no braces", 500, "grpc: unavailable: no braces"),
+            ("}", 500, "grpc: unavailable: }"),
+            ("}}", 500, "grpc: unavailable: }}"),
+        ] {
+            let outcome = of_status(14, message);
+            assert_eq!((outcome.status(), outcome.reason()), (status, reason));
+        }
+    }
+
+    #[test]
+    fn what_did_not_get_to_the_app() {
+        let timed_out = ["reset reason: connection timeout", DIAL_TIMED_OUT].concat();
+        for (code, message, undelivered) in [
+            (14, timed_out.clone(), Some(Undelivered::DialTimedOut)),
+            (14, CLOSED.to_owned(), Some(Undelivered::Closed)),
+            (14, [&timed_out, OF_APP].concat(), None),
+            (13, timed_out, None),
+            (14, String::new(), None),
+        ] {
+            assert_eq!(Undelivered::of(code, &message), undelivered, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn as_often_as_the_kubelets_client() {
+        for (seconds, dials) in
+            [(0, 0), (1, 0), (2, 1), (3, 2), (5, 2), (6, 3), (60, 7), (3600, 11)]
+        {
+            assert_eq!(dials_again(Duration::from_secs(seconds)), dials, "{seconds}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The later hops of an `httpGet`, and the first one where Envoy's router may not carry it: dispatched.
+
+use std::time::Duration;
+
+use super::probe::Probe;
+use super::redirect::{Hop, Next};
+use super::step::{Answer, Facts, HttpCall};
+use crate::outcome::{self, DIAL_TIMED_OUT, Outcome};
+use crate::request::{self, Line};
+use crate::table::Wire;
+
+/// Envoy adds it to what a dispatched call was answered by the upstream itself.
+const GENUINE_HEADER: &str = "x-envoy-upstream-service-time";
+const DESTINATION_HEADER: &str = "x-envoy-original-dst-host";
+
+/// What an answer that does not end the check comes to.
+pub enum Answered {
+    /// Dial again.
+    Again,
+    /// Ask this.
+    Next(Hop),
+}
+
+/// The request that asks a hop. `authorized`: with the client's Authorization; `first`: how the
+/// probe itself is sent.
+///
+/// # Errors
+/// Where it may not be asked, or there is no time left.
+pub fn call(
+    hop: &Hop,
+    authorized: bool,
+    first: Wire,
+    probe: &Probe,
+    now: Duration,
+) -> Result<HttpCall, Outcome> {
+    let wire = wire(hop, first)?;
+    let port = hop.port().filter(|port| *port != 0);
+    let port = port.ok_or_else(|| Outcome::invalid("redirect: no such port"))?;
+    if probe.is_own_port(port) {
+        return Err(Outcome::unreached("redirect to the status port: it would probe itself"));
+    }
+    let settings = &probe.shared.settings;
+    let cluster = match wire {
+        Wire::Http => &settings.http_cluster,
+        Wire::Http2 => &settings.grpc_cluster,
+        Wire::Https => &settings.https_cluster,
+    };
+    Ok(HttpCall {
+        cluster: cluster.clone(),
+        headers: headers(hop, authorized, wire, probe, probe.pod.at(port)),
+        timeout: probe.remaining(now)?,
+    })
+}
+
+/// The crate proxy-wasm sends only UTF-8: what is part of a URL is percent-encoded where it is none,
+/// another header is left out.
+fn headers(
+    hop: &Hop,
+    authorized: bool,
+    wire: Wire,
+    probe: &Probe,
+    destination: String,
+) -> Vec<(String, String)> {
+    let target = as_text(&hop.url.request_target()).into_bytes();
+    let referer = hop.referer.as_deref().map(as_text);
+    let authorization = request::basic_authorization(&hop.url).filter(|_| authorized);
+    let line = Line {
+        target: &target,
+        authority: &hop.authority,
+        wire,
+        authorization: authorization.as_deref(),
+    };
+    let own_referer = probe.client.get("referer").is_some_and(|referer| !referer.is_empty());
+    let mut sent = line.headers(&probe.client);
+    sent.retain(|(name, _)| match *name {
+        "authorization" => authorized,
+        "referer" => own_referer,
+        _ => true,
+    });
+    sent.push((DESTINATION_HEADER, destination.as_bytes()));
+    if let Some(referer) = referer.as_ref().filter(|_| !own_referer) {
+        sent.push(("referer", referer.as_bytes()));
+    }
+    let text = |(name, value): (&str, &[u8])| {
+        Some((name.to_owned(), std::str::from_utf8(value).ok()?.to_owned()))
+    };
+    sent.into_iter().filter_map(text).collect()
+}
+
+/// A URL's text as it stands, or, where that is not UTF-8, with all that is not ASCII percent-encoded.
+fn as_text(url: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(url) {
+        return text.to_owned();
+    }
+    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0').to_ascii_uppercase();
+    let mut text = String::new();
+    for byte in url {
+        match byte {
+            0..0x80 => text.push(char::from(*byte)),
+            _ => text.extend(['%', digit(byte >> 4), digit(byte & 15)]),
+        }
+    }
+    text
+}
+
+/// How a hop is spoken to. The kubelet's client for HTTP/2 in clear text verifies certificates (it
+/// has no other TLS settings), and those of pods are not to be verified.
+fn wire(hop: &Hop, first: Wire) -> Result<Wire, Outcome> {
+    match (first == Wire::Http2, hop.is_https()) {
+        (true, true) => Err(Outcome::invalid("redirect from HTTP/2 in clear text to TLS")),
+        (true, false) => Ok(Wire::Http2),
+        (false, true) => Ok(Wire::Https),
+        (false, false) => Ok(Wire::Http),
+    }
+}
+
+/// Envoy has not taken the call.
+pub fn not_sent(hop: &Hop) -> Outcome {
+    Outcome::unreached(match hop.followed {
+        0 => "the request cannot be sent",
+        _ => "redirect: the request cannot be sent",
+    })
+}
+
+/// Judges the answer of a hop.
+///
+/// # Errors
+/// With what the check comes to, where the answer ends it.
+pub fn answered(
+    hop: &Hop,
+    has_head: bool,
+    probe: &Probe,
+    facts: &dyn Facts,
+) -> Result<Answered, Outcome> {
+    if !has_head {
+        return Err(broken(probe, facts));
+    }
+    let status = facts.header(Answer::Called, ":status").unwrap_or_default();
+    if !is_genuine(facts) {
+        let text = text(facts);
+        if outcome::contains(&text, DIAL_TIMED_OUT) && probe.may_dial_again(facts.now()) {
+            return Ok(Answered::Again);
+        }
+        return Err(outcome::of_call_failure(&status, &text));
+    }
+    let outcome = outcome::of_status(&status, probe.is_hook());
+    let location = facts.header(Answer::Called, "location");
+    match hop.next(outcome.status(), location.as_deref()) {
+        Next::Follow(next) => Ok(Answered::Next(next)),
+        Next::Fail(failure) => Err(failure),
+        Next::Answer => Err(outcome),
+    }
+}
+
+/// An answer that began and did not end: timed out, truncated or too long.
+fn broken(probe: &Probe, facts: &dyn Facts) -> Outcome {
+    if probe.is_hook() {
+        Outcome::Answered(200)
+    } else if probe.is_over(facts.now()) {
+        Outcome::timeout()
+    } else {
+        Outcome::invalid("the app's answer broke off, or was longer than Envoy buffers")
+    }
+}
+
+/// Whether the answer of a call is not one that Envoy has made in its place.
+pub fn is_genuine(facts: &dyn Facts) -> bool {
+    facts.header(Answer::Called, GENUINE_HEADER).is_some()
+}
+
+/// The text of an answer to a call. Of a failure, where the call's Content-Type is gRPC's, it is in
+/// a header.
+pub fn text(facts: &dyn Facts) -> String {
+    let body = facts.call_body();
+    let message = || facts.header(Answer::Called, "grpc-message");
+    let text = if body.is_empty() { message().unwrap_or_default() } else { body };
+    String::from_utf8_lossy(&text).into_owned()
+}

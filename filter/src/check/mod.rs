@@ -1,0 +1,213 @@
+//! A check as a pure state machine: an event in, a command out. What it needs of Envoy besides it is
+//! lent as [`Facts`]; it calls nothing.
+
+mod grpc;
+mod hops;
+mod http;
+mod probe;
+mod redirect;
+mod step;
+mod tcp;
+
+use std::rc::Rc;
+
+use app_health_webhook::path::is_ours;
+
+pub use step::{Answer, Command, Event, Facts, GrpcCall, HttpCall, Step};
+
+use crate::config::Shared;
+use crate::outcome::{self, Outcome};
+use crate::report;
+use crate::request::Headers;
+use crate::table::{Handler, Lookup, Refusal};
+use grpc::Grpc;
+use http::Http;
+use probe::Probe;
+use tcp::Tcp;
+
+/// One request on the status port, and what is made of it.
+pub struct Check {
+    shared: Rc<Shared>,
+    /// Envoy takes the request for a gRPC call, and would make 200 of each status.
+    is_grpc: bool,
+    /// The probe that is asked for; `None` where the request is not ours, or names none.
+    probe: Option<Probe>,
+    kind: Kind,
+    /// What it has come to.
+    outcome: Option<Outcome>,
+}
+
+/// How the app is asked.
+enum Kind {
+    /// Not at all, or not yet.
+    Unasked,
+    Http(Http),
+    Tcp(Tcp),
+    Grpc(Grpc),
+}
+
+impl Kind {
+    /// Whether a dispatched call is under way.
+    fn awaits_call(&self) -> bool {
+        match self {
+            Self::Unasked => false,
+            Self::Http(http) => http.awaits_call(),
+            Self::Tcp(tcp) => tcp.awaits_call(),
+            Self::Grpc(_) => true,
+        }
+    }
+}
+
+impl Check {
+    /// For a request that has not been seen yet.
+    pub fn new(shared: Rc<Shared>) -> Self {
+        Self { shared, is_grpc: false, probe: None, kind: Kind::Unasked, outcome: None }
+    }
+
+    /// Whether the app, or the agent, is being asked: all that comes by is the app's, and ends here.
+    pub fn is_under_way(&self) -> bool {
+        self.probe.is_some() && self.outcome.is_none()
+    }
+
+    /// The next command.
+    pub fn on(&mut self, event: Event, facts: &dyn Facts) -> Command {
+        match event {
+            Event::Request { headers, has_body } => self.begin(headers, has_body, facts),
+            // What follows the head of a request for an upgrade, even where it is nothing, would
+            // take it on to the routes.
+            Event::RequestBody if self.probe.is_none() => Command::Continue,
+            Event::Head { .. } if self.outcome.is_some() => self.restore(),
+            event => self.go_on(event, facts),
+        }
+    }
+
+    fn go_on(&mut self, event: Event, facts: &dyn Facts) -> Command {
+        let Some(probe) = self.probe.as_ref().filter(|_| self.outcome.is_none()) else {
+            return event.passed_by();
+        };
+        let step = match &mut self.kind {
+            Kind::Unasked => Step::Go(event.passed_by()),
+            Kind::Http(http) => http.on(event, probe, facts),
+            Kind::Tcp(tcp) => tcp.on(event, probe, facts),
+            Kind::Grpc(grpc) => grpc.on(event, probe, facts),
+        };
+        self.take(step)
+    }
+
+    /// What is not valid is an error, and is answered even where it is a hook.
+    fn begin(&mut self, client: Headers, has_body: bool, facts: &dyn Facts) -> Command {
+        let target = client.get(":path").unwrap_or_default();
+        let path = target.split(|b| *b == b'?').next().unwrap_or_default().to_vec();
+        if !is_ours(&path) {
+            return Command::Continue;
+        }
+        self.is_grpc = client.is_grpc();
+        match self.open(client, &path, has_body, facts) {
+            Ok(step) => self.take(step),
+            Err(outcome) => self.reply(outcome),
+        }
+    }
+
+    /// Finds the entry and starts its check.
+    fn open(
+        &mut self,
+        client: Headers,
+        path: &[u8],
+        has_body: bool,
+        facts: &dyn Facts,
+    ) -> Result<Step, Outcome> {
+        let entry = match self.shared.table.lookup(path) {
+            Lookup::Found(entry) => entry,
+            Lookup::NotFound(outcome) => return Err(outcome),
+        };
+        if !matches!(client.get(":method"), Some(b"GET" | b"HEAD")) {
+            return Err(Outcome::declined(405, "a probe is a GET or HEAD"));
+        }
+        // Of a request for an upgrade Envoy says that it has a body, which never ends.
+        let is_upgrade = client.get("upgrade").is_some() && client.get("content-length").is_none();
+        if has_body && (!is_upgrade || self.is_grpc) {
+            return Err(Outcome::declined(400, "a probe has no body"));
+        }
+        let routable = !has_body && !self.is_grpc;
+        let probe = Probe::new(self.shared.clone(), entry.clone(), client, routable, facts)?;
+        let probe = self.probe.insert(probe);
+        let handler = match &entry.handler {
+            Ok(handler) => handler,
+            Err(Refusal::Unsendable(outcome)) => return Ok(Step::End(outcome.clone())),
+            Err(Refusal::Invalid(outcome)) => return Err(outcome.clone()),
+        };
+        if probe.is_own_port(handler.port()) {
+            return Err(Outcome::unreached("its port is the status port: it would probe itself"));
+        }
+        if probe.is_hook() && entry.runs.are_too_many(probe.started) {
+            let reason = "16 runs of this hook are under way already";
+            return Ok(Step::End(Outcome::declined(500, reason)));
+        }
+        let (kind, step) = match handler {
+            Handler::Http(action) => {
+                let (http, step) = Http::start(action.clone(), probe);
+                (Kind::Http(http), step)
+            }
+            Handler::Tcp { port } => {
+                let (tcp, step) = Tcp::start(*port, probe);
+                (Kind::Tcp(tcp), step)
+            }
+            Handler::Grpc(action) => {
+                let (grpc, step) = Grpc::start(action.clone(), probe);
+                (Kind::Grpc(grpc), step)
+            }
+        };
+        self.kind = kind;
+        Ok(step)
+    }
+
+    fn take(&mut self, step: Step) -> Command {
+        match step {
+            Step::Go(command) => command,
+            Step::End(outcome) => self.end(outcome),
+            Step::Pass(outcome) => {
+                self.outcome = Some(outcome);
+                Command::Continue
+            }
+        }
+    }
+
+    /// A hook without an answer fails as it would without the sidecar: the kubelet would take any
+    /// status for a success.
+    fn end(&mut self, outcome: Outcome) -> Command {
+        let is_hook = self.probe.as_ref().is_some_and(Probe::is_hook);
+        if !is_hook || matches!(outcome, Outcome::Answered(_)) {
+            return self.reply(outcome);
+        }
+        self.outcome = Some(outcome);
+        Command::Close
+    }
+
+    fn reply(&mut self, outcome: Outcome) -> Command {
+        let reply = Command::Reply { status: outcome.status(), text: outcome.text() };
+        self.outcome = Some(outcome);
+        reply
+    }
+
+    /// Of an answer that goes out, the status that Envoy has changed is set again.
+    fn restore(&self) -> Command {
+        match &self.outcome {
+            Some(outcome) if self.is_grpc => Command::Restore(outcome.status()),
+            _ => Command::Continue,
+        }
+    }
+
+    /// The request is over: logs what it came to.
+    pub fn over(&mut self, facts: &dyn Facts) {
+        let Some(probe) = &self.probe else {
+            return self.outcome.iter().for_each(report::unrecorded);
+        };
+        if probe.is_hook() && self.outcome.is_none() && self.kind.awaits_call() {
+            probe.entry.runs.leave(facts.now());
+        }
+        let outcome = self.outcome.get_or_insert_with(|| {
+            outcome::of_envoy(facts.sent_status(), &facts.details(), probe.is_hook())
+        });
+        report::recorded(&probe.entry, outcome);
+    }
+}

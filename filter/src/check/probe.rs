@@ -1,0 +1,127 @@
+//! One probe that a client has asked for: which one, of whom, and by what time.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::step::{Command, Facts};
+use crate::config::Shared;
+use crate::outcome::{Outcome, with_cause};
+use crate::request::{self, Address, Change, Headers};
+use crate::table::{Entry, HttpAction};
+
+const ROUTER_TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-timeout-ms";
+const ROUTER_RETRIES_HEADER: &str = "x-envoy-max-retries";
+/// How long a check without a limit is dialled: as long as Linux itself tries by default.
+pub const LONGEST_DIAL: Duration = Duration::from_secs(127);
+
+/// A probe, from its request on.
+pub struct Probe {
+    pub shared: Rc<Shared>,
+    pub entry: Rc<Entry>,
+    /// The client's request.
+    pub client: Headers,
+    /// Whether Envoy's router may carry it. Where it may not, all is dispatched.
+    pub routable: bool,
+    /// Where the connection came to.
+    pub local: Address,
+    /// The pod's address, which is asked.
+    pub pod: Address,
+    /// The port that rewritten probes name.
+    pub status_port: u16,
+    /// When it came, in monotonic time.
+    pub started: Duration,
+}
+
+impl Probe {
+    /// # Errors
+    /// Where Envoy does not say to which address of the pod the client came.
+    pub fn new(
+        shared: Rc<Shared>,
+        entry: Rc<Entry>,
+        client: Headers,
+        routable: bool,
+        facts: &dyn Facts,
+    ) -> Result<Self, Outcome> {
+        let local = local(facts)?;
+        let status_port = shared.settings.status_port.unwrap_or(local.port);
+        let mut pod = local.clone();
+        if let Some(pod_ip) = shared.pod_ip.as_ref().filter(|_| local.is_loopback()) {
+            pod.ip.clone_from(pod_ip);
+        }
+        entry.runs.begin();
+        let started = facts.now();
+        Ok(Self { shared, entry, client, routable, local, pod, status_port, started })
+    }
+
+    pub fn is_hook(&self) -> bool {
+        self.entry.kind.is_hook()
+    }
+
+    /// Whether the filter would ask itself there.
+    pub fn is_own_port(&self, port: u16) -> bool {
+        port == self.status_port || port == self.local.port
+    }
+
+    /// The Host that the app sees.
+    pub fn authority(&self, action: &HttpAction) -> Vec<u8> {
+        let client = self.client.get(":authority").unwrap_or_default();
+        let own: &[&Address] = if action.has_host { &[] } else { &[&self.local, &self.pod] };
+        request::authority(client, own, self.status_port, action.port)
+    }
+
+    pub fn name_route(&self, route: &'static str, port: u16) -> Command {
+        Command::Name { route, destination: self.pod.at(port), is_hook: self.is_hook() }
+    }
+
+    pub fn not_named(&self, port: u16) -> Outcome {
+        Outcome::unreached(with_cause("Envoy does not take", &self.pod.at(port)))
+    }
+
+    /// In whole milliseconds, as Envoy's timers count.
+    fn elapsed(&self, now: Duration) -> Duration {
+        Duration::from_millis(now.saturating_sub(self.started).as_millis() as u64)
+    }
+
+    /// What is left of the timeout; zero where there is no limit.
+    ///
+    /// # Errors
+    /// Where nothing is left.
+    pub fn remaining(&self, now: Duration) -> Result<Duration, Outcome> {
+        let limit = self.entry.timeout();
+        let left = limit.saturating_sub(self.elapsed(now));
+        if left.is_zero() && !limit.is_zero() { Err(Outcome::timeout()) } else { Ok(left) }
+    }
+
+    /// Whether a dial that Envoy's own limit has ended is to be made anew.
+    pub fn may_dial_again(&self, now: Duration) -> bool {
+        let limit = self.entry.timeout();
+        self.elapsed(now) < if limit.is_zero() { LONGEST_DIAL } else { limit }
+    }
+
+    /// Whether the time is up: a call that Envoy ends at the limit may arrive a little before it.
+    pub fn is_over(&self, now: Duration) -> bool {
+        !self.remaining(now).is_ok_and(|left| left.is_zero() || left > Duration::from_millis(5))
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.entry.runs.end();
+    }
+}
+
+/// The router's limits: the time, and how often a failed dial is made anew. A header that changes is
+/// also what has Envoy look for the route anew.
+pub fn router_limits(ms: u32, dials_again: u32) -> impl Iterator<Item = Change> {
+    let change = |name: &str, number: u32| (name.to_owned(), Some(number.to_string().into_bytes()));
+    let retries = (dials_again > 0).then(|| change(ROUTER_RETRIES_HEADER, dials_again));
+    retries.into_iter().chain([change(ROUTER_TIMEOUT_HEADER, ms)])
+}
+
+/// The address that the client connected to, which says the IP family to probe.
+fn local(facts: &dyn Facts) -> Result<Address, Outcome> {
+    let address = facts.destination();
+    let address = String::from_utf8_lossy(&address);
+    Address::parse(&address)
+        .ok_or_else(|| Outcome::unreached(with_cause("not an address of this pod", &address)))
+}

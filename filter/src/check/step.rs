@@ -1,0 +1,168 @@
+//! What a check is told, and what it wants done.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::outcome::Outcome;
+use crate::request::{Change, Headers};
+
+/// What has happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The head of a request on the status port.
+    Request {
+        /// Its headers.
+        headers: Headers,
+        /// Whether a body follows.
+        has_body: bool,
+    },
+    /// What follows the head of the request.
+    RequestBody,
+    /// Whether Envoy has taken the destination or the call that was asked for.
+    Taken(bool),
+    /// The head of the answer that Envoy's router carries, or Envoy's own in its place.
+    Head {
+        /// Whether nothing follows it.
+        ends: bool,
+    },
+    /// A piece of that answer's body.
+    Body {
+        /// In bytes.
+        size: usize,
+        /// Whether nothing follows it.
+        ends: bool,
+    },
+    /// The trailers of that answer, which end it.
+    Trailers,
+    /// A dispatched HTTP call has been answered.
+    Called {
+        /// Whether the answer has a head: where it has none, it broke off.
+        has_head: bool,
+    },
+    /// A dispatched gRPC call has ended.
+    GrpcCalled {
+        /// The gRPC status.
+        code: u32,
+        /// The answer's message where the status is 0, else the status's own text.
+        message: Vec<u8>,
+    },
+}
+
+impl Event {
+    /// What is done about it where nobody waits for it.
+    pub fn passed_by(&self) -> Command {
+        match self {
+            Self::Request { .. } | Self::Head { .. } | Self::Body { .. } | Self::Trailers => {
+                Command::Continue
+            }
+            Self::RequestBody | Self::Taken(_) | Self::Called { .. } | Self::GrpcCalled { .. } => {
+                Command::Wait
+            }
+        }
+    }
+}
+
+/// What is to be done next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Let pass what has come.
+    Continue,
+    /// Hold what has come, until the next event.
+    Wait,
+    /// Name the destination for Envoy's router, and the route that leads there.
+    Name {
+        /// The name that a route of the configuration matches.
+        route: &'static str,
+        /// IP address and port.
+        destination: String,
+        /// For a hook a body that breaks off is no failure.
+        is_hook: bool,
+    },
+    /// Change the request so, and let Envoy's router carry it.
+    Route(Vec<Change>),
+    /// Send a request of the filter's own.
+    Call(HttpCall),
+    /// The same by gRPC: a health check.
+    GrpcCall(GrpcCall),
+    /// Hold the answer, made one that has this status and no body.
+    Hold(u16),
+    /// Set the status of the answer that has come, and let it pass.
+    Restore(u16),
+    /// Answer the request.
+    Reply {
+        /// The HTTP status.
+        status: u16,
+        /// The body: one line, or nothing.
+        text: Cow<'static, str>,
+    },
+    /// Close the client's connection without an answer.
+    Close,
+}
+
+/// A dispatched HTTP request without a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpCall {
+    /// Envoy's cluster.
+    pub cluster: String,
+    /// In order, pseudo-headers first.
+    pub headers: Vec<(String, String)>,
+    /// Zero: no limit.
+    pub timeout: Duration,
+}
+
+/// A dispatched gRPC health check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcCall {
+    /// Envoy's cluster.
+    pub cluster: String,
+    /// IP address and port: it is the `:authority` as well.
+    pub destination: String,
+    /// Of the client; goes along.
+    pub user_agent: Option<Vec<u8>>,
+    /// What is asked for; empty: the server as a whole.
+    pub service: String,
+    /// Zero: no limit.
+    pub timeout: Duration,
+}
+
+/// What a check has come to by an event.
+#[derive(Debug)]
+pub enum Step {
+    /// It goes on.
+    Go(Command),
+    /// It has come to this, which is to be answered.
+    End(Outcome),
+    /// It has come to this, which the answer that is held says already.
+    Pass(Outcome),
+}
+
+impl From<Result<Command, Outcome>> for Step {
+    fn from(result: Result<Command, Outcome>) -> Self {
+        result.map_or_else(Self::End, Self::Go)
+    }
+}
+
+/// An answer whose headers can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Of the event [`Event::Head`].
+    Routed,
+    /// Of the event [`Event::Called`], where it has a head.
+    Called,
+}
+
+/// What costs a call to Envoy, and so is read only where it decides.
+pub trait Facts {
+    /// The monotonic time, since any moment that stays the same.
+    fn now(&self) -> Duration;
+    /// Envoy's `destination.address`: where the client's connection came to.
+    fn destination(&self) -> Vec<u8>;
+    /// The first value of a header; `None` where it is absent.
+    fn header(&self, answer: Answer, name: &str) -> Option<Vec<u8>>;
+    /// The beginning of the body of a dispatched HTTP call's answer.
+    fn call_body(&self) -> Vec<u8>;
+    /// Envoy's `response.code_details`: where the answer comes from.
+    fn details(&self) -> Vec<u8>;
+    /// Envoy's `response.code`: the status that the client was sent; 0: none.
+    fn sent_status(&self) -> u16;
+}

@@ -1,0 +1,148 @@
+//! `tcpSocket`: the agent is asked first, and where it is not there, Envoy connects.
+
+use std::time::Duration;
+
+use app_health_webhook::tcp_check::{self, Answer as AgentAnswer};
+
+use super::hops::{is_genuine, text};
+use super::probe::{Probe, router_limits};
+use super::step::{Answer, Command, Event, Facts, HttpCall, Step};
+use crate::outcome::{self, Outcome, with_cause};
+
+/// The agent gets so much less than the filter waits, so that its reason arrives.
+const AGENT_MARGIN_MS: u32 = 50;
+/// The `connect_timeout` of the cluster by which Envoy connects.
+const DIAL_MS: u32 = 250;
+
+const CONNECTED: u16 = AgentAnswer::Connected.status();
+const FAILED: u16 = AgentAnswer::Failed.status();
+
+/// A `tcpSocket` under way.
+pub struct Tcp {
+    port: u16,
+    stage: Stage,
+}
+
+/// What is awaited.
+enum Stage {
+    /// Whether Envoy takes the destination.
+    Name,
+    /// The agent's answer.
+    Agent,
+    /// The connection that Envoy makes in the agent's place.
+    Connection,
+}
+
+impl Tcp {
+    /// The route is named before the agent is asked: Envoy 1.36 takes no filter state in the callback
+    /// of a call.
+    pub fn start(port: u16, probe: &Probe) -> (Self, Step) {
+        let mut tcp = Self { port, stage: Stage::Name };
+        let step = if probe.routable {
+            Step::Go(probe.name_route("tcp", port))
+        } else {
+            tcp.ask(probe, probe.started).into()
+        };
+        (tcp, step)
+    }
+
+    pub fn on(&mut self, event: Event, probe: &Probe, facts: &dyn Facts) -> Step {
+        match (&self.stage, event) {
+            (Stage::Name, Event::Taken(true)) => self.ask(probe, facts.now()).into(),
+            (Stage::Name, Event::Taken(false)) => Step::End(probe.not_named(self.port)),
+            (Stage::Agent, Event::Taken(false)) => {
+                probe.shared.agent.note_lost();
+                self.connect(probe, facts.now()).into()
+            }
+            (Stage::Agent, Event::Called { has_head }) => {
+                self.agent_answered(has_head, probe, facts)
+            }
+            (Stage::Connection, Event::Head { .. }) => Step::End(self.connected(probe, facts)),
+            (_, event) => Step::Go(event.passed_by()),
+        }
+    }
+
+    /// Whether the agent is being asked.
+    pub fn awaits_call(&self) -> bool {
+        matches!(self.stage, Stage::Agent)
+    }
+
+    fn ask(&mut self, probe: &Probe, now: Duration) -> Result<Command, Outcome> {
+        let cluster = &probe.shared.settings.agent_cluster;
+        if cluster.is_empty() {
+            return self.connect(probe, now);
+        }
+        let ms = probe.entry.timeout_ms;
+        let mut headers = vec![
+            (":method".to_owned(), "GET".to_owned()),
+            (":path".to_owned(), tcp_check::path(&probe.pod.ip, self.port)),
+            (":authority".to_owned(), "app-health-agent".to_owned()),
+        ];
+        if ms > 0 {
+            let for_agent = ms.saturating_sub(AGENT_MARGIN_MS.min(ms / 2));
+            headers.push((tcp_check::TIMEOUT_HEADER.to_owned(), for_agent.to_string()));
+        }
+        let timeout = probe.remaining(now)?;
+        self.stage = Stage::Agent;
+        Ok(Command::Call(HttpCall { cluster: cluster.clone(), headers, timeout }))
+    }
+
+    /// Lets Envoy's router make the connection, in the time that is left.
+    fn connect(&mut self, probe: &Probe, now: Duration) -> Result<Command, Outcome> {
+        if !probe.routable {
+            let reason = "no agent, and Envoy takes the request for a gRPC call or an upgrade";
+            return Err(Outcome::declined(500, reason));
+        }
+        let left = u32::try_from(probe.remaining(now)?.as_millis()).unwrap_or(u32::MAX);
+        // No header of the client tells the router how.
+        let of_envoy = probe.client.iter().filter(|(name, _)| name.starts_with("x-envoy-"));
+        let mut changes: Vec<_> = of_envoy.map(|(name, _)| (name.to_owned(), None)).collect();
+        changes.extend(router_limits(left, left / DIAL_MS));
+        self.stage = Stage::Connection;
+        Ok(Command::Route(changes))
+    }
+
+    fn agent_answered(&mut self, has_head: bool, probe: &Probe, facts: &dyn Facts) -> Step {
+        if !has_head {
+            return Step::End(Outcome::unreached("the agent's answer broke off"));
+        }
+        let status = facts.header(Answer::Called, ":status").unwrap_or_default();
+        let status = outcome::parse_status(&status);
+        let genuine = is_genuine(facts);
+        if status == 503 && !genuine {
+            probe.shared.agent.note_lost();
+            return self.connect(probe, facts.now()).map_err(as_tcp).into();
+        }
+        if genuine {
+            probe.shared.agent.note_reached();
+        }
+        let text = text(facts);
+        let reason = text.trim_ascii_end();
+        Step::End(match status {
+            CONNECTED if genuine => Outcome::Answered(200),
+            FAILED if genuine => Outcome::unreached(with_cause("tcp", reason)),
+            _ if genuine => Outcome::unreached(with_cause("the agent refused", reason)),
+            504 => Outcome::unreached("the agent did not answer in time"),
+            _ => Outcome::unreached(with_cause("the agent's answer", reason)),
+        })
+    }
+
+    /// Envoy has connected, or says why not.
+    fn connected(&self, probe: &Probe, facts: &dyn Facts) -> Outcome {
+        match outcome::why_not_connected(&facts.details()) {
+            None => Outcome::Answered(200),
+            // As the agent says it.
+            Some(why) => {
+                Outcome::unreached(["tcp: ", &probe.pod.at(self.port), ": ", &why].concat())
+            }
+        }
+    }
+}
+
+/// A TCP check has no other failure than 500.
+fn as_tcp(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Failed { reason, .. } => Outcome::unreached(with_cause("tcp", &reason)),
+        other => other,
+    }
+}
