@@ -39,6 +39,12 @@ impl Runs {
         self.until.set(now.saturating_add(LEFT));
     }
 
+    /// Whether no client waits.
+    #[cfg(test)]
+    pub fn is_idle(&self) -> bool {
+        self.under_way.get() == 0
+    }
+
     /// Whether there are more than a hook may have, the one that has just begun included.
     pub fn are_too_many(&self, now: Duration) -> bool {
         if now >= self.until.get() {

@@ -33,9 +33,9 @@ enum Stage {
     /// The rest of that answer's body.
     Body { status: u16, received: usize },
     /// The body of a redirect, which Go reads before it follows.
-    Redirect { next: Hop, received: usize },
+    Redirect { next: Box<Hop>, received: usize },
     /// The answer of a hop that is dispatched; `authorized`: with the client's Authorization.
-    Hop { hop: Hop, authorized: bool },
+    Hop { hop: Box<Hop>, authorized: bool },
 }
 
 impl Http {
@@ -71,18 +71,18 @@ impl Http {
                 if !ends && *received < REDIRECT_BODY_LIMIT {
                     return Step::Go(Command::Wait);
                 }
-                let next = next.clone();
+                let next = (**next).clone();
                 self.follow(next, true, probe, facts.now())
             }
             (Stage::Redirect { next, .. }, Event::Trailers) => {
-                let next = next.clone();
+                let next = (**next).clone();
                 self.follow(next, true, probe, facts.now())
             }
             // What is left of a redirect's body, while its Location is asked.
             (Stage::Hop { .. }, Event::Body { .. } | Event::Trailers) => Step::Go(Command::Wait),
             (Stage::Hop { hop, .. }, Event::Taken(false)) => Step::End(hops::not_sent(hop)),
             (Stage::Hop { hop, authorized }, Event::Called { has_head }) => {
-                let (hop, authorized) = (hop.clone(), *authorized);
+                let (hop, authorized) = ((**hop).clone(), *authorized);
                 match hops::answered(&hop, has_head, probe, facts) {
                     Ok(hops::Answered::Again) => self.follow(hop, authorized, probe, facts.now()),
                     Ok(hops::Answered::Next(next)) => {
@@ -131,7 +131,7 @@ impl Http {
             let location = facts.header(Answer::Routed, "location");
             match self.first_hop(probe).next(outcome.status(), location.as_deref()) {
                 Next::Follow(next) if is_read_first(ends, facts) => {
-                    self.stage = Stage::Redirect { next, received: 0 };
+                    self.stage = Stage::Redirect { next: Box::new(next), received: 0 };
                     return Step::Go(Command::Wait);
                 }
                 Next::Follow(next) => return self.follow(next, true, probe, facts.now()),
@@ -169,7 +169,7 @@ impl Http {
     /// Dispatches a hop.
     fn follow(&mut self, hop: Hop, authorized: bool, probe: &Probe, now: Duration) -> Step {
         let call = hops::call(&hop, authorized, self.action.wire, probe, now);
-        self.stage = Stage::Hop { hop, authorized };
+        self.stage = Stage::Hop { hop: Box::new(hop), authorized };
         call.map(Command::Call).into()
     }
 }

@@ -8,6 +8,8 @@ mod probe;
 mod redirect;
 mod step;
 mod tcp;
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
 

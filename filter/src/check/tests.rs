@@ -1,0 +1,335 @@
+//! Checks without Envoy: the ways that they go, and every order of a few events.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use super::*;
+use crate::request::Headers;
+use crate::settings::Settings;
+use crate::table::Table;
+
+const VARIABLE: &str = r#"{
+    "/app-health/http/readyz": {"httpGet": {"port": 8080, "path": "/x"}, "timeoutSeconds": 3},
+    "/app-health/http2/readyz": {"httpGet": {"port": 8080, "protocol": "HTTP2"}},
+    "/app-health/tcp/readyz": {"tcpSocket": {"port": 8080}},
+    "/app-health/grpc/readyz": {"grpc": {"port": 8080}, "timeoutSeconds": 3},
+    "/app-lifecycle/hook/prestopz": {"httpGet": {"port": 8080, "scheme": "HTTPS"}},
+    "/app-lifecycle/tcp/prestopz": {"tcpSocket": {"port": 8080}},
+    "/app-health/itself/readyz": {"httpGet": {"port": 15020}},
+    "/app-health/invalid/readyz": {}
+}"#;
+const PATHS: [&str; 9] = [
+    "/app-health/http/readyz",
+    "/app-health/http2/readyz",
+    "/app-health/tcp/readyz",
+    "/app-health/grpc/readyz",
+    "/app-lifecycle/hook/prestopz",
+    "/app-lifecycle/tcp/prestopz",
+    "/app-health/itself/readyz",
+    "/app-health/invalid/readyz",
+    "/other",
+];
+const CLOSED: &str = "reset{upstream_reset_before_response_started{connection_termination}}";
+const NO_TLS: &str = "upstream_reset_before_response_started{remote_connection_failure|TLS_error:\
+    _|33554536:system_library:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end}";
+
+/// What Envoy would say.
+#[derive(Clone, Default)]
+struct Given {
+    status: &'static str,
+    details: &'static str,
+    location: Option<&'static str>,
+    /// Whether a call was answered by the one that was called.
+    genuine: bool,
+    milliseconds: Cell<u64>,
+    sent: u16,
+}
+
+impl Given {
+    fn app(status: &'static str) -> Self {
+        Self { status, details: "via_upstream", genuine: true, ..Self::default() }
+    }
+
+    fn leads_to(location: &'static str) -> Self {
+        Self { location: Some(location), ..Self::app("302") }
+    }
+
+    fn envoy(status: &'static str, details: &'static str) -> Self {
+        Self { status, details, ..Self::default() }
+    }
+}
+
+impl Facts for Given {
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.milliseconds.get())
+    }
+
+    fn destination(&self) -> Vec<u8> {
+        b"10.0.0.7:15020".to_vec()
+    }
+
+    fn header(&self, _: Answer, name: &str) -> Option<Vec<u8>> {
+        match name {
+            ":status" => Some(self.status.into()),
+            "location" => self.location.map(Into::into),
+            "x-envoy-upstream-service-time" => self.genuine.then(|| b"1".to_vec()),
+            _ => None,
+        }
+    }
+
+    fn call_body(&self) -> Vec<u8> {
+        self.details.into()
+    }
+
+    fn details(&self) -> Vec<u8> {
+        self.details.into()
+    }
+
+    fn sent_status(&self) -> u16 {
+        self.sent
+    }
+}
+
+fn shared() -> Rc<Shared> {
+    let (table, notes) = Table::new(VARIABLE.as_bytes());
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    Rc::new(Shared { table, settings: Settings::default(), ..Shared::default() })
+}
+
+fn request(path: &str, content_type: Option<&str>) -> Event {
+    let mut headers = vec![
+        (":method".to_owned(), b"GET".to_vec()),
+        (":path".to_owned(), path.as_bytes().to_vec()),
+        (":authority".to_owned(), b"10.0.0.7:15020".to_vec()),
+    ];
+    headers.extend(content_type.map(|value| ("content-type".to_owned(), value.into())));
+    Event::Request { headers: Headers::new(headers), has_body: false }
+}
+
+fn called() -> Event {
+    Event::Called { has_head: true }
+}
+
+fn grpc_called(code: u32, message: &[u8]) -> Event {
+    Event::GrpcCalled { code, message: message.to_vec() }
+}
+
+/// A command's name, and what of it a test looks at.
+fn said(command: &Command) -> String {
+    match command {
+        Command::Continue => "continue".to_owned(),
+        Command::Wait => "wait".to_owned(),
+        Command::Name { route, destination, .. } => format!("name {route} {destination}"),
+        Command::Route(_) => "route".to_owned(),
+        Command::Call(call) => {
+            let value = |name| call.headers.iter().find(|(n, _)| n == name).map(|(_, v)| &**v);
+            let destination = value("x-envoy-original-dst-host").unwrap_or("the agent");
+            format!("call {} {destination}", call.cluster)
+        }
+        Command::GrpcCall(call) => format!("grpc {}", call.destination),
+        Command::Hold(status) => format!("hold {status}"),
+        Command::Restore(status) => format!("restore {status}"),
+        Command::Reply { status, .. } => format!("reply {status}"),
+        Command::Close => "close".to_owned(),
+    }
+}
+
+/// What comes of a request and of what happens then.
+fn way(path: &str, content_type: Option<&str>, events: Vec<(Event, Given)>) -> Vec<String> {
+    let mut check = Check::new(shared());
+    let first = check.on(request(path, content_type), &Given::default());
+    let rest = events.into_iter().map(|(event, given)| said(&check.on(event, &given)));
+    [said(&first)].into_iter().chain(rest.collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn an_answer_with_a_body() {
+    let app = || Given::app("204");
+    let events = vec![
+        (Event::Taken(true), app()),
+        (Event::Head { ends: false }, app()),
+        (Event::Body { size: 5, ends: false }, app()),
+        (Event::Body { size: 0, ends: true }, app()),
+    ];
+    let commands = ["name http 10.0.0.7:8080", "route", "hold 204", "wait", "continue"];
+    assert_eq!(way("/app-health/http/readyz", None, events), commands);
+}
+
+#[test]
+fn a_redirect() {
+    let events = vec![
+        (Event::Taken(true), Given::default()),
+        (Event::Head { ends: false }, Given::leads_to("//10.0.0.7:81/y")),
+        (Event::Body { size: 5, ends: true }, Given::default()),
+        (Event::Taken(true), Given::default()),
+        (called(), Given::app("503")),
+        (Event::Head { ends: false }, Given::default()),
+    ];
+    let commands = [
+        "name http 10.0.0.7:8080",
+        "route",
+        "wait",
+        "call app_http_hop 10.0.0.7:81",
+        "wait",
+        "reply 503",
+        "continue",
+    ];
+    assert_eq!(way("/app-health/http/readyz", None, events), commands);
+}
+
+#[test]
+fn a_hook_over_https_that_meets_plain_http() {
+    let events = vec![
+        (Event::Taken(true), Given::default()),
+        (Event::Head { ends: false }, Given::envoy("503", NO_TLS)),
+        (Event::Taken(true), Given::default()),
+        (called(), Given::envoy("503", "reset reason: connection timeout")),
+        (Event::Taken(false), Given::default()),
+    ];
+    let commands = [
+        "name https 10.0.0.7:8080",
+        "route",
+        "call app_http_hop 10.0.0.7:8080",
+        "wait",
+        "call app_http_hop 10.0.0.7:8080",
+        "close",
+    ];
+    assert_eq!(way("/app-lifecycle/hook/prestopz", None, events), commands);
+}
+
+#[test]
+fn a_tcp_check_where_the_agent_is_not_there() {
+    for lost in [
+        vec![(Event::Taken(false), Given::default())],
+        vec![(Event::Taken(true), Given::default()), (called(), Given::envoy("503", "refused"))],
+    ] {
+        let asked = lost.len();
+        let mut events = vec![(Event::Taken(true), Given::default())];
+        events.extend(lost);
+        events.push((Event::Head { ends: true }, Given::app("200")));
+        let commands = way("/app-health/tcp/readyz", None, events);
+        let first = ["name tcp 10.0.0.7:8080", "call app_health_agent the agent"];
+        assert_eq!(commands[..2], first);
+        assert_eq!(commands[asked + 1..], ["route", "reply 200"]);
+    }
+}
+
+#[test]
+fn a_grpc_connection_that_the_app_closes_is_made_anew() {
+    let closed = || (grpc_called(14, CLOSED.as_bytes()), Given::default());
+    let taken = || (Event::Taken(true), Given::default());
+    let events = vec![taken(), closed(), taken(), closed(), taken(), closed()];
+    let grpc = "grpc 10.0.0.7:8080";
+    let commands = [grpc, "wait", grpc, "wait", grpc, "wait", "reply 500"];
+    assert_eq!(way("/app-health/grpc/readyz", None, events), commands);
+    let events = vec![taken(), (grpc_called(0, b"\x08\x01"), Given::default())];
+    let commands = [grpc, "wait", "reply 200"];
+    assert_eq!(way("/app-health/grpc/readyz", None, events), commands);
+}
+
+#[test]
+fn a_grpc_content_type_is_dispatched_and_its_status_restored() {
+    let events = vec![
+        (Event::Taken(true), Given::default()),
+        (called(), Given::app("404")),
+        (Event::Head { ends: false }, Given::default()),
+    ];
+    let commands = ["call app_http_hop 10.0.0.7:8080", "wait", "reply 404", "restore 404"];
+    let typed = Some("application/grpc");
+    assert_eq!(way("/app-health/http/readyz", typed, events), commands);
+    let events = vec![(Event::Head { ends: true }, Given::default())];
+    assert_eq!(way("/app-health/none/readyz", typed, events), ["reply 400", "restore 400"]);
+}
+
+/// What may happen after a request, in any order: more than Envoy would do.
+fn events() -> Vec<Event> {
+    vec![
+        Event::RequestBody,
+        Event::Taken(true),
+        Event::Taken(false),
+        Event::Head { ends: false },
+        Event::Head { ends: true },
+        Event::Body { size: 6000, ends: false },
+        Event::Body { size: 0, ends: true },
+        Event::Trailers,
+        Event::Called { has_head: true },
+        Event::Called { has_head: false },
+        grpc_called(0, b"\x08\x01"),
+        grpc_called(14, CLOSED.as_bytes()),
+    ]
+}
+
+/// One order of events, and what it has come to.
+struct Run<'a> {
+    check: Check,
+    given: &'a Given,
+    answers: u32,
+    seen: RefCell<Vec<String>>,
+}
+
+impl Run<'_> {
+    fn on(&mut self, event: Event) {
+        let was_under_way = self.check.is_under_way();
+        let command = self.check.on(event.clone(), self.given);
+        self.given.milliseconds.set(self.given.milliseconds.get() + 400);
+        let said = said(&command);
+        self.seen.borrow_mut().push(format!("{event:?}: {said}"));
+        match &command {
+            Command::Reply { .. } | Command::Close => {
+                self.answers += 1;
+                assert!(!self.check.is_under_way(), "{self:?}");
+            }
+            Command::Name { .. } | Command::Route(_) | Command::Call(_) | Command::GrpcCall(_) => {
+                assert!(self.check.is_under_way(), "{self:?}");
+                let elsewhere = ["the agent", " 10.0.0.7:8080", " 10.0.0.7:81"];
+                let known = said == "route" || elsewhere.iter().any(|end| said.ends_with(end));
+                assert!(known, "never out of the pod, nor to itself: {self:?}");
+            }
+            Command::Hold(_) => assert!(was_under_way, "{self:?}"),
+            Command::Restore(_) => assert_eq!(self.answers, 1, "{self:?}"),
+            Command::Continue | Command::Wait => {}
+        }
+        assert!(self.answers <= 1, "one answer: {self:?}");
+    }
+}
+
+impl std::fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.seen.borrow().join("\n"))
+    }
+}
+
+/// Goes on with each event in turn, `depth` times.
+fn each_order(path: &str, typed: bool, given: &Given, order: &mut Vec<Event>, depth: usize) {
+    let shared = shared();
+    let check = Check::new(shared.clone());
+    let mut run = Run { check, given, answers: 0, seen: RefCell::default() };
+    given.milliseconds.set(0);
+    run.on(request(path, typed.then_some("application/grpc+proto")));
+    order.iter().for_each(|event| run.on(event.clone()));
+    run.check.over(given);
+    drop(run);
+    if let Lookup::Found(entry) = shared.table.lookup(path.as_bytes()) {
+        assert!(entry.runs.is_idle(), "{path}: counted as under way: {order:?}");
+    }
+    for event in events().into_iter().filter(|_| depth > 0) {
+        order.push(event);
+        each_order(path, typed, given, order, depth - 1);
+        order.pop();
+    }
+}
+
+#[test]
+fn every_order_of_events() {
+    for given in [
+        Given { sent: 200, ..Given::app("200") },
+        Given::leads_to("http://10.0.0.7:81/y"),
+        Given::envoy("503", "upstream_reset_before_response_started{connection_timeout}"),
+    ] {
+        for path in PATHS {
+            for typed in [false, true] {
+                each_order(path, typed, &given, &mut vec![], 3);
+            }
+        }
+    }
+}
