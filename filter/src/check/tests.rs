@@ -324,6 +324,7 @@ fn every_order_of_events() {
     for given in [
         Given { sent: 200, ..Given::app("200") },
         Given::leads_to("http://10.0.0.7:81/y"),
+        Given::leads_to("http://10.0.0.7:15020/"),
         Given::envoy("503", "upstream_reset_before_response_started{connection_timeout}"),
     ] {
         for path in PATHS {
