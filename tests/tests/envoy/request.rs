@@ -111,6 +111,20 @@ fn the_kubelets_headers_may_be_replaced_or_left_out() {
     assert_eq!(request.lines(), [&host[..], "X-Forwarded-Proto: https", "Connection: close"]);
 }
 
+/// Whatever the names are that the API server takes: letters, digits and hyphens.
+#[test]
+fn header_names_arrive_as_the_kubelet_writes_them() {
+    let sent = ["1st", "2ND-try", "-Led", "X--Two", "X-1a-B2c", "Etag", "X-CUSTOM", "ending-"];
+    let app = app();
+    let envoy = envoy(Entries::default().probe("c", http(app.addr(), "/")));
+    let get = sent.iter().fold(envoy.get(probe("c")), |get, name| get.header(name, "1"));
+    assert_eq!(get.status(), Ok(200));
+    let seen = only(&app).lines();
+    for name in ["1st", "2nd-Try", "-Led", "X--Two", "X-1a-B2c", "Etag", "X-Custom", "Ending-"] {
+        assert!(seen.contains(&format!("{name}: 1")), "{name}: {seen:?}");
+    }
+}
+
 /// Those that Envoy would take off or answer itself, were it not told to leave them.
 #[test]
 fn headers_that_proxies_are_wont_to_change_arrive_as_sent() {

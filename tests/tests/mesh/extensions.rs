@@ -12,10 +12,8 @@ const BUILT_IN: &str = include_str!("../../istio-proxy-extensions.txt");
 const CORE: [&str; 3] = ["upstreams.http", "upstreams.tcp", "filters.http.upstream_codec"];
 
 /// Types whose extension has another name than the package of the type.
-const RENAMED: [(&str, &str); 2] = [
-    ("access_loggers.filters.cel", "access_loggers.extension_filters.cel"),
-    ("http.header_formatters.preserve_case", "http.stateful_header_formatters.preserve_case"),
-];
+const RENAMED: [(&str, &str); 1] =
+    [("access_loggers.filters.cel", "access_loggers.extension_filters.cel")];
 
 /// The extension that takes a configuration of this type, if it takes one.
 fn extension(of_type: &str) -> Option<String> {
