@@ -88,6 +88,15 @@ fn bytes_that_are_not_utf8() {
     assert_eq!(envoy.get(probe("c")).status(), Ok(200));
 }
 
+/// Not on a probe's path, where any body is refused at once.
+#[test]
+fn a_client_that_never_sends_its_body_goes() {
+    let envoy = envoy(Entries::default());
+    let bytes = request("GET /healthz/ready", "Content-Length: 9\r\n");
+    let answer = raw(envoy.addr(), &bytes, 15 * SECOND).expect("an answer");
+    assert_eq!(String::from_utf8_lossy(&answer).get(9..12), Some("408"));
+}
+
 #[test]
 fn a_client_that_goes_away_ends_its_check() {
     let app = Http::start(V4, |_| Script::default().hold());
