@@ -201,7 +201,6 @@ pub fn parse_status(status: &[u8]) -> u16 {
 }
 
 /// What went wrong, and what caused it as far as that is known.
-#[inline(never)]
 pub fn with_cause(what: &str, cause: &str) -> String {
     if cause.is_empty() { what.to_owned() } else { [what, ": ", &readable(cause)].concat() }
 }

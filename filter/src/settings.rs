@@ -37,7 +37,6 @@ impl Default for Settings {
 impl Settings {
     /// Reads a JSON object. What is wrong with it is said in the notes, and the default holds: an
     /// upgrade of one side must not fail every pod's liveness.
-    #[inline(never)]
     pub fn parse(configuration: &[u8]) -> (Self, Vec<String>) {
         let mut settings = Self::default();
         let mut notes = Vec::new();

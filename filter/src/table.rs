@@ -101,7 +101,6 @@ pub enum Lookup {
 
 impl Table {
     /// Reads the variable. The notes say what of it is not valid.
-    #[inline(never)]
     pub fn new(variable: &[u8]) -> (Self, Vec<String>) {
         let mut table = Self::default();
         let mut notes = Vec::new();
@@ -152,7 +151,6 @@ impl Table {
 
 impl Entry {
     /// `None` for a key that is no probe path: nothing can ask for it.
-    #[inline(never)]
     fn new(key: String, prober: Result<Prober, probers::EntryError>) -> Option<Self> {
         let kind = ProbePath::parse(&key)?.kind();
         let (handler, timeout) = match prober {
@@ -185,7 +183,6 @@ impl Entry {
 }
 
 impl Handler {
-    #[inline(never)]
     fn new(handler: probers::Handler, kind: Kind) -> Result<Self, Refusal> {
         Ok(match handler {
             probers::Handler::HttpGet(http) => {
