@@ -4,13 +4,16 @@ use std::time::Duration;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
-    // The crate takes each message for UTF-8, and panics where an app sends something else.
+    // The crate takes each message for UTF-8, and panics where an app sends something else:
+    // https://github.com/proxy-wasm/proxy-wasm-rust-sdk/issues/310
     fn proxy_get_status(code: *mut u32, data: *mut *mut u8, size: *mut usize) -> u32;
-    // The crate makes an enum of the level that has no "off", as which Envoy may log.
+    // The crate's enum of levels lacks "off", as which Envoy may log:
+    // https://github.com/proxy-wasm/proxy-wasm-rust-sdk/issues/310
     fn proxy_get_log_level(level: *mut u32) -> u32;
 }
 
-// The target wasm32-unknown-unknown has neither; wasm32-wasip1 has both, and 15 KB more for every Envoy.
+// The crate leaves environment and monotonic clock to std, which has them for wasm32-wasip1 only, at the
+// price of 15 KB: https://github.com/proxy-wasm/spec/issues/19
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {
     fn environ_sizes_get(count: *mut usize, size: *mut usize) -> u16;

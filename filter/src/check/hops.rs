@@ -53,7 +53,7 @@ pub fn call(
 }
 
 /// The crate proxy-wasm sends only UTF-8: what is part of a URL is percent-encoded where it is none,
-/// another header is left out.
+/// another header is left out (https://github.com/proxy-wasm/proxy-wasm-rust-sdk/issues/26).
 fn headers(
     hop: &Hop,
     authorized: bool,
