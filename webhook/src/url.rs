@@ -117,6 +117,7 @@ impl Url {
     }
 
     /// The URL that `reference` means on a page at this URL (RFC 3986, section 5.2, as in Go).
+    #[inline(never)]
     pub fn resolve(&self, reference: &Url) -> Url {
         let mut url = reference.clone();
         if reference.scheme.is_empty() {
@@ -188,6 +189,7 @@ pub fn parse(text: &[u8]) -> Result<Url> {
     Ok(url)
 }
 
+#[inline(never)]
 fn split_scheme(text: &[u8]) -> Result<(String, &[u8])> {
     for (at, byte) in text.iter().enumerate() {
         match byte {

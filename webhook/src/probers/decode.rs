@@ -1,4 +1,7 @@
 //! Reading the config.
+//!
+//! Functions that are called once are kept apart by `inline(never)`, here and in `url`: merged into one,
+//! they would cost each Envoy half a MiB.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -14,6 +17,7 @@ use crate::path::ProbePath;
 /// Reads a config. Nothing at all, `null` and `{}` hold no entries. Unknown fields are ignored,
 /// field names match without regard to ASCII case (as pilot-agent reads them), `null` and absent
 /// mean the same, and of a key that is there twice the last counts.
+#[inline(never)]
 pub fn decode(text: &[u8]) -> Result<Probers, ConfigError> {
     let text = core::str::from_utf8(text).map_err(|e| ConfigError::NotUtf8(e.valid_up_to()))?;
     if text.is_empty() {
@@ -28,6 +32,7 @@ pub fn decode(text: &[u8]) -> Result<Probers, ConfigError> {
 }
 
 /// `None` where the text is neither an object nor `null`.
+#[inline(never)]
 fn read_entries(reader: &mut Reader<'_>) -> Read<Option<Probers>> {
     let mut probers = Probers::default();
     let kind = reader.peek()?;
@@ -54,6 +59,7 @@ struct EntryReader<'r, 'a> {
 type Read<T> = Result<T, Stop>;
 
 impl EntryReader<'_, '_> {
+    #[inline(never)]
     fn read(reader: &mut Reader<'_>, key: &str) -> Read<Entry> {
         let mut entry = EntryReader { reader, error: None };
         if ProbePath::parse(key).is_none() {
@@ -73,6 +79,7 @@ impl EntryReader<'_, '_> {
         self.error.get_or_insert((field, fault));
     }
 
+    #[inline(never)]
     fn prober(&mut self) -> Read<Option<Prober>> {
         let mut handlers = [None, None, None];
         let mut timeout_seconds = 0;
@@ -99,6 +106,7 @@ impl EntryReader<'_, '_> {
         Ok(handler.map(|handler| Prober { handler, timeout_seconds }))
     }
 
+    #[inline(never)]
     fn http_get(&mut self) -> Read<Option<Handler>> {
         let mut http = HttpGet::default();
         let Some(mut fields) = self.object("httpGet", true)? else { return Ok(None) };
@@ -124,6 +132,7 @@ impl EntryReader<'_, '_> {
         Ok(Some(Handler::HttpGet(http)))
     }
 
+    #[inline(never)]
     fn tcp_socket(&mut self) -> Read<Option<Handler>> {
         let mut tcp = TcpSocket::default();
         let Some(mut fields) = self.object("tcpSocket", true)? else { return Ok(None) };
@@ -140,6 +149,7 @@ impl EntryReader<'_, '_> {
         Ok(Some(Handler::TcpSocket(tcp)))
     }
 
+    #[inline(never)]
     fn grpc(&mut self) -> Read<Option<Handler>> {
         let mut grpc = Grpc::default();
         let Some(mut fields) = self.object("grpc", true)? else { return Ok(None) };
@@ -158,6 +168,7 @@ impl EntryReader<'_, '_> {
         Ok(Some(Handler::Grpc(grpc)))
     }
 
+    #[inline(never)]
     fn headers(&mut self) -> Read<Vec<HttpHeader>> {
         const FIELD: &str = "httpGet.httpHeaders";
         let mut headers = Vec::new();
