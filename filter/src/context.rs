@@ -8,7 +8,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
-use crate::check::{Answer, Check, Command, Event, Facts, GrpcCall, HttpCall};
+use crate::check::{Check, Command, Event, Facts, GrpcCall, HttpCall, Source};
 use crate::config::Shared;
 use crate::request::{Change, Headers};
 use crate::{host, protobuf};
@@ -184,10 +184,10 @@ impl Facts for Envoy {
         property(["destination", "address"])
     }
 
-    fn header(&self, answer: Answer, name: &str) -> Option<Vec<u8>> {
-        let map = match answer {
-            Answer::Routed => MapType::HttpResponseHeaders,
-            Answer::Called => MapType::HttpCallResponseHeaders,
+    fn header(&self, source: Source, name: &str) -> Option<Vec<u8>> {
+        let map = match source {
+            Source::Routed => MapType::HttpResponseHeaders,
+            Source::Called => MapType::HttpCallResponseHeaders,
         };
         hostcalls::get_map_value_bytes(map, name).ok().flatten()
     }

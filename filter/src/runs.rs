@@ -3,23 +3,21 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-/// How many runs of one hook each worker of Envoy has under way; those beyond it fail. The kubelet
-/// runs a hook once: only others come in numbers, and a hook that stalls has no time-out.
-const MOST_HOOKS: u32 = 16;
+/// How many runs of one hook each worker of Envoy has under way, and how many dispatched calls of
+/// them; those beyond it fail. The kubelet runs a hook once: only others come in numbers.
+const MOST_HOOKS: usize = 16;
 
-/// How long a call that nobody waits for counts: longer than hooks take.
-const LEFT: Duration = Duration::from_secs(3600);
+/// How long a hook's dispatched call may take. It goes on when its client has gone, and the crate
+/// proxy-wasm tells nobody of its end then.
+pub const LONGEST_CALL: Duration = Duration::from_secs(3600);
 
 /// The checks of one entry.
 #[derive(Default)]
 pub struct Runs {
     /// Those whose client waits.
-    under_way: Cell<u32>,
-    /// Those whose client has gone while a dispatched call was under way. The crate proxy-wasm tells
-    /// nobody of its end.
-    left: Cell<u32>,
-    /// When these count no more, in monotonic time.
-    until: Cell<Duration>,
+    under_way: Cell<usize>,
+    /// When each dispatched call of a hook ends at the latest, in monotonic time.
+    calls: Cell<Vec<Duration>>,
 }
 
 impl Runs {
@@ -33,23 +31,33 @@ impl Runs {
         self.under_way.set(self.under_way.get().saturating_sub(1));
     }
 
-    /// It has gone, and a call goes on.
-    pub fn leave(&self, now: Duration) {
-        self.left.set(self.left.get().saturating_add(1));
-        self.until.set(now.saturating_add(LEFT));
+    /// Whether there are more than a hook may have, the one that has just begun included.
+    pub fn are_too_many(&self) -> bool {
+        self.under_way.get() > MOST_HOOKS
+    }
+
+    /// A hook is to be dispatched: when that ends at the latest. `None`: there are too many already.
+    pub fn call(&self, now: Duration) -> Option<Duration> {
+        let mut calls = self.calls.take();
+        calls.retain(|until| *until > now);
+        let until = (calls.len() < MOST_HOOKS).then(|| now.saturating_add(LONGEST_CALL));
+        calls.extend(until);
+        self.calls.set(calls);
+        until
+    }
+
+    /// The call that was to end then has ended.
+    pub fn call_ended(&self, until: Duration) {
+        let mut calls = self.calls.take();
+        if let Some(at) = calls.iter().position(|other| *other == until) {
+            calls.swap_remove(at);
+        }
+        self.calls.set(calls);
     }
 
     /// Whether no client waits.
     #[cfg(test)]
     pub fn is_idle(&self) -> bool {
         self.under_way.get() == 0
-    }
-
-    /// Whether there are more than a hook may have, the one that has just begun included.
-    pub fn are_too_many(&self, now: Duration) -> bool {
-        if now >= self.until.get() {
-            self.left.set(0);
-        }
-        self.under_way.get().saturating_add(self.left.get()) > MOST_HOOKS
     }
 }

@@ -88,7 +88,8 @@ impl Settings {
                 continue;
             }
             let name = reader.string()?;
-            if key.starts_with("grpc") && name.len() > LONGEST_GRPC_CLUSTER {
+            let is_limited = matches!(&*key, "grpc_cluster" | "grpc_tls_cluster");
+            if is_limited && name.len() > LONGEST_GRPC_CLUSTER {
                 notes.push(wrong_type(&key, "a name of 63 bytes at most"));
             } else {
                 *cluster = name.into_owned();

@@ -27,7 +27,7 @@ impl Grpc {
         match event {
             Event::Taken(false) => Step::End(Outcome::unreached("grpc: the check cannot be sent")),
             Event::GrpcCalled { code, message } => self.called(code, &message, probe, facts),
-            event => Step::Go(event.passed_by()),
+            event => event.unawaited(),
         }
     }
 
@@ -40,7 +40,7 @@ impl Grpc {
             destination: probe.pod.at(self.action.port),
             user_agent: probe.client.get("user-agent").map(<[u8]>::to_vec),
             service: self.action.service.clone(),
-            timeout: probe.remaining(now)?,
+            timeout: probe.begin_call(now)?,
         }))
     }
 

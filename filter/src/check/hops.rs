@@ -2,23 +2,24 @@
 
 use std::time::Duration;
 
+use super::call::{is_genuine, text};
 use super::probe::Probe;
 use super::redirect::{Hop, Next};
-use super::step::{Answer, Facts, HttpCall};
+use super::step::{Facts, HttpCall, Source};
 use crate::outcome::{self, DIAL_TIMED_OUT, Outcome};
 use crate::request::{self, Line};
 use crate::table::Wire;
 
-/// Envoy adds it to what a dispatched call was answered by the upstream itself.
-const GENUINE_HEADER: &str = "x-envoy-upstream-service-time";
 const DESTINATION_HEADER: &str = "x-envoy-original-dst-host";
 
-/// What an answer that does not end the check comes to.
+/// What an answer comes to.
 pub enum Answered {
     /// Dial again.
     Again,
     /// Ask this.
     Next(Hop),
+    /// The check ends.
+    End(Outcome),
 }
 
 /// The request that asks a hop. `authorized`: with the client's Authorization; `first`: how the
@@ -48,7 +49,7 @@ pub fn call(
     Ok(HttpCall {
         cluster: cluster.clone(),
         headers: headers(hop, authorized, wire, probe, probe.pod.at(port)),
-        timeout: probe.remaining(now)?,
+        timeout: probe.begin_call(now)?,
     })
 }
 
@@ -123,32 +124,24 @@ pub fn not_sent(hop: &Hop) -> Outcome {
 }
 
 /// Judges the answer of a hop.
-///
-/// # Errors
-/// With what the check comes to, where the answer ends it.
-pub fn answered(
-    hop: &Hop,
-    has_head: bool,
-    probe: &Probe,
-    facts: &dyn Facts,
-) -> Result<Answered, Outcome> {
+pub fn answered(hop: &Hop, has_head: bool, probe: &Probe, facts: &dyn Facts) -> Answered {
     if !has_head {
-        return Err(broken(probe, facts));
+        return Answered::End(broken(probe, facts));
     }
-    let status = facts.header(Answer::Called, ":status").unwrap_or_default();
+    let status = facts.header(Source::Called, ":status").unwrap_or_default();
     if !is_genuine(facts) {
         let text = text(facts);
         if outcome::contains(&text, DIAL_TIMED_OUT) && probe.may_dial_again(facts.now()) {
-            return Ok(Answered::Again);
+            return Answered::Again;
         }
-        return Err(outcome::of_call_failure(&status, &text));
+        return Answered::End(outcome::of_call_failure(&status, &text));
     }
     let outcome = outcome::of_status(&status, probe.is_hook());
-    let location = facts.header(Answer::Called, "location");
+    let location = facts.header(Source::Called, "location");
     match hop.next(outcome.status(), location.as_deref()) {
-        Next::Follow(next) => Ok(Answered::Next(next)),
-        Next::Fail(failure) => Err(failure),
-        Next::Answer => Err(outcome),
+        Next::Follow(next) => Answered::Next(next),
+        Next::Fail(failure) => Answered::End(failure),
+        Next::Answer => Answered::End(outcome),
     }
 }
 
@@ -161,18 +154,4 @@ fn broken(probe: &Probe, facts: &dyn Facts) -> Outcome {
     } else {
         Outcome::invalid("the app's answer broke off, or was longer than Envoy buffers")
     }
-}
-
-/// Whether the answer of a call is not one that Envoy has made in its place.
-pub fn is_genuine(facts: &dyn Facts) -> bool {
-    facts.header(Answer::Called, GENUINE_HEADER).is_some()
-}
-
-/// The text of an answer to a call. Of a failure, where the call's Content-Type is gRPC's, it is in
-/// a header.
-pub fn text(facts: &dyn Facts) -> String {
-    let body = facts.call_body();
-    let message = || facts.header(Answer::Called, "grpc-message");
-    let text = if body.is_empty() { message().unwrap_or_default() } else { body };
-    String::from_utf8_lossy(&text).into_owned()
 }

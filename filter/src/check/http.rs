@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::hops;
-use super::probe::{LONGEST_DIAL, Probe, router_limits};
+use super::hops::{self, Answered};
+use super::probe::{LONGEST_DIAL, Probe, limit_router};
 use super::redirect::{Hop, Next};
-use super::step::{Answer, Command, Event, Facts, Step};
+use super::step::{Command, Event, Facts, Source, Step};
 use crate::outcome::{self, Outcome};
 use crate::request::{self, Line};
 use crate::table::{HttpAction, Wire};
@@ -60,7 +60,7 @@ impl Http {
                 *received = received.saturating_add(size);
                 let answered = Outcome::Answered(*status);
                 match (ends, *received >= BODY_LIMIT) {
-                    (true, _) => Step::Pass(answered),
+                    (true, _) => Step::Said(answered),
                     (false, true) => Step::End(answered),
                     (false, false) => Step::Go(Command::Wait),
                 }
@@ -83,21 +83,15 @@ impl Http {
             (Stage::Hop { hop, .. }, Event::Taken(false)) => Step::End(hops::not_sent(hop)),
             (Stage::Hop { hop, authorized }, Event::Called { has_head }) => {
                 let (hop, authorized) = ((**hop).clone(), *authorized);
-                match hops::answered(&hop, has_head, probe, facts) {
-                    Ok(hops::Answered::Again) => self.follow(hop, authorized, probe, facts.now()),
-                    Ok(hops::Answered::Next(next)) => {
-                        self.follow(next, authorized, probe, facts.now())
-                    }
-                    Err(outcome) => Step::End(outcome),
-                }
+                let next = match hops::answered(&hop, has_head, probe, facts) {
+                    Answered::Again => hop,
+                    Answered::Next(next) => next,
+                    Answered::End(outcome) => return Step::End(outcome),
+                };
+                self.follow(next, authorized, probe, facts.now())
             }
-            (_, event) => Step::Go(event.passed_by()),
+            (_, event) => event.unawaited(),
         }
-    }
-
-    /// Whether a dispatched call is under way.
-    pub fn awaits_call(&self) -> bool {
-        matches!(self.stage, Stage::Hop { .. })
     }
 
     /// The client's request becomes the kubelet's own.
@@ -114,7 +108,7 @@ impl Http {
         let mut changes = line.changes(&probe.client);
         let ms = probe.entry.timeout_ms;
         let limit = if ms == 0 { LONGEST_DIAL } else { probe.entry.timeout() };
-        changes.extend(router_limits(ms, (limit.as_millis() / DIAL.as_millis()) as u32));
+        limit_router(&mut changes, ms, (limit.as_millis() / DIAL.as_millis()) as u32);
         self.stage = Stage::Head;
         Step::Go(Command::Route(changes))
     }
@@ -125,10 +119,10 @@ impl Http {
         if details != outcome::VIA_UPSTREAM {
             return self.unanswered(&String::from_utf8_lossy(&details), probe, facts);
         }
-        let status = facts.header(Answer::Routed, ":status").unwrap_or_default();
+        let status = facts.header(Source::Routed, ":status").unwrap_or_default();
         let outcome = outcome::of_status(&status, probe.is_hook());
         if (300..400).contains(&outcome.status()) {
-            let location = facts.header(Answer::Routed, "location");
+            let location = facts.header(Source::Routed, "location");
             match self.first_hop(probe).next(outcome.status(), location.as_deref()) {
                 Next::Follow(next) if is_read_first(ends, facts) => {
                     self.stage = Stage::Redirect { next: Box::new(next), received: 0 };
@@ -193,6 +187,6 @@ fn is_read_first(ends: bool, facts: &dyn Facts) -> bool {
 
 /// 0 where none is announced.
 fn announced_length(facts: &dyn Facts) -> u64 {
-    let length = facts.header(Answer::Routed, "content-length").unwrap_or_default();
+    let length = facts.header(Source::Routed, "content-length").unwrap_or_default();
     std::str::from_utf8(&length).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }

@@ -1,6 +1,8 @@
-//! A check as a pure state machine: an event in, a command out. What it needs of Envoy besides it is
-//! lent as [`Facts`]; it calls nothing.
+//! A check as a pure state machine: an event in, a command out. What it needs of Envoy besides is lent
+//! as [`Facts`]. It calls nothing but the facade `log`; beside itself it changes only what its entry
+//! counts, and whether the agent was there.
 
+mod call;
 mod grpc;
 mod hops;
 mod http;
@@ -15,7 +17,8 @@ use std::rc::Rc;
 
 use app_health_webhook::path::is_ours;
 
-pub use step::{Answer, Command, Event, Facts, GrpcCall, HttpCall, Step};
+use step::Step;
+pub use step::{Command, Event, Facts, GrpcCall, HttpCall, Source};
 
 use crate::config::Shared;
 use crate::outcome::{self, Outcome};
@@ -41,23 +44,11 @@ pub struct Check {
 
 /// How the app is asked.
 enum Kind {
-    /// Not at all, or not yet.
+    /// Not yet, not at all, or no more: Envoy has answered in its place.
     Unasked,
     Http(Http),
     Tcp(Tcp),
     Grpc(Grpc),
-}
-
-impl Kind {
-    /// Whether a dispatched call is under way.
-    fn awaits_call(&self) -> bool {
-        match self {
-            Self::Unasked => false,
-            Self::Http(http) => http.awaits_call(),
-            Self::Tcp(tcp) => tcp.awaits_call(),
-            Self::Grpc(_) => true,
-        }
-    }
 }
 
 impl Check {
@@ -66,9 +57,9 @@ impl Check {
         Self { shared, is_grpc: false, probe: None, kind: Kind::Unasked, outcome: None }
     }
 
-    /// Whether the app, or the agent, is being asked: all that comes by is the app's, and ends here.
+    /// Whether the app is being asked: of its answer's body nothing goes on.
     pub fn is_under_way(&self) -> bool {
-        self.probe.is_some() && self.outcome.is_none()
+        self.outcome.is_none() && !matches!(self.kind, Kind::Unasked)
     }
 
     /// The next command.
@@ -84,11 +75,13 @@ impl Check {
     }
 
     fn go_on(&mut self, event: Event, facts: &dyn Facts) -> Command {
-        let Some(probe) = self.probe.as_ref().filter(|_| self.outcome.is_none()) else {
-            return event.passed_by();
-        };
+        let Some(probe) = &self.probe else { return Command::Continue };
+        if matches!(event, Event::Called { .. } | Event::GrpcCalled { .. } | Event::Taken(false)) {
+            probe.end_call();
+        }
         let step = match &mut self.kind {
-            Kind::Unasked => Step::Go(event.passed_by()),
+            _ if self.outcome.is_some() => event.unawaited(),
+            Kind::Unasked => event.unawaited(),
             Kind::Http(http) => http.on(event, probe, facts),
             Kind::Tcp(tcp) => tcp.on(event, probe, facts),
             Kind::Grpc(grpc) => grpc.on(event, probe, facts),
@@ -141,7 +134,7 @@ impl Check {
         if probe.is_own_port(handler.port()) {
             return Err(Outcome::unreached("its port is the status port: it would probe itself"));
         }
-        if probe.is_hook() && entry.runs.are_too_many(probe.started) {
+        if probe.is_hook() && entry.runs.are_too_many() {
             let reason = "16 runs of this hook are under way already";
             return Ok(Step::End(Outcome::declined(500, reason)));
         }
@@ -167,8 +160,12 @@ impl Check {
         match step {
             Step::Go(command) => command,
             Step::End(outcome) => self.end(outcome),
-            Step::Pass(outcome) => {
+            Step::Said(outcome) => {
                 self.outcome = Some(outcome);
+                Command::Continue
+            }
+            Step::Left => {
+                self.kind = Kind::Unasked;
                 Command::Continue
             }
         }
@@ -204,9 +201,6 @@ impl Check {
         let Some(probe) = &self.probe else {
             return self.outcome.iter().for_each(report::unrecorded);
         };
-        if probe.is_hook() && self.outcome.is_none() && self.kind.awaits_call() {
-            probe.entry.runs.leave(facts.now());
-        }
         let outcome = self.outcome.get_or_insert_with(|| {
             outcome::of_envoy(facts.sent_status(), &facts.details(), probe.is_hook())
         });

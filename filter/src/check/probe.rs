@@ -1,5 +1,6 @@
 //! One probe that a client has asked for: which one, of whom, and by what time.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use super::step::{Command, Facts};
 use crate::config::Shared;
 use crate::outcome::{Outcome, with_cause};
 use crate::request::{self, Address, Change, Headers};
+use crate::runs::LONGEST_CALL;
 use crate::table::{Entry, HttpAction};
 
 const ROUTER_TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-timeout-ms";
@@ -30,6 +32,8 @@ pub struct Probe {
     pub status_port: u16,
     /// When it came, in monotonic time.
     pub started: Duration,
+    /// When a hook's dispatched call that is under way ends at the latest.
+    call: Cell<Option<Duration>>,
 }
 
 impl Probe {
@@ -50,7 +54,17 @@ impl Probe {
         }
         entry.runs.begin();
         let started = facts.now();
-        Ok(Self { shared, entry, client, routable, local, pod, status_port, started })
+        Ok(Self {
+            shared,
+            entry,
+            client,
+            routable,
+            local,
+            pod,
+            status_port,
+            started,
+            call: Cell::default(),
+        })
     }
 
     pub fn is_hook(&self) -> bool {
@@ -92,6 +106,29 @@ impl Probe {
         if left.is_zero() && !limit.is_zero() { Err(Outcome::timeout()) } else { Ok(left) }
     }
 
+    /// The time that a dispatched call has, which begins now.
+    ///
+    /// # Errors
+    /// Where nothing is left, or where too many calls of a hook are under way.
+    pub fn begin_call(&self, now: Duration) -> Result<Duration, Outcome> {
+        let left = self.remaining(now)?;
+        if !self.is_hook() {
+            return Ok(left);
+        }
+        let until = self.entry.runs.call(now);
+        self.call.set(until);
+        until
+            .ok_or_else(|| Outcome::declined(500, "16 calls of this hook are under way already"))?;
+        Ok(if left.is_zero() { LONGEST_CALL } else { left })
+    }
+
+    /// The dispatched call has ended, or was not taken.
+    pub fn end_call(&self) {
+        if let Some(until) = self.call.take() {
+            self.entry.runs.call_ended(until);
+        }
+    }
+
     /// Whether a dial that Envoy's own limit has ended is to be made anew.
     pub fn may_dial_again(&self, now: Duration) -> bool {
         let limit = self.entry.timeout();
@@ -110,12 +147,16 @@ impl Drop for Probe {
     }
 }
 
-/// The router's limits: the time, and how often a failed dial is made anew. A header that changes is
-/// also what has Envoy look for the route anew.
-pub fn router_limits(ms: u32, dials_again: u32) -> impl Iterator<Item = Change> {
-    let change = |name: &str, number: u32| (name.to_owned(), Some(number.to_string().into_bytes()));
-    let retries = (dials_again > 0).then(|| change(ROUTER_RETRIES_HEADER, dials_again));
-    retries.into_iter().chain([change(ROUTER_TIMEOUT_HEADER, ms)])
+/// Sets the router's limits: the time, and how often a failed dial is made anew. A header that changes
+/// is also what has Envoy look for the route anew.
+pub fn limit_router(changes: &mut Vec<Change>, ms: u32, dials_again: u32) {
+    let mut set = |name: &str, number: u32| {
+        changes.push((name.to_owned(), Some(number.to_string().into_bytes())));
+    };
+    if dials_again > 0 {
+        set(ROUTER_RETRIES_HEADER, dials_again);
+    }
+    set(ROUTER_TIMEOUT_HEADER, ms);
 }
 
 /// The address that the client connected to, which says the IP family to probe.

@@ -49,21 +49,22 @@ pub enum Event {
 }
 
 impl Event {
-    /// What is done about it where nobody waits for it.
-    pub fn passed_by(&self) -> Command {
+    /// What comes of it where nobody waits for it.
+    pub fn unawaited(&self) -> Step {
         match self {
-            Self::Request { .. } | Self::Head { .. } | Self::Body { .. } | Self::Trailers => {
-                Command::Continue
+            Self::Head { .. } => Step::Left,
+            Self::Request { .. } | Self::Body { .. } | Self::Trailers => {
+                Step::Go(Command::Continue)
             }
             Self::RequestBody | Self::Taken(_) | Self::Called { .. } | Self::GrpcCalled { .. } => {
-                Command::Wait
+                Step::Go(Command::Wait)
             }
         }
     }
 }
 
 /// What is to be done next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Command {
     /// Let pass what has come.
     Continue,
@@ -100,7 +101,7 @@ pub enum Command {
 }
 
 /// A dispatched HTTP request without a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct HttpCall {
     /// Envoy's cluster.
     pub cluster: String,
@@ -111,7 +112,7 @@ pub struct HttpCall {
 }
 
 /// A dispatched gRPC health check.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct GrpcCall {
     /// Envoy's cluster.
     pub cluster: String,
@@ -133,7 +134,9 @@ pub enum Step {
     /// It has come to this, which is to be answered.
     End(Outcome),
     /// It has come to this, which the answer that is held says already.
-    Pass(Outcome),
+    Said(Outcome),
+    /// Envoy answers in its place: what comes by is not the app's.
+    Left,
 }
 
 impl From<Result<Command, Outcome>> for Step {
@@ -142,9 +145,9 @@ impl From<Result<Command, Outcome>> for Step {
     }
 }
 
-/// An answer whose headers can be read.
+/// Where an answer comes from whose headers can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Source {
     /// Of the event [`Event::Head`].
     Routed,
     /// Of the event [`Event::Called`], where it has a head.
@@ -158,7 +161,7 @@ pub trait Facts {
     /// Envoy's `destination.address`: where the client's connection came to.
     fn destination(&self) -> Vec<u8>;
     /// The first value of a header; `None` where it is absent.
-    fn header(&self, answer: Answer, name: &str) -> Option<Vec<u8>>;
+    fn header(&self, source: Source, name: &str) -> Option<Vec<u8>>;
     /// The beginning of the body of a dispatched HTTP call's answer.
     fn call_body(&self) -> Vec<u8>;
     /// Envoy's `response.code_details`: where the answer comes from.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use app_health_webhook::tcp_check::{self, Answer as AgentAnswer};
+use app_health_webhook::tcp_check::{self, Answer};
 
-use super::hops::{is_genuine, text};
-use super::probe::{Probe, router_limits};
-use super::step::{Answer, Command, Event, Facts, HttpCall, Step};
+use super::call::{is_genuine, text};
+use super::probe::{Probe, limit_router};
+use super::step::{Command, Event, Facts, HttpCall, Source, Step};
 use crate::outcome::{self, Outcome, with_cause};
 
 /// The agent gets so much less than the filter waits, so that its reason arrives.
@@ -14,8 +14,8 @@ const AGENT_MARGIN_MS: u32 = 50;
 /// The `connect_timeout` of the cluster by which Envoy connects.
 const DIAL_MS: u32 = 250;
 
-const CONNECTED: u16 = AgentAnswer::Connected.status();
-const FAILED: u16 = AgentAnswer::Failed.status();
+const CONNECTED: u16 = Answer::Connected.status();
+const FAILED: u16 = Answer::Failed.status();
 
 /// A `tcpSocket` under way.
 pub struct Tcp {
@@ -48,23 +48,18 @@ impl Tcp {
 
     pub fn on(&mut self, event: Event, probe: &Probe, facts: &dyn Facts) -> Step {
         match (&self.stage, event) {
-            (Stage::Name, Event::Taken(true)) => self.ask(probe, facts.now()).into(),
+            (Stage::Name, Event::Taken(true)) => self.ask(probe, probe.started).into(),
             (Stage::Name, Event::Taken(false)) => Step::End(probe.not_named(self.port)),
             (Stage::Agent, Event::Taken(false)) => {
                 probe.shared.agent.note_lost();
-                self.connect(probe, facts.now()).into()
+                self.connect(probe, probe.started).into()
             }
             (Stage::Agent, Event::Called { has_head }) => {
                 self.agent_answered(has_head, probe, facts)
             }
             (Stage::Connection, Event::Head { .. }) => Step::End(self.connected(probe, facts)),
-            (_, event) => Step::Go(event.passed_by()),
+            (_, event) => event.unawaited(),
         }
-    }
-
-    /// Whether the agent is being asked.
-    pub fn awaits_call(&self) -> bool {
-        matches!(self.stage, Stage::Agent)
     }
 
     fn ask(&mut self, probe: &Probe, now: Duration) -> Result<Command, Outcome> {
@@ -82,7 +77,7 @@ impl Tcp {
             let for_agent = ms.saturating_sub(AGENT_MARGIN_MS.min(ms / 2));
             headers.push((tcp_check::TIMEOUT_HEADER.to_owned(), for_agent.to_string()));
         }
-        let timeout = probe.remaining(now)?;
+        let timeout = probe.begin_call(now)?;
         self.stage = Stage::Agent;
         Ok(Command::Call(HttpCall { cluster: cluster.clone(), headers, timeout }))
     }
@@ -95,9 +90,13 @@ impl Tcp {
         }
         let left = u32::try_from(probe.remaining(now)?.as_millis()).unwrap_or(u32::MAX);
         // No header of the client tells the router how.
-        let of_envoy = probe.client.iter().filter(|(name, _)| name.starts_with("x-envoy-"));
-        let mut changes: Vec<_> = of_envoy.map(|(name, _)| (name.to_owned(), None)).collect();
-        changes.extend(router_limits(left, left / DIAL_MS));
+        let mut changes = Vec::with_capacity(2);
+        for (name, _) in probe.client.iter() {
+            if name.starts_with("x-envoy-") {
+                changes.push((name.to_owned(), None));
+            }
+        }
+        limit_router(&mut changes, left, left / DIAL_MS);
         self.stage = Stage::Connection;
         Ok(Command::Route(changes))
     }
@@ -106,7 +105,7 @@ impl Tcp {
         if !has_head {
             return Step::End(Outcome::unreached("the agent's answer broke off"));
         }
-        let status = facts.header(Answer::Called, ":status").unwrap_or_default();
+        let status = facts.header(Source::Called, ":status").unwrap_or_default();
         let status = outcome::parse_status(&status);
         let genuine = is_genuine(facts);
         if status == 503 && !genuine {

@@ -82,13 +82,29 @@ fn no_answer_closes_the_connection() {
 #[test]
 fn a_hook_has_no_timeout() {
     let hours = Duration::from_secs(10_000);
-    let probe = hook(HTTP, |_| App::redirects(302, "/x").after(hours));
-    assert_eq!(probe.took, hours * 10);
+    let probe = hook(HTTP, |_| App::answers(204).after(hours));
+    assert_status("", &probe, 204);
+    assert_eq!((probe.took, probe.asks[0].timeout), (hours, None));
+}
+
+/// A dispatched call goes on when its client has gone, and so has to end some time.
+#[test]
+fn a_later_hop_of_a_hook_has_an_hour() {
+    let hour = Duration::from_secs(3600);
+    let most = hour - Duration::from_secs(1);
+    let probe = hook(HTTP, |_| App::redirects(302, "/x").after(most));
+    assert_eq!(probe.took, most * 10);
     assert_closed("ten redirects", &probe);
-    assert!(probe.asks.iter().all(|ask| ask.timeout.is_none()), "{probe:#?}");
+    assert!(probe.asks[1..].iter().all(|ask| ask.timeout == Some(hour)), "{probe:#?}");
+    let late = hook(HTTP, |ask| match ask.way {
+        Way::Routed => App::redirects(302, "/x"),
+        _ => App::answers(204).after(hour + Duration::from_secs(1)),
+    });
+    assert_closed("later than that", &late);
     let tcp = hook(TCP, |ask| {
-        assert_eq!((ask.timeout, ask.headers.get("x-app-health-timeout-ms")), (None, None));
-        App::answers(200).after(hours)
+        let limits = (ask.timeout, ask.headers.get("x-app-health-timeout-ms"));
+        assert_eq!(limits, (Some(hour), None));
+        App::answers(200).after(most)
     });
     assert_status("tcp", &tcp, 200);
 }
@@ -238,9 +254,10 @@ fn sixteen_runs_of_a_hook_at_once() {
     assert_status("", &host.run(Request::get(PRESTOPZ), |_| App::answers(200)), 200);
 }
 
-/// A dispatched call goes on when its client has gone, and counts for an hour: nobody says when it ends.
+/// A dispatched call goes on when its client has gone, and counts as long as it may take: nobody says
+/// when it ends. What Envoy's router carries ends with its client, and is not kept out.
 #[test]
-fn a_call_that_goes_on_counts() {
+fn calls_that_go_on_count() {
     let mut host = host(HTTP);
     let typed = Request::get(PRESTOPZ).header("content-type", "application/grpc");
     for _ in 0..16 {
@@ -249,10 +266,19 @@ fn a_call_that_goes_on_counts() {
     }
     assert_eq!(host.state().callouts.len(), 16);
     assert_closed("one more", &host.run(typed.clone(), unasked));
-    let token = *host.state().callouts.keys().next().expect("a call");
-    host.answer_call(token, Failure::Reset.called());
+    assert_status("routed", &host.run(Request::get(PRESTOPZ), |_| App::answers(204)), 204);
     host.state_mut().now += Duration::from_secs(3599);
     assert_closed("within the hour", &host.run(typed.clone(), unasked));
     host.state_mut().now += Duration::from_secs(1);
     assert_eq!(host.run(typed, |_| App::answers(200)).status(), 200);
+}
+
+/// Those that have ended do not count.
+#[test]
+fn calls_one_after_the_other() {
+    let mut host = host(HTTP);
+    let typed = Request::get(PRESTOPZ).header("content-type", "application/grpc");
+    for n in 0..40 {
+        assert_eq!(host.run(typed.clone(), |_| App::answers(200)).status(), 200, "{n}");
+    }
 }
