@@ -177,7 +177,8 @@ pub struct Address {
 impl Address {
     /// Reads Envoy's `destination.address`.
     pub fn parse(text: &str) -> Option<Self> {
-        let (host, port) = text.rsplit_once(':')?;
+        let colon = text.as_bytes().iter().rposition(|byte| *byte == b':')?;
+        let (host, port) = (text.get(..colon)?, text.get(colon + 1..)?);
         let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let ip = bracketed.unwrap_or(host).to_owned();
         Some(Self { ip, port: port.parse().ok()? })

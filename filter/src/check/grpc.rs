@@ -149,7 +149,7 @@ fn unavailable(status_message: &str) -> Option<Outcome> {
     // The details may have braces of their own, in which nothing else has.
     let details = match inner.strip_suffix('}') {
         Some(nested) => inner.get(last(nested, "{upstream_reset")? + 1..)?,
-        None => inner.get(inner.rfind('{')? + 1..)?,
+        None => inner.get(last(inner, "{")? + 1..)?,
     };
     let of_envoy = of_details(details);
     let timed_out = of_envoy == Outcome::timeout();
