@@ -79,6 +79,10 @@ fn bytes_that_are_not_utf8() {
     };
     assert_eq!(status(&envoy, &with(&path, b"X-A: \xff\xfe\r\n")), 200);
     assert_eq!(app.seen()[0].headers.iter().find(|(n, _)| n == "X-A").unwrap().1, b"\xff\xfe");
+    // The filter's SDK would end the VM by such a name.
+    for header in [&b"\xff: x\r\n"[..], b"X-\xc3: x\r\n", b"x\xfey: x\r\n"] {
+        assert_eq!(status(&envoy, &with(&path, header)), 400, "{header:?}");
+    }
     for target in [&b"/app-health/\xff/readyz"[..], b"/\xff\xfe"] {
         let answer = status(&envoy, &with(target, b""));
         assert!((400..500).contains(&answer), "{answer}");
