@@ -79,7 +79,7 @@ impl HttpContext for StatusPort {
 
     /// Of the app's body nothing goes on.
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        // Where nothing has come there is no buffer, and the crate panics.
+        // An empty piece only says that this was the end.
         if size > 0 && self.0.is_under_way() {
             let _ = hostcalls::set_buffer(BufferType::HttpResponseBody, 0, size, b"");
         }
