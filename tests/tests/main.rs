@@ -1,5 +1,7 @@
 //! One test binary; each module is one part of the contract.
 
+/// What ARCHITECTURE.md names.
+mod architecture;
 /// The contract of port 15020, against the real `.wasm` in the host emulator.
 mod contract;
 /// Through the real Envoy, with the shipped configuration.
