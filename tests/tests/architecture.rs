@@ -1,4 +1,4 @@
-//! ARCHITECTURE.md: what it names is there.
+//! What ARCHITECTURE.md and the texts beside it name is there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,17 +75,19 @@ fn faults(line: &str, folder: &Path) -> Vec<String> {
 
 #[test]
 fn what_is_named_is_there() {
-    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-    let mut folder = root().to_owned();
-    let mut wrong = Vec::new();
-    for line in text.lines() {
-        if line.ends_with(':') {
-            let named = code(line).into_iter().map(|(_, code)| root().join(code));
-            folder = named.into_iter().find(|place| place.is_dir()).unwrap_or(root().to_owned());
+    for file in ["ARCHITECTURE.md", "RATIONALE.md", "BENCH.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        let text = fs::read_to_string(root().join(file)).expect(file);
+        let mut folder = root().to_owned();
+        let mut wrong = Vec::new();
+        for line in text.lines() {
+            if line.ends_with(':') {
+                let mut named = code(line).into_iter().map(|(_, code)| root().join(code));
+                folder = named.find(|place| place.is_dir()).unwrap_or(root().to_owned());
+            }
+            wrong.extend(faults(line, &folder));
         }
-        wrong.extend(faults(line, &folder));
+        assert!(wrong.is_empty(), "{file}: {}", wrong.join("\n"));
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
