@@ -54,6 +54,10 @@ Examples:
     kubectl apply --server-side --field-manager=app-health-certs -f -";
 
 const REWRITE_HELP: &str = "\
+Pods are found in Kubernetes' own workloads, in whatever else has spec.template.spec.containers (Argo \
+Rollouts, CloneSets, Knative Services) and in lists of these. Probes that are anywhere else stay, with \
+a warning.
+
 A document in which nothing changes comes out as it stood. A YAML document that changes keeps its \
 order, its scalars and their quotes, but loses its comments, anchors and merge keys.
 
