@@ -1,5 +1,9 @@
 //! What a YAML scalar means to kubectl: YAML 1.1 as go-yaml v2 resolves it, then as JSON.
 
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+
 /// The value of a scalar.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Meaning {
@@ -181,34 +185,10 @@ fn float_key(value: f32) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
-/// RFC 4648 with padding, line breaks ignored. Bytes that are not UTF-8 become U+FFFD, as in JSON.
+/// RFC 4648 with padding, line breaks ignored, as in Go. Bytes that are not UTF-8 become U+FFFD, as
+/// in JSON.
 fn base64(text: &str) -> Option<String> {
-    let text: Vec<u8> = text.bytes().filter(|b| !b"\r\n".contains(b)).collect();
-    let mut bytes = Vec::new();
-    for (at, group) in text.chunks(4).enumerate() {
-        let last = (at + 1) * 4 == text.len();
-        let padding = group.iter().rev().take_while(|b| **b == b'=').count();
-        if group.len() != 4 || padding > 2 || padding > 0 && !last {
-            return None;
-        }
-        let mut bits = 0;
-        for byte in group.iter().take(4 - padding) {
-            bits = bits << 6 | base64_digit(*byte)?;
-        }
-        bits <<= 6 * padding;
-        bytes.extend_from_slice(&bits.to_be_bytes()[1..4 - padding]);
-    }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn base64_digit(byte: u8) -> Option<u32> {
-    let value = match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    };
-    Some(value.into())
+    let lenient = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    let bytes = GeneralPurpose::new(&STANDARD, lenient).decode(text.replace(['\r', '\n'], ""));
+    Some(String::from_utf8_lossy(&bytes.ok()?).into_owned())
 }

@@ -99,7 +99,10 @@ fn quoted_and_tagged_scalars() {
         ("!!timestamp 2001-01-01", json!("2001-01-01")),
         ("!!binary aGVsbG8=", json!("hello")),
         ("!!binary \"aGVs\\nbG8=\"", json!("hello")),
+        ("!!binary ''", json!("")),
         ("!!binary /w==", json!("\u{fffd}")),
+        // Go does not look at the last bits.
+        ("!!binary aGVsbG9=", json!("hello")),
     ] {
         assert_eq!(scalar(text), means, "{text}");
     }
@@ -117,6 +120,10 @@ fn scalars_without_a_meaning() {
         "!!float abc",
         "!!binary aGVsbG8",
         "!!binary =aGV",
+        "!!binary aGVs=",
+        "!!binary aGVsbG8=aGVs",
+        "!!binary aGVs bG8=",
+        "!!binary aGVsbG-_",
     ] {
         let problem = values(&format!("x: 1\na: {text}\n")).unwrap_err();
         assert!(problem.starts_with("line 2: `"), "{text}: {problem}");
