@@ -245,15 +245,13 @@ impl Composer<'_, '_> {
             let Node::Scalar(key) = self.node(event, depth + 1)? else {
                 return self.fail("a key must be a string");
             };
+            let name = resolve::key(&key.meaning, &key.text).or_else(|it| self.fail(it))?;
             let event = self.next()?;
             let value = self.node(event, depth + 1)?;
             if is_merge(&key) {
                 self.merge(&mut members, value)?;
-                continue;
-            }
-            match resolve::key(&key.meaning, &key.text) {
-                Ok(name) => members.put(Member { key, name, value }),
-                Err(problem) => return self.fail(problem),
+            } else {
+                members.put(Member { key, name, value });
             }
         }
     }

@@ -54,10 +54,11 @@ pub fn key(meaning: &Meaning, text: &str) -> Result<String, String> {
         Meaning::Text => Ok(text.to_owned()),
         Meaning::Binary(text) => Ok(text.clone()),
         Meaning::Bool(value) => Ok(value.to_string()),
-        Meaning::Number(number) => Ok(match parse(text) {
-            Parsed::Float(value, _) => float_key(value as f32),
-            _ => number.clone(),
-        }),
+        // kubectl rounds it to 32 bits, and nobody means that.
+        Meaning::Number(_) if matches!(parse(text), Parsed::Float(..)) => {
+            Err(format!("the key `{text}` is a float: put it in quotes"))
+        }
+        Meaning::Number(number) => Ok(number.clone()),
         Meaning::Null => Err(format!("the key `{text}` is null, and must be a string")),
     }
 }
@@ -170,19 +171,6 @@ fn float_text(text: &str, value: f64) -> String {
     } else {
         value.to_string()
     }
-}
-
-/// Go's `FormatFloat(value, 'g', -1, 32)`.
-fn float_key(value: f32) -> String {
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    // Go's shortest form has a precision of 6 here.
-    if (-4..6).contains(&exponent) {
-        return value.to_string();
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
 /// RFC 4648 with padding, line breaks ignored, as in Go. Bytes that are not UTF-8 become U+FFFD, as
