@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`cli`], [`agent_args`], [`image`] | the arguments |
 //! | [`exit`] | how a command fails |
+//! | [`input`] | files that are read as a whole |
 //! | [`logger`] | lines on stderr |
 //! | `allocator` | where the static program's memory comes from |
 //! | [`net`] | what both servers need |
@@ -22,6 +23,7 @@ mod cli;
 mod document;
 mod exit;
 mod image;
+mod input;
 mod logger;
 mod net;
 mod offline;
