@@ -3,7 +3,8 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`cli`], [`agent_args`], [`image`] | the arguments |
+//! | [`cli`], [`pod_args`], [`agent_args`] | the arguments |
+//! | [`image`], [`names`] | what is a reference of an image, or a name |
 //! | [`exit`] | how a command fails |
 //! | [`input`] | files that are read as a whole |
 //! | [`logger`] | lines on stderr |
@@ -25,8 +26,10 @@ mod exit;
 mod image;
 mod input;
 mod logger;
+mod names;
 mod net;
 mod offline;
+mod pod_args;
 mod serve;
 mod webhook;
 

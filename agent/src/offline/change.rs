@@ -35,13 +35,7 @@ impl Job {
     pub fn rewrite(args: &RewriteArgs) -> Self {
         Self {
             edit: rewrite::rewrite,
-            options: Options {
-                default_rewrite: args.default_rewrite,
-                status_port: args.status_port,
-                sidecars: args.manifests.sidecar.clone(),
-                agent: args.agent.options(),
-                reports: args.explain,
-            },
+            options: args.pods.options(args.explain),
             add_sidecar: args.add_sidecar,
             advice: "; name it with --sidecar NAME, or put one in with --add-sidecar",
         }
@@ -49,7 +43,7 @@ impl Job {
 
     /// Probes back to the app.
     pub fn restore(args: &RestoreArgs) -> Self {
-        let sidecars = args.manifests.sidecar.clone();
+        let sidecars = args.sidecar.names.clone();
         let options = Options { sidecars, reports: false, ..Options::default() };
         Self { edit: rewrite::restore, options, add_sidecar: false, advice: "" }
     }
