@@ -6,9 +6,9 @@ use app_health_webhook::tcp_check::DEFAULT_LISTEN;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::agent_args::AgentArgs;
 use crate::certs::args::CertsArgs;
 use crate::exit::Failure;
+use crate::pod_args::{PodArgs, SidecarArgs};
 use crate::webhook::args::WebhookArgs;
 
 /// Health probes that work behind a mesh's sidecar: the native part of app-health.
@@ -54,6 +54,10 @@ Examples:
     kubectl apply --server-side --field-manager=app-health-certs -f -";
 
 const REWRITE_HELP: &str = "\
+Pods are found in Kubernetes' own workloads, in whatever else has spec.template.spec.containers (Argo \
+Rollouts, CloneSets, Knative Services) and in lists of these. Probes that are anywhere else stay, with \
+a warning.
+
 A document in which nothing changes comes out as it stood. A YAML document that changes keeps its \
 order, its scalars and their quotes, but loses its comments, anchors and merge keys.
 
@@ -80,19 +84,9 @@ pub struct RewriteArgs {
     #[command(flatten)]
     pub manifests: ManifestArgs,
 
-    /// Whether pods are rewritten that have no annotation sidecar.istio.io/rewriteAppHTTPProbers
-    #[arg(long, value_name = "true|false", default_value_t = true, action = clap::ArgAction::Set)]
-    pub default_rewrite: bool,
-
-    /// The port that probes are sent to, unless the annotation status.sidecar.istio.io/port names
-    /// another
-    #[arg(long, value_name = "N", default_value_t = 15020,
-          value_parser = clap::value_parser!(u16).range(1..))]
-    pub status_port: u16,
-
-    /// What is put into pods.
+    /// What is done to pods.
     #[command(flatten)]
-    pub agent: AgentArgs,
+    pub pods: PodArgs,
 
     /// Give a pod that has no sidecar a minimal one, to try the rewrite out
     #[arg(long)]
@@ -109,9 +103,13 @@ pub struct RestoreArgs {
     /// What to read and how to write.
     #[command(flatten)]
     pub manifests: ManifestArgs,
+
+    /// Whom probes are sent to.
+    #[command(flatten)]
+    pub sidecar: SidecarArgs,
 }
 
-/// What to read, how to write, and which container is the sidecar.
+/// What to read and how to write.
 #[derive(Args, Debug)]
 pub struct ManifestArgs {
     /// The manifests: YAML with any number of documents, or JSON; `-` reads stdin
@@ -121,10 +119,6 @@ pub struct ManifestArgs {
     /// The format to write [default: each document's own]
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<Output>,
-
-    /// The name of the sidecar container; may be given several times
-    #[arg(long, value_name = "NAME", default_value = "istio-proxy")]
-    pub sidecar: Vec<String>,
 }
 
 /// What is written.
@@ -247,12 +241,23 @@ mod tests {
 
     #[test]
     fn sidecars_add_up_and_replace_the_default() {
-        let sidecars = |args: &[&str]| match parse(args).unwrap().command {
-            Command::Rewrite(args) => args.manifests.sidecar,
-            _ => unreachable!(),
-        };
-        assert_eq!(sidecars(&["a", "rewrite", "-f", "-"]), ["istio-proxy"]);
-        let two = ["a", "rewrite", "-f", "-", "--sidecar", "envoy", "--sidecar", "proxy"];
-        assert_eq!(sidecars(&two), ["envoy", "proxy"]);
+        for command in ["rewrite", "restore", "webhook"] {
+            let rest = if command == "webhook" { &WEBHOOK[1..] } else { &["-f", "-"] };
+            let parsed = |args: &[&str]| parse([&["a", command], rest, args].concat());
+            let sidecars = |args: &[&str]| match parsed(args).unwrap().command {
+                Command::Rewrite(args) => args.pods.sidecar.names,
+                Command::Restore(args) => args.sidecar.names,
+                Command::Webhook(args) => args.pods.sidecar.names,
+                _ => unreachable!(),
+            };
+            assert_eq!(sidecars(&[]), ["istio-proxy"]);
+            assert_eq!(sidecars(&["--sidecar", "envoy", "--sidecar", "proxy"]), ["envoy", "proxy"]);
+            assert_eq!(sidecars(&["--sidecar", "envoy,proxy"]), ["envoy", "proxy"]);
+            for name in ["", "Envoy", "a b", "envoy,", "a.b"] {
+                let failure = parsed(&["--sidecar", name]).unwrap_err();
+                assert_eq!(failure.exit, 64, "{command} {name:?}");
+                assert!(failure.message.contains("--sidecar"), "{}", failure.message);
+            }
+        }
     }
 }

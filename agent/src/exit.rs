@@ -34,4 +34,9 @@ impl Failure {
     pub fn system(message: impl Into<String>) -> Self {
         Self { exit: 71, message: message.into() }
     }
+    /// The same, of what has this name.
+    #[must_use]
+    pub fn of(self, name: &str) -> Self {
+        Self { message: format!("{name}: {}", self.message), ..self }
+    }
 }

@@ -3,8 +3,10 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`cli`], [`agent_args`], [`image`] | the arguments |
+//! | [`cli`], [`pod_args`], [`agent_args`] | the arguments |
+//! | [`image`], [`names`] | what is a reference of an image, or a name |
 //! | [`exit`] | how a command fails |
+//! | [`input`] | files that are read as a whole |
 //! | [`logger`] | lines on stderr |
 //! | `allocator` | where the static program's memory comes from |
 //! | [`net`] | what both servers need |
@@ -22,9 +24,12 @@ mod cli;
 mod document;
 mod exit;
 mod image;
+mod input;
 mod logger;
+mod names;
 mod net;
 mod offline;
+mod pod_args;
 mod serve;
 mod webhook;
 

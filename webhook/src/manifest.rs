@@ -3,15 +3,24 @@
 use serde_json::Value;
 
 use crate::patch::Pointer;
+use crate::path::Kind;
 use crate::rewrite::Malformed;
 use crate::rewrite::node::Node;
+
+/// An object of a manifest: the manifest itself, or an item of the list that it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Object<'a> {
+    value: &'a Value,
+    api_version: &'a str,
+    kind: &'a str,
+}
 
 /// A pod, or a pod template, within a manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PodAt<'a> {
     /// Where in the manifest it stands: `/spec/template`, or `` for a Pod.
     pub pointer: Pointer,
-    /// The object that holds it: a `List`'s item, else the manifest itself.
+    /// The object that holds it: a list's item, else the manifest itself.
     pub owner: Owner<'a>,
     /// `metadata` and `spec`.
     pub pod: &'a Value,
@@ -30,50 +39,110 @@ pub struct Owner<'a> {
 
 /// The owner that a manifest is, whatever its kind.
 pub fn owner(manifest: &Value) -> Owner<'_> {
-    let metadata = |key: &str| text(manifest.get("metadata").and_then(|m| m.get(key)));
-    let name = Some(metadata("name")).filter(|name| !name.is_empty());
-    Owner {
-        kind: text(manifest.get("kind")),
-        namespace: metadata("namespace"),
-        name: name.unwrap_or_else(|| metadata("generateName")),
-    }
+    Object::new(manifest).owner()
 }
 
-/// The pods of a Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job,
-/// CronJob, or a List of these; none of anything else.
+/// The pods of all objects of a manifest.
 pub fn pods(manifest: &Value) -> Result<Vec<PodAt<'_>>, Malformed> {
     let mut pods = Vec::new();
-    let node = Node::root(manifest);
-    if is_list(manifest) {
-        if let Some(items) = node.member("items")? {
-            for (index, item) in items.items()?.enumerate() {
-                let at = Pointer::root().key("items").index(index);
-                pods.extend(pod(&item, &at)?);
-            }
-        }
-    } else {
-        pods.extend(pod(&node, &Pointer::root())?);
+    for (at, object) in objects(manifest)? {
+        let pod = object
+            .pod()
+            .map_err(|malformed| Malformed { at: at.join(&malformed.at), ..malformed })?;
+        pods.extend(pod.map(|pod| PodAt { pointer: at.join(&pod.pointer), ..pod }));
     }
     Ok(pods)
 }
 
-/// The pod of an object that is an item of a List: as [`pods`], but none where it is a List itself.
-pub fn item_pod(object: &Value) -> Result<Option<PodAt<'_>>, Malformed> {
-    pod(&Node::root(object), &Pointer::root())
+/// The objects of a manifest, each with its place: the items of a list, else the manifest itself.
+pub fn objects(manifest: &Value) -> Result<Vec<(Pointer, Object<'_>)>, Malformed> {
+    if !is_list(manifest) {
+        return Ok(vec![(Pointer::root(), Object::new(manifest))]);
+    }
+    let node = Node::root(manifest);
+    let Some(items) = node.member("items")? else { return Ok(Vec::new()) };
+    let mut objects = Vec::new();
+    for (index, item) in items.items()?.enumerate() {
+        let at = Pointer::root().key("items").index(index);
+        objects.push((at, Object::item(manifest, item.value)));
+    }
+    Ok(objects)
 }
 
-/// `kubectl get -o yaml` makes such lists. One within another is passed through.
-fn is_list(manifest: &Value) -> bool {
-    text(manifest.get("apiVersion")) == "v1" && text(manifest.get("kind")) == "List"
+/// A `List`, as `kubectl get -o yaml` makes them, or one of a kind, such as a `PodList`. A list
+/// within another is none: what it holds is passed through.
+pub fn is_list(manifest: &Value) -> bool {
+    match text(manifest, "kind") {
+        "List" => text(manifest, "apiVersion") == "v1",
+        kind => kind.ends_with("List") && manifest.get("items").is_some_and(Value::is_array),
+    }
 }
 
-/// The pod of one object, which stands at `at`.
-fn pod<'a>(object: &Node<'a, '_>, at: &Pointer) -> Result<Option<PodAt<'a>>, Malformed> {
-    let keys = template_keys(object.value);
-    let (Some(keys), Some(_)) = (keys, object.value.as_object()) else { return Ok(None) };
-    let found = descend(object, keys, at.clone())?;
-    let owner = owner(object.value);
-    Ok(found.map(|(pod, pointer)| PodAt { pointer, owner, pod }))
+impl<'a> Object<'a> {
+    /// An object that says what it is.
+    fn new(value: &'a Value) -> Self {
+        Self { value, api_version: text(value, "apiVersion"), kind: text(value, "kind") }
+    }
+
+    /// An item of `list`, whose own items need not be there. What a `PodList` holds are Pods, which
+    /// then mostly do not say so themselves.
+    pub fn item(list: &'a Value, item: &'a Value) -> Self {
+        let mut object = Self::new(item);
+        let kind = text(list, "kind").strip_suffix("List").unwrap_or_default();
+        if object.kind.is_empty() && !kind.is_empty() {
+            (object.api_version, object.kind) = (text(list, "apiVersion"), kind);
+        }
+        object
+    }
+
+    /// What names it.
+    pub fn owner(&self) -> Owner<'a> {
+        let metadata = |key| self.value.get("metadata").map_or("", |it| text(it, key));
+        let name = Some(metadata("name")).filter(|name| !name.is_empty());
+        Owner {
+            kind: self.kind,
+            namespace: metadata("namespace"),
+            name: name.unwrap_or_else(|| metadata("generateName")),
+        }
+    }
+
+    /// Its pod, with the place within the object: of Kubernetes' own workloads, and of any other
+    /// object that has `spec.template.spec.containers`, as an Argo Rollout has.
+    pub fn pod(&self) -> Result<Option<PodAt<'a>>, Malformed> {
+        let containers = || self.value.pointer("/spec/template/spec/containers");
+        let keys: &[&str] = match self.template_keys() {
+            Some(keys) => keys,
+            None if containers().is_some_and(|it| !it.is_null()) => &["spec", "template"],
+            None => return Ok(None),
+        };
+        let found = descend(&Node::root(self.value), keys, Pointer::root())?;
+        Ok(found.map(|(pod, pointer)| PodAt { pointer, owner: self.owner(), pod }))
+    }
+
+    /// Whether its kind is one of Kubernetes' own workloads. Others may only look like one.
+    pub fn is_workload(&self) -> bool {
+        self.template_keys().is_some()
+    }
+
+    /// The first thing in it that looks like a probe or hook that asks a port, wherever it stands.
+    pub fn first_probe(&self) -> Option<Pointer> {
+        find_probe(self.value)
+    }
+
+    /// Where an object of this kind holds its pod. The API group counts: others have kinds named
+    /// Job.
+    fn template_keys(&self) -> Option<&'static [&'static str]> {
+        let group = self.api_version.split_once('/').map_or(self.api_version, |(group, _)| group);
+        match (group, self.kind) {
+            ("v1", "Pod") => Some(&[]),
+            ("v1", "PodTemplate") => Some(&["template"]),
+            ("v1", "ReplicationController")
+            | ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+            | ("batch", "Job") => Some(&["spec", "template"]),
+            ("batch", "CronJob") => Some(&["spec", "jobTemplate", "spec", "template"]),
+            _ => None,
+        }
+    }
 }
 
 /// What the keys lead to; `None` where one of them leads to nothing.
@@ -91,20 +160,30 @@ fn descend<'a>(
     }
 }
 
-/// Where an object of this kind holds its pod. The API group counts: others have kinds named Job.
-fn template_keys(object: &Value) -> Option<&'static [&'static str]> {
-    let api_version = text(object.get("apiVersion"));
-    let group = api_version.split_once('/').map_or(api_version, |(group, _)| group);
-    match (group, text(object.get("kind"))) {
-        ("v1", "Pod") => Some(&[]),
-        ("v1", "ReplicationController")
-        | ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
-        | ("batch", "Job") => Some(&["spec", "template"]),
-        ("batch", "CronJob") => Some(&["spec", "jobTemplate", "spec", "template"]),
+fn find_probe(value: &Value) -> Option<Pointer> {
+    match value {
+        Value::Object(members) => members.iter().find_map(|(name, value)| {
+            let place = Pointer::root().key(name);
+            if is_probe(name, value) {
+                return Some(place);
+            }
+            find_probe(value).map(|inner| place.join(&inner))
+        }),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| Some(Pointer::root().index(index).join(&find_probe(item)?))),
         _ => None,
     }
 }
 
-fn text(value: Option<&Value>) -> &str {
-    value.and_then(Value::as_str).unwrap_or_default()
+/// The schema of a probe, which a CustomResourceDefinition has, is none.
+fn is_probe(name: &str, value: &Value) -> bool {
+    let asks = ["httpGet", "tcpSocket", "grpc"];
+    Kind::ALL.iter().any(|kind| kind.field() == name)
+        && asks.iter().any(|handler| value.get(handler).is_some_and(Value::is_object))
+}
+
+fn text<'a>(object: &'a Value, key: &str) -> &'a str {
+    object.get(key).and_then(Value::as_str).unwrap_or_default()
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::names::{label, subdomain};
+
 /// Arguments of `certs`.
 #[derive(Args, Debug)]
 pub struct CertsArgs {
@@ -39,22 +41,4 @@ pub struct CertsArgs {
     /// --namespace, --service and --secret have to be those of that run
     #[arg(long, value_name = "FILE")]
     pub renew: Option<PathBuf>,
-}
-
-/// A DNS label.
-fn label(text: &str) -> Result<String, &'static str> {
-    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let ends = !text.starts_with('-') && !text.ends_with('-');
-    if text.is_empty() || text.len() > 63 || !ends || !text.bytes().all(inner) {
-        return Err("no DNS label: lower-case letters, digits and hyphens, 63 at most");
-    }
-    Ok(text.to_owned())
-}
-
-/// Labels with dots between them.
-fn subdomain(text: &str) -> Result<String, &'static str> {
-    if text.len() > 253 || !text.split('.').all(|part| label(part).is_ok()) {
-        return Err("no name of an object: DNS labels with dots between them, 253 at most");
-    }
-    Ok(text.to_owned())
 }

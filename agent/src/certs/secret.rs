@@ -1,7 +1,5 @@
 //! Reads the Secret of an earlier run.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use base64::Engine;
@@ -14,8 +12,8 @@ use super::args::CertsArgs;
 use super::authority::Authority;
 use crate::document::Documents;
 use crate::exit::Failure;
+use crate::input;
 use crate::logger::InLine;
-use crate::net::reason;
 
 /// No Secret is as large.
 const LARGEST: u64 = 4 << 20;
@@ -26,24 +24,14 @@ const LARGEST: u64 = 4 << 20;
 /// No input when it cannot be read; data when it holds no Secret of `certs`, or one that is not the
 /// one that the arguments name.
 pub fn authority(file: &Path, args: &CertsArgs) -> Result<Authority, Failure> {
-    let named = |problem: String| format!("--renew {}: {problem}", InLine(file.display()));
-    let text = read(file).map_err(|error| Failure::no_input(named(reason(&error))))?;
+    let name = format!("--renew {}", InLine(file.display()));
+    let text = input::manifest(file, LARGEST).map_err(|failure| failure.of(&name))?;
     let of_secret = || {
         let secret = find(&text)?;
         let authority = Authority::kept(part(&secret, "ca.crt")?, &part(&secret, "ca.key")?)?;
         fits(&secret, args).map(|()| authority)
     };
-    of_secret().map_err(|problem| Failure::data(named(problem)))
-}
-
-fn read(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    if file == Path::new("-") {
-        io::stdin().lock().take(LARGEST).read_to_string(&mut text)?;
-    } else {
-        File::open(file)?.take(LARGEST).read_to_string(&mut text)?;
-    }
-    Ok(text)
+    of_secret().map_err(|problem| Failure::data(problem).of(&name))
 }
 
 /// The first Secret: what an earlier run printed will do as well.

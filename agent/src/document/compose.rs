@@ -44,7 +44,8 @@ pub(super) fn compose_within(
 ) -> Result<Option<Node>, String> {
     // The byte order mark is no part of what libyaml-safer counts.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // libyaml-safer expects a line break at the end, and panics without one in places.
+    // libyaml-safer 0.3.0 expects a line break at the end, and panics without one, as behind the
+    // block scalar of `a: |\n  b`: https://github.com/simonask/libyaml-safer/issues/6.
     let text = if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
     refuse_comma_after_tag(&text).map_err(|error| error.tell(first_line))?;
     let mut parser = Parser::new();
@@ -245,15 +246,13 @@ impl Composer<'_, '_> {
             let Node::Scalar(key) = self.node(event, depth + 1)? else {
                 return self.fail("a key must be a string");
             };
+            let name = resolve::key(&key.meaning, &key.text).or_else(|it| self.fail(it))?;
             let event = self.next()?;
             let value = self.node(event, depth + 1)?;
             if is_merge(&key) {
                 self.merge(&mut members, value)?;
-                continue;
-            }
-            match resolve::key(&key.meaning, &key.text) {
-                Ok(name) => members.put(Member { key, name, value }),
-                Err(problem) => return self.fail(problem),
+            } else {
+                members.put(Member { key, name, value });
             }
         }
     }
@@ -326,7 +325,8 @@ impl Size {
     }
 }
 
-/// `[!tag,…`: libyaml refuses it; libyaml-safer panics.
+/// `[!tag,…`: libyaml refuses it; libyaml-safer 0.3.0 panics:
+/// <https://github.com/simonask/libyaml-safer/issues/7>.
 ///
 /// The scanner is run over a copy in which no comma follows what looks like a tag: where a tag ends
 /// at such a place, it is one, else the place is within a string or comment.

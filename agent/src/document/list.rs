@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use app_health_webhook::json::{Kind, Reader, Stop};
+use app_health_webhook::manifest::is_list;
 use serde_json::{Deserializer, Value};
 
 use super::json::syntax_error;
 use super::object::Object;
 
-/// A List as kubectl makes them, of JSON.
+/// A List as kubectl makes them, or a list of one kind, of JSON.
 #[derive(Debug)]
 pub struct List<'t> {
     /// All of it but the items: its `items` is empty.
@@ -26,7 +27,7 @@ impl<'t> List<'t> {
         let (items, end) = find_items(text).ok()??;
         let text = &text[..end];
         let head = [&text[..items.start], "[]", &text[items.end..]].concat();
-        let value = serde_json::from_str(&head).ok()?;
+        let value = serde_json::from_str(&head).ok().filter(is_list)?;
         Some(Self { head: Object::Json(head.into(), value), text, items, first_line: 1 })
     }
 
@@ -51,24 +52,21 @@ impl<'t> List<'t> {
 /// else is left as soon as it is known to be no List: most objects say so at their beginning.
 fn find_items(text: &str) -> Result<Option<(Range<usize>, usize)>, Stop> {
     let mut reader = Reader::new(text);
-    let (mut is_list, mut is_v1, mut items) = (false, false, None);
+    let mut items = None;
     let mut members = reader.open()?;
     while let Some(name) = reader.next_key(&mut members)? {
         let from = reader.position();
         let kind = reader.peek()?;
         let value = reader.raw()?;
         match &*name {
-            "kind" if value != r#""List""# => return Ok(None),
-            "apiVersion" if value != r#""v1""# => return Ok(None),
-            "kind" => is_list = true,
-            "apiVersion" => is_v1 = true,
+            "kind" if !value.ends_with(r#"List""#) => return Ok(None),
             "items" if kind != Kind::Array => return Ok(None),
             "items" => items = Some(from..from + value.len()),
             _ => {}
         }
     }
     let end = text[..reader.position()].trim_end().len();
-    Ok(items.filter(|_| is_list && is_v1).map(|items| (items, end)))
+    Ok(items.map(|items| (items, end)))
 }
 
 /// The items of a List of JSON.

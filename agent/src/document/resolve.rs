@@ -1,5 +1,9 @@
 //! What a YAML scalar means to kubectl: YAML 1.1 as go-yaml v2 resolves it, then as JSON.
 
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+
 /// The value of a scalar.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Meaning {
@@ -50,10 +54,11 @@ pub fn key(meaning: &Meaning, text: &str) -> Result<String, String> {
         Meaning::Text => Ok(text.to_owned()),
         Meaning::Binary(text) => Ok(text.clone()),
         Meaning::Bool(value) => Ok(value.to_string()),
-        Meaning::Number(number) => Ok(match parse(text) {
-            Parsed::Float(value, _) => float_key(value as f32),
-            _ => number.clone(),
-        }),
+        // kubectl rounds it to 32 bits, and nobody means that.
+        Meaning::Number(_) if matches!(parse(text), Parsed::Float(..)) => {
+            Err(format!("the key `{text}` is a float: put it in quotes"))
+        }
+        Meaning::Number(number) => Ok(number.clone()),
         Meaning::Null => Err(format!("the key `{text}` is null, and must be a string")),
     }
 }
@@ -168,47 +173,10 @@ fn float_text(text: &str, value: f64) -> String {
     }
 }
 
-/// Go's `FormatFloat(value, 'g', -1, 32)`.
-fn float_key(value: f32) -> String {
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    // Go's shortest form has a precision of 6 here.
-    if (-4..6).contains(&exponent) {
-        return value.to_string();
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
-}
-
-/// RFC 4648 with padding, line breaks ignored. Bytes that are not UTF-8 become U+FFFD, as in JSON.
+/// RFC 4648 with padding, line breaks ignored, as in Go. Bytes that are not UTF-8 become U+FFFD, as
+/// in JSON.
 fn base64(text: &str) -> Option<String> {
-    let text: Vec<u8> = text.bytes().filter(|b| !b"\r\n".contains(b)).collect();
-    let mut bytes = Vec::new();
-    for (at, group) in text.chunks(4).enumerate() {
-        let last = (at + 1) * 4 == text.len();
-        let padding = group.iter().rev().take_while(|b| **b == b'=').count();
-        if group.len() != 4 || padding > 2 || padding > 0 && !last {
-            return None;
-        }
-        let mut bits = 0;
-        for byte in group.iter().take(4 - padding) {
-            bits = bits << 6 | base64_digit(*byte)?;
-        }
-        bits <<= 6 * padding;
-        bytes.extend_from_slice(&bits.to_be_bytes()[1..4 - padding]);
-    }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn base64_digit(byte: u8) -> Option<u32> {
-    let value = match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    };
-    Some(value.into())
+    let lenient = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    let bytes = GeneralPurpose::new(&STANDARD, lenient).decode(text.replace(['\r', '\n'], ""));
+    Some(String::from_utf8_lossy(&bytes.ok()?).into_owned())
 }

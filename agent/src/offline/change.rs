@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use app_health_webhook::manifest::{Owner, PodAt, item_pod, pods};
+use app_health_webhook::manifest::{Object, Owner, PodAt, objects};
 use app_health_webhook::patch::{self, Operation, Pointer};
-use app_health_webhook::rewrite::{
-    self, Cause, Malformed, Options, Report, Rewrite, Warning, add_sidecar,
-};
+use app_health_webhook::rewrite::{self, Cause, Malformed, Options, Report, Rewrite, add_sidecar};
 use serde_json::Value;
 
 use crate::cli::{RestoreArgs, RewriteArgs};
+use crate::logger::InLine;
 
 /// What to do to each pod.
 pub struct Job {
@@ -25,8 +24,8 @@ pub struct Job {
 pub struct Change {
     /// To be applied to the manifest.
     pub patch: Vec<Operation>,
-    /// Each with the name of the object that it is about.
-    pub warnings: Vec<(String, Warning)>,
+    /// Lines, each of which begins with the name of the object that it is about.
+    pub warnings: Vec<String>,
     /// The same for every probe, where it is to be explained.
     pub probes: Vec<(String, Report)>,
 }
@@ -36,13 +35,7 @@ impl Job {
     pub fn rewrite(args: &RewriteArgs) -> Self {
         Self {
             edit: rewrite::rewrite,
-            options: Options {
-                default_rewrite: args.default_rewrite,
-                status_port: args.status_port,
-                sidecars: args.manifests.sidecar.clone(),
-                agent: args.agent.options(),
-                reports: args.explain,
-            },
+            options: args.pods.options(args.explain),
             add_sidecar: args.add_sidecar,
             advice: "; name it with --sidecar NAME, or put one in with --add-sidecar",
         }
@@ -50,35 +43,54 @@ impl Job {
 
     /// Probes back to the app.
     pub fn restore(args: &RestoreArgs) -> Self {
-        let sidecars = args.manifests.sidecar.clone();
+        let sidecars = args.sidecar.names.clone();
         let options = Options { sidecars, reports: false, ..Options::default() };
         Self { edit: rewrite::restore, options, add_sidecar: false, advice: "" }
     }
 
     /// What becomes of this manifest. `Err` names the field in it that cannot be.
     pub fn change(&self, manifest: &Value) -> Result<Change, Malformed> {
-        self.change_pods(pods(manifest)?)
-    }
-
-    /// What becomes of an item that stands at `at` in a List. The patch is for the item alone.
-    pub fn change_item(&self, item: &Value, at: &Pointer) -> Result<Change, Malformed> {
-        let change = item_pod(item).and_then(|pod| self.change_pods(pod));
-        change.map_err(|malformed| Malformed { at: at.join(&malformed.at), ..malformed })
-    }
-
-    fn change_pods<'a>(
-        &self,
-        pods: impl IntoIterator<Item = PodAt<'a>>,
-    ) -> Result<Change, Malformed> {
         let mut change = Change::default();
-        for pod in pods {
-            let edited = self.edit(pod.pod).map_err(|malformed| Malformed {
-                at: pod.pointer.join(&malformed.at),
-                ..malformed
-            })?;
-            change.add(&pod, edited);
+        for (at, object) in objects(manifest)? {
+            change.add(self.change_object(&object).map_err(|it| under(&at, it))?, &at);
         }
         Ok(change)
+    }
+
+    /// What becomes of an item that stands at `at` in a list. The patch is for the item alone.
+    pub fn change_item(
+        &self,
+        list: &Value,
+        item: &Value,
+        at: &Pointer,
+    ) -> Result<Change, Malformed> {
+        self.change_object(&Object::item(list, item)).map_err(|malformed| under(at, malformed))
+    }
+
+    fn change_object(&self, object: &Object) -> Result<Change, Malformed> {
+        let changed = match object.pod() {
+            Ok(Some(pod)) => self.change_pod(&pod),
+            Ok(None) => Ok(passed_through(object)),
+            Err(malformed) => Err(malformed),
+        };
+        match changed {
+            // Only what has to be a pod is refused for not being one.
+            Err(malformed) if !object.is_workload() => {
+                Ok(Change::warning(object, format!("{malformed}; it stays as it was")))
+            }
+            changed => changed,
+        }
+    }
+
+    fn change_pod(&self, pod: &PodAt) -> Result<Change, Malformed> {
+        let edited = self.edit(pod.pod).map_err(|malformed| under(&pod.pointer, malformed))?;
+        let name = name(&pod.owner);
+        let patch = edited.patch.into_iter().map(|step| step.under(&pod.pointer));
+        Ok(Change {
+            patch: patch.collect(),
+            warnings: edited.warnings.iter().map(|it| format!("{name}: {it}")).collect(),
+            probes: edited.probes.into_iter().map(|it| (name.to_owned(), it)).collect(),
+        })
     }
 
     fn edit(&self, pod: &Value) -> Result<Rewrite, Malformed> {
@@ -115,12 +127,28 @@ impl Job {
 }
 
 impl Change {
-    fn add(&mut self, pod: &PodAt, edited: Rewrite) {
-        let name = name(&pod.owner);
-        self.patch.extend(edited.patch.into_iter().map(|step| step.under(&pod.pointer)));
-        self.warnings.extend(edited.warnings.into_iter().map(|it| (name.to_owned(), it)));
-        self.probes.extend(edited.probes.into_iter().map(|it| (name.to_owned(), it)));
+    fn warning(object: &Object, warning: String) -> Self {
+        let warnings = vec![format!("{}: {warning}", name(&object.owner()))];
+        Self { warnings, ..Self::default() }
     }
+
+    /// Takes in what becomes of the object that stands at `at`.
+    fn add(&mut self, other: Change, at: &Pointer) {
+        self.patch.extend(other.patch.into_iter().map(|step| step.under(at)));
+        self.warnings.extend(other.warnings);
+        self.probes.extend(other.probes);
+    }
+}
+
+/// An object in which no pod is known to be.
+fn passed_through(object: &Object) -> Change {
+    let Some(probe) = object.first_probe() else { return Change::default() };
+    let probe = InLine(probe.as_str());
+    Change::warning(object, format!("{probe}: not where pods have probes; it stays as it was"))
+}
+
+fn under(at: &Pointer, malformed: Malformed) -> Malformed {
+    Malformed { at: at.join(&malformed.at), ..malformed }
 }
 
 /// What a person calls the object.

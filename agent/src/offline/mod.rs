@@ -7,8 +7,7 @@ mod change;
 mod output;
 mod table;
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use self::change::Job;
@@ -16,6 +15,7 @@ use self::output::Printout;
 use crate::cli::{ManifestArgs, RestoreArgs, RewriteArgs};
 use crate::document::{Document, Documents};
 use crate::exit::Failure;
+use crate::input;
 
 /// Largest input, in bytes.
 const MAX_INPUT: u64 = 256 << 20;
@@ -33,7 +33,7 @@ pub fn restore(args: &RestoreArgs) -> Result<(), Failure> {
 fn run(job: &Job, args: &ManifestArgs, mut printout: Printout) -> Result<(), Failure> {
     let name =
         if args.file == Path::new("-") { "stdin".into() } else { args.file.to_string_lossy() };
-    let text = read(&args.file).map_err(|failure| named(failure, &name))?;
+    let text = input::manifest(&args.file, MAX_INPUT).map_err(|failure| failure.of(&name))?;
     printout.reserve(text.len());
     let mut number = 0;
     for document in Documents::new(&text) {
@@ -46,7 +46,7 @@ fn run(job: &Job, args: &ManifestArgs, mut printout: Printout) -> Result<(), Fai
             Err(problem) => Err(Failure::data(problem)),
         };
         number += 1;
-        result.map_err(|failure| named(failure, &format!("{name}: document {number}")))?;
+        result.map_err(|failure| failure.of(&format!("{name}: document {number}")))?;
     }
     if number == 0 {
         return Err(Failure::data(format!("{name}: empty: no Kubernetes object in it")));
@@ -63,30 +63,6 @@ fn add(job: &Job, document: Document, printout: &mut Printout) -> Result<(), Fai
         }
     }
     printout.add(document, job)
-}
-
-fn named(failure: Failure, name: &str) -> Failure {
-    Failure { message: format!("{name}: {}", failure.message), ..failure }
-}
-
-fn read(file: &Path) -> Result<String, Failure> {
-    let no_input = |error: io::Error| Failure::no_input(error.to_string());
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        io::stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(no_input)?;
-    } else {
-        let file = File::open(file).map_err(no_input)?;
-        let size = file.metadata().map_or(0, |metadata| metadata.len().min(MAX_INPUT));
-        bytes.reserve(size as usize);
-        file.take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(no_input)?;
-    }
-    if bytes.len() as u64 > MAX_INPUT {
-        return Err(Failure::data(format!("larger than {} MiB: split it", MAX_INPUT >> 20)));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        Failure::data(format!("not UTF-8 (byte {at}): manifests are YAML or JSON in UTF-8"))
-    })
 }
 
 /// Prints; a reader that has gone away, as in `… | head`, is no failure.

@@ -1,7 +1,6 @@
 //! What is printed.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use app_health_webhook::manifest::owner;
 use app_health_webhook::patch::Pointer;
@@ -88,7 +87,8 @@ impl Printout {
                 for (index, item) in list.items().enumerate() {
                     let at = item_at(index);
                     let item = item.map_err(Failure::data)?;
-                    let change = self.warned(job.change_item(item.value(), &at))?;
+                    let change = job.change_item(list.head.value(), item.value(), &at);
+                    let change = self.warned(change)?;
                     take(self, &at, change);
                 }
             }
@@ -99,9 +99,8 @@ impl Printout {
     /// Notes the warnings.
     fn warned(&mut self, change: Result<Change, Malformed>) -> Result<Change, Failure> {
         let change = change.map_err(|malformed| Failure::data(malformed.to_string()))?;
-        for (name, warning) in &change.warnings {
-            // Writing to a string does not fail.
-            let _ = writeln!(self.warnings, "{name}: {warning}");
+        for warning in &change.warnings {
+            self.warnings.extend([warning, "\n"]);
         }
         Ok(change)
     }
@@ -160,7 +159,8 @@ impl Printout {
         let warnings = self.warnings.len();
         for (index, item) in list.items().enumerate() {
             let item = item.map_err(Failure::data)?;
-            let change = self.warned(job.change_item(item.value(), &item_at(index)))?;
+            let change = job.change_item(list.head.value(), item.value(), &item_at(index));
+            let change = self.warned(change)?;
             if !change.patch.is_empty() {
                 self.warnings.truncate(warnings);
                 return Ok(true);
@@ -178,7 +178,7 @@ impl Printout {
     ) -> Result<(), Failure> {
         let (mut failure, out) = (None, std::mem::take(&mut self.out));
         let trees = list.items().enumerate().map_while(|(index, item)| {
-            let tree = self.changed_item(item, job, index);
+            let tree = self.changed_item(list, item, job, index);
             tree.map_err(|error| failure = Some(error)).ok()
         });
         let out = document.push_list(out, list, trees, format).map_err(Failure::internal);
@@ -188,12 +188,14 @@ impl Printout {
 
     fn changed_item(
         &mut self,
+        list: &List,
         item: Result<Object, String>,
         job: &Job,
         index: usize,
     ) -> Result<Node, Failure> {
         let item = item.map_err(Failure::data)?;
-        let change = self.warned(job.change_item(item.value(), &item_at(index)))?;
+        let change = job.change_item(list.head.value(), item.value(), &item_at(index));
+        let change = self.warned(change)?;
         item.patched(&change.patch).map_err(Failure::internal)
     }
 

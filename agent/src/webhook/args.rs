@@ -6,15 +6,17 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use app_health_webhook::rewrite::Options;
 use clap::Args;
 use log::LevelFilter;
 
-use crate::agent_args::AgentArgs;
 use crate::logger::Format;
+use crate::pod_args::PodArgs;
 
 /// Arguments of `webhook`.
 #[derive(Args, Debug)]
+#[command(mut_arg("default_rewrite", |arg| arg.env("APP_HEALTH_DEFAULT_REWRITE")))]
+#[command(mut_arg("sidecar", |arg| arg.env("APP_HEALTH_SIDECAR")))]
+#[command(mut_arg("status_port", |arg| arg.env("APP_HEALTH_STATUS_PORT")))]
 #[command(mut_arg("agent_image", |arg| arg.env("APP_HEALTH_AGENT_IMAGE")))]
 #[command(mut_arg("agent_resources", |arg| arg.env("APP_HEALTH_AGENT_RESOURCES")))]
 #[command(mut_arg("agent_user", |arg| arg.env("APP_HEALTH_AGENT_USER")))]
@@ -41,32 +43,9 @@ pub struct WebhookArgs {
     #[arg(long, value_name = "FILE", env = "APP_HEALTH_TLS_KEY", hide_env_values = true)]
     pub tls_key: PathBuf,
 
-    /// Whether pods are rewritten that have no annotation sidecar.istio.io/rewriteAppHTTPProbers
-    #[arg(long, value_name = "true|false", default_value_t = true,
-          action = clap::ArgAction::Set, env = "APP_HEALTH_DEFAULT_REWRITE")]
-    pub default_rewrite: bool,
-
-    /// The name of the sidecar container; may be given several times (in the environment: with
-    /// commas)
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "istio-proxy",
-        value_delimiter = ',',
-        value_parser = container_name,
-        env = "APP_HEALTH_SIDECAR"
-    )]
-    pub sidecar: Vec<String>,
-
-    /// The port that probes are sent to, unless the annotation status.sidecar.istio.io/port names
-    /// another
-    #[arg(long, value_name = "N", default_value_t = 15020,
-          value_parser = clap::value_parser!(u16).range(1..), env = "APP_HEALTH_STATUS_PORT")]
-    pub status_port: u16,
-
-    /// What is put into pods.
+    /// What is done to pods.
     #[command(flatten)]
-    pub agent: AgentArgs,
+    pub pods: PodArgs,
 
     /// How log lines are written
     #[arg(long, value_name = "FORMAT", default_value = "text", env = "APP_HEALTH_LOG_FORMAT")]
@@ -76,19 +55,6 @@ pub struct WebhookArgs {
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level,
           env = "APP_HEALTH_LOG_LEVEL")]
     pub log_level: LevelFilter,
-}
-
-impl WebhookArgs {
-    /// What the library takes of them.
-    pub fn options(&self) -> Options {
-        Options {
-            default_rewrite: self.default_rewrite,
-            status_port: self.status_port,
-            sidecars: self.sidecar.clone(),
-            agent: self.agent.options(),
-            reports: true,
-        }
-    }
 }
 
 /// Where to listen.
@@ -135,15 +101,6 @@ fn level(text: &str) -> Result<LevelFilter, &'static str> {
     text.parse().map_err(|_| "none of off, error, warn, info, debug, trace")
 }
 
-fn container_name(text: &str) -> Result<String, &'static str> {
-    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let ends = !text.starts_with('-') && !text.ends_with('-');
-    if text.is_empty() || text.len() > 63 || !ends || !text.bytes().all(inner) {
-        return Err("no name of a container: lower-case letters, digits and hyphens, 63 at most");
-    }
-    Ok(text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,17 +123,6 @@ mod tests {
             let candidate = address.map(|address| address.candidates()[0].to_string());
             assert_eq!(candidate.as_deref(), first, "{text:?}");
             assert!(address.is_none_or(|address| address.to_string() == text), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_containers_name_is_a_dns_label() {
-        let long = "x".repeat(64);
-        for name in ["", "-a", "a-", "A", "a.b", "a b", "é", &long] {
-            assert!(container_name(name).is_err(), "{name:?}");
-        }
-        for name in ["istio-proxy", "a", "0", &long[1..]] {
-            assert!(container_name(name).is_ok(), "{name:?}");
         }
     }
 }

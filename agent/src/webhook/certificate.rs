@@ -1,7 +1,5 @@
 //! A certificate chain and its key: read from files, checked, and when it expires.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,8 +10,8 @@ use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::input;
 use crate::logger::{InLine, timestamp};
-use crate::net::reason;
 
 /// No chain and no key is as large.
 const LARGEST: u64 = 1 << 20;
@@ -140,13 +138,7 @@ impl Files {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let result = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
-    match result {
-        Err(error) => Err(reason(&error)),
-        Ok(length) if length as u64 > LARGEST => Err("larger than 1 MiB".to_owned()),
-        Ok(_) => Ok(bytes),
-    }
+    input::file(path, LARGEST).map_err(|failure| failure.message)
 }
 
 fn pem_problem(error: &pem::Error, what: &str) -> String {
@@ -158,7 +150,7 @@ fn pem_problem(error: &pem::Error, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
     use std::io::Write;
     use std::os::unix::fs::symlink;
     use std::process::Command;

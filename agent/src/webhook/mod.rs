@@ -70,7 +70,9 @@ pub fn run(args: &WebhookArgs) -> Result<(), Failure> {
             status: listen("--metrics-listen", args.metrics_listen)?,
         };
         log::info!("listening on {}, metrics on {}", listeners.reviews.1, listeners.status.1);
-        Arc::new(Server::new(args.options(), tls)).run(listeners, rotation, &mut signals).await;
+        Arc::new(Server::new(args.pods.options(true), tls))
+            .run(listeners, rotation, &mut signals)
+            .await;
         Ok(())
     })
 }

@@ -6,11 +6,13 @@
 //! | `lists` | Lists, and what long ones cost |
 //! | `manifests` | manifests in, manifests out, in every format |
 //! | `refusals` | input and arguments that are wrong: the exit code, one line, nothing on stdout |
+//! | `workloads` | other operators' workloads, lists of one kind, and what only looks like a pod |
 
 mod aliases;
 mod lists;
 mod manifests;
 mod refusals;
+mod workloads;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -20,6 +20,8 @@ fn wrong_arguments() {
         ("rewrite -f - --default-rewrite maybe", "--default-rewrite"),
         ("rewrite -f - -o xml", "--output"),
         ("restore -f - --explain", "--explain"),
+        ("rewrite -f - --sidecar Envoy", "--sidecar"),
+        ("restore -f - --sidecar a.b", "--sidecar"),
     ] {
         let line = refused(args, "", 64, "");
         assert!(line.contains(names), "{line}");

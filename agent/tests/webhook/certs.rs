@@ -85,6 +85,11 @@ fn private_keys_are_in_the_secret_alone() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// The manifest with a comment behind it, so that it has this length.
+fn padded(manifest: &str, length: usize) -> String {
+    format!("{manifest}#{}", "x".repeat(length - manifest.len() - 1))
+}
+
 #[test]
 fn a_secret_that_cannot_be_renewed() {
     let good = printed(&[], "");
@@ -105,6 +110,7 @@ fn a_secret_that_cannot_be_renewed() {
         (with("ca.crt", &STANDARD.encode(value(&good, "tls.crt"))), 65, "ca.crt: not the"),
         (with("ca.key", "aGVsbG8="), 65, "ca.key: "),
         (with("ca.key", &of("ca.key")), 65, "ca.key: does not fit ca.crt"),
+        (padded(&good, (4 << 20) + 1), 65, "--renew -: larger than 4 MiB"),
     ] {
         let output = run(&["--renew", "-"], &secret);
         let text = String::from_utf8(output.stderr).unwrap();
@@ -116,6 +122,8 @@ fn a_secret_that_cannot_be_renewed() {
     let text = String::from_utf8(missing.stderr).unwrap();
     assert_eq!(missing.status.code(), Some(66), "{text}");
     assert!(text.contains("--renew /no/such/file: No such file"), "{text}");
+    let renewed = printed(&["--renew", "-"], &padded(&good, 4 << 20));
+    assert_eq!(value(&renewed, "ca.crt"), value(&good, "ca.crt"));
 }
 
 #[test]

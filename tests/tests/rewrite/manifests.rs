@@ -12,6 +12,7 @@ fn pointers(manifest: &Value) -> Vec<String> {
 #[test]
 fn each_kind_has_its_pod_in_its_place() {
     let template = json!({"template": {}, "jobTemplate": {"spec": {"template": {}}}});
+    let containers = json!({"template": {"spec": {"containers": []}}});
     for (api_version, kind, pointer) in [
         ("v1", "Pod", ""),
         ("apps/v1", "Deployment", "/spec/template"),
@@ -21,11 +22,22 @@ fn each_kind_has_its_pod_in_its_place() {
         ("v1", "ReplicationController", "/spec/template"),
         ("batch/v1", "Job", "/spec/template"),
         ("batch/v1beta1", "CronJob", "/spec/jobTemplate/spec/template"),
+        ("v1", "PodTemplate", "/template"),
+        ("argoproj.io/v1alpha1", "Rollout", "/spec/template"),
     ] {
-        let manifest = json!({"apiVersion": api_version, "kind": kind, "spec": template});
+        let spec = if kind == "Rollout" { &containers } else { &template };
+        let mut manifest =
+            json!({"apiVersion": api_version, "kind": kind, "spec": spec, "template": {}});
         assert_eq!(pointers(&manifest), [pointer], "{kind}");
+        let expected = [format!("/items/1{pointer}")];
         let list = json!({"apiVersion": "v1", "kind": "List", "items": [{}, manifest]});
-        assert_eq!(pointers(&list), [format!("/items/1{pointer}")], "{kind}");
+        assert_eq!(pointers(&list), expected, "{kind}");
+        manifest["kind"].take();
+        manifest["apiVersion"].take();
+        let kind = format!("{kind}List");
+        let other = json!({"apiVersion": "v1", "kind": "Service"});
+        let list = json!({"apiVersion": api_version, "kind": kind, "items": [other, manifest]});
+        assert_eq!(pointers(&list), expected, "{kind}");
     }
 }
 
@@ -45,6 +57,11 @@ fn anything_else_has_no_pods() {
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": null}}),
         json!({"apiVersion": "v1", "kind": "List", "items": null}),
         json!({"apiVersion": "example.com/v1", "kind": "List", "items": [1]}),
+        json!({"apiVersion": "v1", "kind": "List", "items": [{"spec": {}}]}),
+        json!({"apiVersion": "v1", "kind": "PodList", "items": null}),
+        json!({"apiVersion": "example.com/v1", "kind": "AllowList", "items": {}}),
+        json!({"apiVersion": "example.com/v1", "kind": "AllowList", "items": ["10.0.0.1"]}),
+        json!({"apiVersion": "example.com/v1", "kind": "Thing", "spec": {"template": {"spec": {}}}}),
     ] {
         assert_eq!(pods(&manifest), Ok(vec![]), "{manifest}");
     }
@@ -70,6 +87,10 @@ fn a_wrong_type_on_the_way_is_refused() {
                 {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": 1}},
             ]}),
             "/items/0/spec/template: expected an object, not 1",
+        ),
+        (
+            json!({"apiVersion": "v1", "kind": "PodList", "items": [5]}),
+            "/items/0: expected an object, not 5",
         ),
     ] {
         let refused = pods(&manifest).map(|_| ());

@@ -99,7 +99,10 @@ fn quoted_and_tagged_scalars() {
         ("!!timestamp 2001-01-01", json!("2001-01-01")),
         ("!!binary aGVsbG8=", json!("hello")),
         ("!!binary \"aGVs\\nbG8=\"", json!("hello")),
+        ("!!binary ''", json!("")),
         ("!!binary /w==", json!("\u{fffd}")),
+        // Go does not look at the last bits.
+        ("!!binary aGVsbG9=", json!("hello")),
     ] {
         assert_eq!(scalar(text), means, "{text}");
     }
@@ -117,6 +120,10 @@ fn scalars_without_a_meaning() {
         "!!float abc",
         "!!binary aGVsbG8",
         "!!binary =aGV",
+        "!!binary aGVs=",
+        "!!binary aGVsbG8=aGVs",
+        "!!binary aGVs bG8=",
+        "!!binary aGVsbG-_",
     ] {
         let problem = values(&format!("x: 1\na: {text}\n")).unwrap_err();
         assert!(problem.starts_with("line 2: `"), "{text}: {problem}");
@@ -131,13 +138,9 @@ fn keys_are_strings_in_json() {
         ("N", "false"),
         ("0644", "420"),
         ("1_000", "1000"),
-        ("1.10", "1.1"),
-        ("08", "8"),
-        ("100000.0", "100000"),
-        ("1234567.5", "1.2345675e+06"),
-        ("16777217.0", "1.6777216e+07"),
-        ("0.00001", "1e-05"),
-        ("-0.0", "-0"),
+        ("'1.10'", "1.10"),
+        ("! 1.10", "1.10"),
+        ("1e400", "1e400"),
         ("2001-01-01", "2001-01-01"),
     ] {
         let object = value(&format!("{text}: 1\n"));
@@ -145,5 +148,20 @@ fn keys_are_strings_in_json() {
     }
     for text in ["~: 1", "{a: b}: 1", "? [a]\n: 1", ": 1"] {
         assert!(values(text).is_err(), "{text}");
+    }
+}
+
+/// At the key's line, whatever its value is.
+#[test]
+fn a_key_that_is_no_string_in_json_is_refused_with_its_line() {
+    let floats = ["1.10", "08", "100000.0", "1234567.5", "-0.0", "1e3", "!!float '5.5'"];
+    let float = |key: &str| {
+        let text = key.strip_prefix("!!float ").unwrap_or(key).replace('\'', "");
+        (key.to_owned(), format!("the key `{text}` is a float: put it in quotes"))
+    };
+    let null = ("~".to_owned(), "the key `~` is null, and must be a string".to_owned());
+    for (key, problem) in floats.map(float).into_iter().chain([null]) {
+        let text = format!("a: 1\nb:\n  {key}:\n    c: 1\n    d: 2\n");
+        assert_eq!(values(&text).unwrap_err(), format!("line 3: {problem}"), "{key}");
     }
 }
