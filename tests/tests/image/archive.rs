@@ -20,7 +20,6 @@ pub struct Archive {
 /// The image of one platform.
 pub struct Image {
     pub architecture: String,
-    pub manifest: Value,
     pub config: Value,
     /// Its files as tar lists them: mode, owner, size, time and name of each, on one line.
     pub list: String,
@@ -62,7 +61,7 @@ impl Archive {
         assert_eq!((&platform["os"], &config["os"]), (&"linux".into(), &"linux".into()));
         assert_eq!(platform["architecture"], config["architecture"]);
         let architecture = platform["architecture"].as_str().expect("a name").to_owned();
-        Image { architecture, manifest, config, list: list(&layer), files: unpack(&layer) }
+        Image { architecture, config, list: list(&layer), files: unpack(&layer) }
     }
 
     /// The file of a descriptor, whose kind, size and digest it has.

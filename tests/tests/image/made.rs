@@ -1,93 +1,102 @@
-//! What `scripts/image` makes of two clones of one commit.
+//! Runs `scripts/image` by buildah, for a repository with one commit.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use app_health_tests::process::command;
 use app_health_tests::program::root;
+use tempfile::TempDir;
 
 use super::archive::Archive;
 
-/// All that a build reads.
-const SOURCES: [&str; 9] = [
-    ".cargo",
-    "Cargo.lock",
-    "Cargo.toml",
-    "agent",
-    "filter",
-    "rust-toolchain.toml",
-    "scripts",
-    "tests",
-    "webhook",
-];
-pub const DATE: &str = "1700000000";
-pub const SOURCE: &str = "https://example.org/app-health";
+/// Where the images' names say that they are.
+pub const REGISTRY: &str = "registry.test/mesh";
 
-/// One run of the script.
-pub struct Made {
-    /// What it printed: a line for each image.
-    pub stdout: String,
-    /// Where it was built.
-    pub folder: PathBuf,
+/// What the labels tell of.
+pub struct Repository {
+    folder: TempDir,
+    /// Its commit.
+    pub head: String,
 }
 
-impl Made {
-    pub fn archive(&self, name: &str) -> Archive {
-        Archive::open(&self.folder.join(format!("out/{name}.tar")))
+pub static REPOSITORY: LazyLock<Repository> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a folder");
+    let git = |arguments: &[&str]| {
+        run(Command::new("git")
+            .args(["-c", "user.name=test", "-c", "user.email=test@example.org"])
+            .args(["-c", "commit.gpgsign=false"])
+            .args(arguments)
+            .env("GIT_AUTHOR_DATE", "1700000000 +0000")
+            .env("GIT_COMMITTER_DATE", "1700000000 +0000")
+            .current_dir(folder.path()))
+    };
+    git(&["init", "--quiet"]);
+    git(&["remote", "add", "origin", "https://example.org/app-health.git"]);
+    git(&["commit", "--quiet", "--allow-empty", "--message", "All"]);
+    let head = git(&["rev-parse", "HEAD"]).trim().to_owned();
+    Repository { folder, head }
+});
+
+/// What the script makes without options.
+pub static ARCHIVES: LazyLock<Archives> = LazyLock::new(|| Archives::make(&mut script()));
+
+/// The archives of one run.
+pub struct Archives {
+    folder: TempDir,
+    /// What the script printed: a line for each image.
+    pub stdout: String,
+}
+
+impl Archives {
+    pub fn make(script: &mut Command) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stdout = run(script.arg("--out").arg(folder.path()));
+        Self { folder, stdout }
+    }
+
+    pub fn open(&self, name: &str) -> Archive {
+        Archive::open(&self.folder.path().join(format!("{name}.tar")))
     }
 }
 
-/// Two clones, at paths of different lengths.
-pub fn clones() -> &'static [Made; 2] {
-    static CLONES: OnceLock<[Made; 2]> = OnceLock::new();
-    CLONES.get_or_init(|| ["image/one", "image/and another"].map(make))
-}
-
-/// In cargo's folder for tests, where the next run finds what is built already.
-fn make(name: &str) -> Made {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let project = folder.join("app-health");
-    let _ = fs::remove_dir_all(&project);
-    fs::create_dir_all(&project).expect("a folder");
-    // With their times, by which cargo sees what has changed.
-    let from = SOURCES.map(|name| root().join(name));
-    run(Command::new("cp").arg("-a").args(from).arg(&project));
-    commit(&project);
-    let stdout = run(script(&project)
-        .arg("--out")
-        .arg(folder.join("out"))
-        .args(["--registry", "registry.test/mesh", "--source", SOURCE])
-        .env("CARGO_TARGET_DIR", folder.join("target")));
-    Made { stdout, folder }
-}
-
-/// The script of that project, after all other tests, and without what takes long in a release.
-fn script(project: &Path) -> Command {
+/// The script, after all other tests, and without what takes long in a release. It builds in cargo's
+/// folder for tests, where the next run finds what is built already.
+pub fn script() -> Command {
+    let repository = REPOSITORY.folder.path();
     let mut nice = command("nice");
-    nice.args(["-n", "19"]).arg(project.join("scripts/image"));
-    nice.env("CARGO_PROFILE_RELEASE_LTO", "off")
+    nice.args(["-n", "19"]).arg(root().join("scripts/image"));
+    nice.args(["--with", "buildah", "--registry", REGISTRY])
+        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("image"))
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("GIT_DIR", repository.join(".git"))
+        .env("GIT_WORK_TREE", repository)
         .env_remove("SOURCE_DATE_EPOCH");
     nice
 }
 
-/// The same commit in each: author, dates and content are.
-fn commit(project: &Path) {
-    let git = |arguments: &[&str]| {
-        run(Command::new("git")
-            .args(["-c", "user.name=test", "-c", "user.email=test@example.org"])
-            .args(["-c", "commit.gpgsign=false", "-c", "core.autocrlf=false"])
-            .args(arguments)
-            .env("GIT_AUTHOR_DATE", format!("{DATE} +0000"))
-            .env("GIT_COMMITTER_DATE", format!("{DATE} +0000"))
-            .current_dir(project))
-    };
-    git(&["init", "--quiet"]);
-    git(&["add", "--all", "--force"]);
-    git(&["commit", "--quiet", "--message", "All"]);
+/// An image store that is not the machine's.
+pub struct Store {
+    folder: TempDir,
+}
+
+impl Store {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().display();
+        let text = format!(
+            "[storage]\ndriver = \"vfs\"\ngraphroot = \"{place}/root\"\nrunroot = \"{place}/run\"\n"
+        );
+        std::fs::write(folder.path().join("storage.conf"), text).expect("written");
+        Self { folder }
+    }
+
+    /// What podman's and buildah's `CONTAINERS_STORAGE_CONF` names.
+    pub fn settings(&self) -> PathBuf {
+        self.folder.path().join("storage.conf")
+    }
 }
 
 /// Its standard output.
