@@ -1,5 +1,4 @@
-//! Reads an archive with an OCI image layout, by tar, gzip and sha256sum; whatever does not fit
-//! panics.
+//! Reads an archive with an OCI image layout, by tar; whatever does not fit panics.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,20 +42,16 @@ impl Archive {
     /// Each platform's, in the order of the index.
     pub fn images(&self) -> Vec<Image> {
         let index = json(&self.blob(&self.top, "index.v1+json"));
-        assert_eq!(index["mediaType"], self.top["mediaType"]);
         index["manifests"].as_array().expect("images").iter().map(|of| self.image(of)).collect()
     }
 
     fn image(&self, descriptor: &Value) -> Image {
         let manifest = json(&self.blob(descriptor, "manifest.v1+json"));
-        assert_eq!(manifest["mediaType"], descriptor["mediaType"]);
         let config = json(&self.blob(&manifest["config"], "config.v1+json"));
         let [layer] = &manifest["layers"].as_array().expect("layers")[..] else {
             panic!("not one layer: {manifest}")
         };
         let layer = self.blob(layer, "layer.v1.tar+gzip");
-        let files = run(Command::new("sh").args(["-c", "gzip -dc \"$0\" | sha256sum"]).arg(&layer));
-        assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{}", &files[..64]));
         let platform = &descriptor["platform"];
         assert_eq!((&platform["os"], &config["os"]), (&"linux".into(), &"linux".into()));
         assert_eq!(platform["architecture"], config["architecture"]);
@@ -64,15 +59,11 @@ impl Archive {
         Image { architecture, config, list: list(&layer), files: unpack(&layer) }
     }
 
-    /// The file of a descriptor, whose kind, size and digest it has.
+    /// The file of a descriptor, which says of what kind it is.
     fn blob(&self, descriptor: &Value, kind: &str) -> PathBuf {
         assert_eq!(descriptor["mediaType"], format!("application/vnd.oci.image.{kind}"));
         let digest = descriptor["digest"].as_str().expect("a digest");
-        let file = self.folder.path().join("blobs").join(digest.replace(':', "/"));
-        assert_eq!(descriptor["size"], fs::metadata(&file).expect("a blob").len());
-        let sum = run(Command::new("sha256sum").arg(&file));
-        assert_eq!(digest, format!("sha256:{}", &sum[..64]));
-        file
+        self.folder.path().join("blobs").join(digest.replace(':', "/"))
     }
 }
 

@@ -203,6 +203,10 @@ fn a_wrong_argument_is_named() {
             "--load: needs --platform with one of linux/amd64, linux/arm64",
         ),
         (&["--out", "/no/such", "--load"], "--out: not with --load"),
+        (
+            &["--with", "docker"],
+            "no docker here, or no daemon or buildx for docker; on Debian: apt-get install buildah",
+        ),
         (&["--load", "--push"], "--load or --push, and once"),
         (&["--push"], "--push: needs --registry"),
         (
@@ -211,8 +215,9 @@ fn a_wrong_argument_is_named() {
         ),
     ] {
         let mut script = command(root().join("scripts/image"));
-        // No remote.
-        let output = script.args(arguments).env("GIT_DIR", "/no/such").output().expect("it runs");
+        // No remote, and no daemon.
+        script.env("GIT_DIR", "/no/such").env("DOCKER_HOST", "unix:///no/such");
+        let output = script.args(arguments).output().expect("it runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
             (output.status.code(), &*stderr),
