@@ -121,8 +121,8 @@ fn carry_out(command: Command) -> ControlFlow<Action, bool> {
             let _ = hostcalls::set_map_value_bytes(MapType::HttpResponseHeaders, ":status", value);
             ControlFlow::Break(Action::Continue)
         }
-        Command::Reply { status, text } => {
-            let headers = if status == 405 { vec![("allow", "GET, HEAD")] } else { vec![] };
+        Command::Reply { status, text, allow } => {
+            let headers = if allow { vec![("allow", "GET, HEAD")] } else { vec![] };
             let _ = hostcalls::send_http_response(status.into(), headers, Some(text.as_bytes()));
             ControlFlow::Break(Action::Pause)
         }

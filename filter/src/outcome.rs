@@ -69,14 +69,6 @@ impl Outcome {
         }
     }
 
-    /// The same, to be sent.
-    pub fn text(&self) -> Cow<'static, str> {
-        match self {
-            Self::Failed { reason, .. } | Self::Declined { reason, .. } => reason.clone(),
-            Self::Answered(_) | Self::Abandoned => Cow::Borrowed(""),
-        }
-    }
-
     /// The kubelet's verdict; `None` where there is none.
     pub fn passes(&self, hook: bool) -> Option<bool> {
         match self {
@@ -127,7 +119,7 @@ pub fn of_envoy(sent: u16, details: &[u8], is_hook: bool) -> Outcome {
         status if is_hook => Outcome::Answered(status),
         status => {
             let of_details = of_details(&String::from_utf8_lossy(details));
-            Outcome::failed(status, of_details.text())
+            Outcome::failed(status, of_details.reason().to_owned())
         }
     }
 }

@@ -183,9 +183,11 @@ impl Check {
     }
 
     fn reply(&mut self, outcome: Outcome) -> Command {
-        let reply = Command::Reply { status: outcome.status(), text: outcome.text() };
+        let (status, text) = (outcome.status(), outcome.reason().to_owned());
+        // An app's own 405 says nothing of the methods of a probe.
+        let allow = matches!(outcome, Outcome::Declined { status: 405, .. });
         self.outcome = Some(outcome);
-        reply
+        Command::Reply { status, text, allow }
     }
 
     /// Of an answer that goes out, the status that Envoy has changed is set again.

@@ -1,6 +1,5 @@
 //! What a check is told, and what it wants done.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::outcome::Outcome;
@@ -94,7 +93,9 @@ pub enum Command {
         /// The HTTP status.
         status: u16,
         /// The body: one line, or nothing.
-        text: Cow<'static, str>,
+        text: String,
+        /// Whether it says which methods a probe may have.
+        allow: bool,
     },
     /// Close the client's connection without an answer.
     Close,

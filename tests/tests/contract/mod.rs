@@ -7,6 +7,7 @@ mod clock;
 mod grpc;
 mod grpc_content;
 mod hooks;
+mod hops;
 mod hostile;
 mod log;
 mod paths;
@@ -18,7 +19,7 @@ mod tcp_by_envoy;
 mod upgrade;
 
 use crate::host::app::App;
-use crate::host::run::{Ask, Probe};
+use crate::host::run::{Ask, Probe, Way};
 use crate::host::{Host, Request};
 
 const READYZ: &str = "/app-health/app/readyz";
@@ -32,6 +33,18 @@ fn probe(entry: &str, app: impl FnMut(&Ask) -> App) -> Probe {
 /// The same for a preStop hook.
 fn hook(entry: &str, app: impl FnMut(&Ask) -> App) -> Probe {
     host(entry).run(Request::get(PRESTOPZ), app)
+}
+
+/// The first request is answered with this Location, all others with 204.
+fn redirected(entry: &str, location: &[u8]) -> Probe {
+    redirected_of(&mut host(entry), Request::get(READYZ), location)
+}
+
+fn redirected_of(host: &mut Host, request: Request, location: &[u8]) -> Probe {
+    host.run(request, |ask| match ask.way {
+        Way::Routed => App::redirects(302, location).text("moved"),
+        _ => App::answers(204),
+    })
 }
 
 /// With this entry for a readiness probe, a preStop hook and a postStart hook.

@@ -1,6 +1,8 @@
 //! What is asked for on the status port, and by what method.
 
-use super::{HTTP, PRESTOPZ, READYZ, assert_failure, assert_status, host, unasked, variable};
+use super::{
+    HTTP, PRESTOPZ, READYZ, assert_failure, assert_status, host, probe, unasked, variable,
+};
 use crate::host::app::App;
 use crate::host::stream::Phase;
 use crate::host::{Host, Request};
@@ -99,6 +101,14 @@ fn the_answer_to_a_path_that_is_passed_on_is_left_alone() {
     assert_eq!((&answer.headers, answer.text()), (&headers, "some text".to_owned()));
 }
 
+/// Of those that a probe may have it says nothing.
+#[test]
+fn an_apps_own_405() {
+    let probe = probe(HTTP, |_| App::answers(405));
+    assert_status("", &probe, 405);
+    assert_eq!(probe.answer().expect("an answer").headers.get("allow"), None);
+}
+
 #[test]
 fn methods() {
     for path in [READYZ, PRESTOPZ] {
@@ -106,6 +116,8 @@ fn methods() {
         {
             let probe = host(HTTP).run(Request::get(path).with(":method", method), unasked);
             assert_failure(method, &probe, 405, "GET");
+            let answer = probe.answer().expect("an answer");
+            assert_eq!(answer.headers.get("allow").as_deref(), Some("GET, HEAD"));
         }
         let head = host(HTTP).run(Request::get(path).with(":method", "HEAD"), |ask| {
             assert_eq!(ask.headers.get(":method").as_deref(), Some("GET"));

@@ -1,5 +1,5 @@
-use app_health_tests::app::{Closed, Http, Request, Script, V4};
-use app_health_tests::entries::{Entries, http, http_with, probe, tcp};
+use app_health_tests::app::{Closed, Grpc, Health, Http, Request, Script, V4};
+use app_health_tests::entries::{Entries, grpc, http, http_with, probe, tcp, within};
 use app_health_tests::envoy::Setup;
 
 use super::want::envoy;
@@ -173,6 +173,21 @@ fn an_upgrade_is_asked_for_as_a_plain_get() {
     assert_eq!(["c", "closed", "tcp", "unknown"].map(request), ["200", "500", "500", "400"]);
     let seen = only(&app);
     assert_eq!((&seen.target[..], seen.header("sec-websocket-key").as_deref()), ("/ws", Some("x")));
+}
+
+/// Of a request for an upgrade Envoy waits for the end, which never comes, and answers by itself.
+#[test]
+fn envoys_own_answer_while_a_call_is_awaited_is_whole() {
+    let app = Grpc::start(V4, Health::Silent);
+    let envoy = envoy(Entries::default().probe("c", within(9, grpc(app.addr(), None))));
+    let head = format!(
+        "GET {} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+        probe("c")
+    );
+    let answer = app_health_tests::kubelet::raw(envoy.addr(), head.as_bytes(), 15 * super::SECOND);
+    let answer = String::from_utf8(answer.expect("an answer")).expect("text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    assert_eq!((&head[9..12], body), ("408", "request timeout"), "{answer}");
 }
 
 #[test]

@@ -187,6 +187,23 @@ fn the_filter_is_where_its_users_look() {
 }
 
 #[test]
+fn no_path_of_this_machine_is_in_what_is_built() {
+    let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME")).expect("a home");
+    let project = root().to_str().expect("UTF-8");
+    for name in IMAGES {
+        for image in ARCHIVES.open(name).images() {
+            for file in fs::read_dir(image.files.path()).expect("files") {
+                let file = fs::read(file.expect("a file").path()).expect("its bytes");
+                for path in [&home[..], project] {
+                    let found = file.windows(path.len()).any(|part| part == path.as_bytes());
+                    assert!(!found, "{path} in {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_wrong_argument_is_named() {
     for (arguments, answer) in [
         (&["--bogus"][..], "unknown argument --bogus (see --help)"),
