@@ -3,13 +3,11 @@
 //! | module | what it decides |
 //! |---|---|
 //! | `request` | what is an AdmissionReview, and what of it concerns us |
-//! | `bounded` | how much memory a pod may take when it is read |
 //! | `response` | the answer's text |
 //! | `warnings` | warnings within the lengths that the API server takes |
 //!
 //! Nothing is ever refused: where a pod cannot be rewritten it comes in as it is, with a warning.
 
-mod bounded;
 mod request;
 mod response;
 #[cfg(test)]
@@ -25,7 +23,6 @@ pub use self::warnings::SPEAKER;
 use crate::manifest::owner;
 use crate::patch::Pointer;
 use crate::rewrite::{Cause, Malformed, Options, Report, Rewrite, Warning, rewrite};
-use bounded::Unread;
 use request::{Request, Review};
 
 /// The answer to a review, and what is to be logged and counted of it.
@@ -104,11 +101,25 @@ pub fn admit(body: &[u8], options: &Options) -> Result<Admission, NoReview> {
     let Some(object) = request.object else {
         return Ok(malformed(&request, "request.object: there is none"));
     };
-    Ok(match bounded::read(object.get(), bounded::MOST) {
+    Ok(match serde_json::from_str(object.get()) {
         Ok(pod) => admit_pod(&request, &pod, options),
-        Err(Unread::Invalid(error)) => malformed(&request, &format!("request.object: {error}")),
-        Err(Unread::TooLarge) => too_large(&request),
+        Err(error) => malformed(&request, &format!("request.object: {error}")),
     })
+}
+
+/// Answers a review that is too large to be read whole: its object comes in as it is, with a warning.
+/// `beginning` is as much of the review's text as was read, and `limit` the bytes that one may have.
+///
+/// # Errors
+/// The uid is not where an API server writes it, at the beginning of the request.
+pub fn admit_unread(beginning: &[u8], limit: usize) -> Result<Admission, NoReview> {
+    let request = Request::beginning(beginning).ok_or_else(|| NoReview(too_large(limit)))?;
+    let reason = format!("{}; the pod's probes stay as they were", too_large(limit));
+    Ok(left_alone(&request, Outcome::Unchanged, Cause::TooLarge, reason))
+}
+
+fn too_large(limit: usize) -> String {
+    format!("the review is larger than {} KiB", limit >> 10)
 }
 
 fn admit_pod(request: &Request<'_>, pod: &Value, options: &Options) -> Admission {
@@ -137,17 +148,11 @@ fn patched(request: &Request<'_>, rewrite: Rewrite) -> Admission {
 }
 
 fn malformed(request: &Request<'_>, problem: &str) -> Admission {
-    left_alone(request, Outcome::Malformed, Cause::Malformed, problem)
-}
-
-fn too_large(request: &Request<'_>) -> Admission {
-    let mebibytes = bounded::MOST >> 20;
-    let problem = format!("request.object: reading it would take more than {mebibytes} MiB");
-    left_alone(request, Outcome::Unchanged, Cause::TooLarge, &problem)
-}
-
-fn left_alone(request: &Request<'_>, outcome: Outcome, cause: Cause, problem: &str) -> Admission {
     let reason = format!("{problem}; its probes stay as they were");
+    left_alone(request, Outcome::Malformed, Cause::Malformed, reason)
+}
+
+fn left_alone(request: &Request<'_>, outcome: Outcome, cause: Cause, reason: String) -> Admission {
     let warnings = vec![Warning { probe: None, cause, reason }];
     let said = warnings::cut(&warnings);
     let body = response::of_pod(&request.uid, &[], 0, &said);

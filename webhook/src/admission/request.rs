@@ -23,7 +23,7 @@ pub(super) struct Review<'a> {
     request: Option<Request<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request<'a> {
     #[serde(borrow, default)]
@@ -80,6 +80,19 @@ impl Review<'_> {
             return Err(NoReview(problem));
         }
         Ok(())
+    }
+}
+
+/// How Go writes an AdmissionReview, with its fields in the order of their declaration.
+const BEGINNING: &[u8] = br#""request":{"uid":""#;
+
+impl<'a> Request<'a> {
+    /// The uid alone, of a review that was cut off. What a pod says cannot come before it.
+    pub fn beginning(text: &'a [u8]) -> Option<Self> {
+        let at = text.windows(BEGINNING.len()).position(|it| it == BEGINNING)?;
+        let uid = text.get(at + BEGINNING.len()..)?.split(|byte| *byte == b'"').next()?;
+        let uid = std::str::from_utf8(uid).ok().filter(|uid| !uid.contains('\\'))?;
+        Some(Self { uid: uid.into(), ..Self::default() })
     }
 }
 

@@ -37,7 +37,7 @@ pub enum Cause {
     AgentName,
     /// A field of the pod has a type that no pod can have.
     Malformed,
-    /// Reading the pod would take too much memory.
+    /// The review is too large to be read.
     TooLarge,
     /// The pod runs on Windows.
     Windows,
