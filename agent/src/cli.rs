@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::certs::args::CertsArgs;
 use crate::exit::Failure;
+use crate::logger::LogArgs;
 use crate::pod_args::{PodArgs, SidecarArgs};
 use crate::webhook::args::WebhookArgs;
 
@@ -75,6 +76,10 @@ pub struct ServeArgs {
     /// Where to listen: a loopback address and port, or unix:PATH
     #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_LISTEN)]
     pub listen: String,
+
+    /// Log lines.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// Arguments of `rewrite`.
@@ -187,6 +192,7 @@ mod tests {
             (&["rewrite", "-f", "-", "-f", "a"], "--file"),
             (&["restore", "-f", "-", "--status-port", "1"], "--status-port"),
             (&["serve", "--listen"], "--listen"),
+            (&["serve", "--log-level", "loud"], "--log-level"),
             (&["certs", "--days", "0"], "--days"),
             (&["certs", "--service", "a.b"], "--service"),
             (&["certs", "--namespace", ""], "--namespace"),

@@ -4,13 +4,27 @@ use std::fmt::{self, Display, Write as _};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-/// `debug` shows every failed check.
-const LEVEL: &str = "RUST_LOG";
+/// The flags of both servers.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct LogArgs {
+    /// How log lines are written
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "APP_HEALTH_LOG_FORMAT")]
+    pub log_format: Format,
+
+    /// The least important log lines to write: off, error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level,
+          env = "APP_HEALTH_LOG_LEVEL")]
+    pub log_level: LevelFilter,
+}
+
+fn level(text: &str) -> Result<LevelFilter, &'static str> {
+    text.parse().map_err(|_| "none of off, error, warn, info, debug, trace")
+}
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,21 +51,12 @@ impl Log for Stderr {
     fn flush(&self) {}
 }
 
-/// Installs it, at the level that `RUST_LOG` names, else info.
-pub fn from_environment() {
-    let wanted = std::env::var(LEVEL).unwrap_or_default();
-    init(wanted.parse().unwrap_or(LevelFilter::Info), Format::Text);
-    if !wanted.is_empty() && wanted.parse::<LevelFilter>().is_err() {
-        log::warn!("{LEVEL}={wanted} is none of off, error, warn, info, debug, trace: info it is");
-    }
-}
-
 /// Installs it.
-pub fn init(level: LevelFilter, format: Format) {
-    JSON.store(format == Format::Json, Ordering::Relaxed);
+pub fn init(LogArgs { log_format, log_level }: LogArgs) {
+    JSON.store(log_format == Format::Json, Ordering::Relaxed);
     // An error means that there is a logger already, which is as good.
     let _ = log::set_logger(&Stderr);
-    log::set_max_level(level);
+    log::set_max_level(log_level);
 }
 
 /// A line that has more than its message for those who read JSON; in text the message has to say

@@ -8,7 +8,6 @@
 //! | [`exit`] | how a command fails |
 //! | [`input`] | files that are read as a whole |
 //! | [`logger`] | lines on stderr |
-//! | `allocator` | where the static program's memory comes from |
 //! | [`net`] | what both servers need |
 //! | [`serve`] | the TCP checks beside the filter |
 //! | [`webhook`] | the admission webhook |
@@ -17,8 +16,6 @@
 //! | [`document`] | manifests as text, read and written as kubectl understands them |
 
 mod agent_args;
-#[cfg(target_env = "musl")]
-mod allocator;
 mod certs;
 mod cli;
 mod document;
@@ -39,9 +36,10 @@ use std::process::ExitCode;
 use cli::Command;
 use exit::Failure;
 
+// musl's own maps and unmaps memory for every piece of some kilobytes.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: allocator::Allocator = allocator::Allocator::new();
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()).and_then(|cli| run(cli.command)) {
@@ -60,7 +58,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Serve(args) => serve::run(&args.listen),
+        Command::Serve(args) => serve::run(&args),
         Command::Webhook(args) => webhook::run(&args),
         Command::Certs(args) => certs::run(&args),
         Command::Rewrite(args) => offline::rewrite(&args),

@@ -2,21 +2,23 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`connections`] | who is open and who only waits; whom to close when there are too many |
+//! | [`server`] | one port: accepts, speaks HTTP, ends with grace |
 //! | [`signals`] | SIGTERM and SIGINT |
 
-pub mod connections;
+pub mod server;
 pub mod signals;
 
+use std::future::{Ready, ready};
 use std::io;
 use std::net::SocketAddr;
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::exit::Failure;
+use server::Listener;
 
 /// Connections that the kernel holds until they are accepted, unless its own limit is lower. Where
 /// they are more, a client waits a second for its next attempt: as long as a whole probe.
@@ -44,6 +46,26 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+    type Handshake = Ready<io::Result<TcpStream>>;
+
+    async fn accept(&self) -> io::Result<Self::Handshake> {
+        Ok(ready(Ok(accept(self).await?)))
+    }
+}
+
+/// The next connection of a listener.
+///
+/// # Errors
+/// The system's, such as no descriptors left; the listener goes on.
+pub async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (stream, _) = TcpListener::accept(listener).await?;
+    // Answers are small: none may wait for the acknowledgement of the one before.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 /// Raises the soft limit of descriptors to the hard one. Returns the limit that holds.

@@ -1,18 +1,18 @@
 //! The bound listener: binds, accepts, cleans up.
 
 use std::fs;
+use std::future::{Ready, ready};
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite, Interest};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
 
 use super::listen::Listen;
+use crate::net::server::Listener;
 use crate::net::{self, reason};
 
 /// A bound listener. Dropping it removes the socket file.
@@ -21,14 +21,6 @@ pub enum Bound {
     Tcp(TcpListener, SocketAddr),
     /// On a Unix socket.
     Unix(UnixListener, SocketFile),
-}
-
-/// One accepted connection, of either kind.
-pub enum Stream {
-    /// On loopback.
-    Tcp(TcpStream),
-    /// On a Unix socket.
-    Unix(UnixStream),
 }
 
 /// What HTTP needs of a connection, whatever its kind.
@@ -54,43 +46,19 @@ impl Bound {
             Self::Unix(_, file) => Listen::Unix(file.path.clone()),
         }
     }
-
-    /// The next connection.
-    ///
-    /// # Errors
-    /// The system's, such as no descriptors left; the listener goes on.
-    pub async fn accept(&self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp(listener, _) => Ok(Stream::Tcp(listener.accept().await?.0)),
-            Self::Unix(listener, _) => Ok(Stream::Unix(listener.accept().await?.0)),
-        }
-    }
 }
 
-impl Stream {
-    /// Waits for the client's first byte, which stays where it is, or its end.
-    ///
-    /// # Errors
-    /// The connection's.
-    pub async fn first_byte(&self) -> io::Result<()> {
-        // tokio's readable() is no help: it takes a new connection to be readable at first.
-        match self {
-            Self::Tcp(stream) => stream.async_io(Interest::READABLE, || peek(stream)).await,
-            Self::Unix(stream) => stream.async_io(Interest::READABLE, || peek(stream)).await,
-        }
-    }
+impl Listener for Bound {
+    type Stream = Box<dyn Transport>;
+    type Handshake = Ready<io::Result<Self::Stream>>;
 
-    /// The connection, its kind forgotten.
-    pub fn into_transport(self) -> Box<dyn Transport> {
-        match self {
-            Self::Tcp(stream) => Box::new(stream),
-            Self::Unix(stream) => Box::new(stream),
-        }
+    async fn accept(&self) -> io::Result<Self::Handshake> {
+        let stream: Self::Stream = match self {
+            Self::Tcp(listener, _) => Box::new(net::accept(listener).await?),
+            Self::Unix(listener, _) => Box::new(listener.accept().await?.0),
+        };
+        Ok(ready(Ok(stream)))
     }
-}
-
-fn peek(socket: &impl AsFd) -> io::Result<()> {
-    SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]).map(drop)
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | [`listen`] | reads `--listen`: loopback or a Unix socket, never a routable address |
 //! | [`bound`] | binds it, accepts, removes the socket file |
-//! | [`server`] | accepts until told to stop, then lets running checks finish |
+//! | [`server`] | from a request to its answer; in the end lets running checks finish |
 //! | [`limits`] | how many connections, and so checks, the descriptors allow |
 //! | [`route`] | from a request to the check that it asks for, from an outcome to the answer |
 //! | [`own`] | which addresses are this pod's own |
@@ -28,34 +28,33 @@ mod own;
 mod route;
 mod server;
 
-use std::sync::Arc;
-
+use crate::cli::ServeArgs;
 use crate::exit::Failure;
 use crate::logger;
 use crate::net::signals::Signals;
 use crate::net::{raise_descriptors, runtime};
 use bound::Bound;
-use limits::Limits;
 pub use listen::Listen;
 use server::Server;
 
-/// Serves on `listen` until SIGTERM or SIGINT.
+/// Serves on `--listen` until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// Usage when `listen` is neither a loopback `IP:PORT` nor `unix:PATH`; system when it cannot be
+/// Usage when `--listen` is neither a loopback `IP:PORT` nor `unix:PATH`; system when it cannot be
 /// bound.
-pub fn run(listen: &str) -> Result<(), Failure> {
+pub fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let listen = &args.listen;
     let parsed = Listen::parse(listen)
         .map_err(|reason| Failure::usage(format!("--listen {listen}: {reason}")))?;
-    logger::from_environment();
-    let limits = Limits::for_descriptors(raise_descriptors());
+    logger::init(args.log);
+    let descriptors = raise_descriptors();
     runtime()?.block_on(async {
         let mut signals =
             Signals::new().map_err(|error| Failure::system(format!("signal handlers: {error}")))?;
         let bound = Bound::bind(&parsed)
             .map_err(|reason| Failure::system(format!("--listen {listen}: {reason}")))?;
         log::info!("listening on {}", bound.address());
-        Arc::new(Server::new(&limits)).run(bound, &mut signals).await;
+        Server::default().run(bound, descriptors, &mut signals).await;
         Ok(())
     })
 }

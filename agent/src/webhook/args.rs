@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use log::LevelFilter;
 
-use crate::logger::Format;
+use crate::logger::LogArgs;
 use crate::pod_args::PodArgs;
 
 /// Arguments of `webhook`.
@@ -47,14 +46,9 @@ pub struct WebhookArgs {
     #[command(flatten)]
     pub pods: PodArgs,
 
-    /// How log lines are written
-    #[arg(long, value_name = "FORMAT", default_value = "text", env = "APP_HEALTH_LOG_FORMAT")]
-    pub log_format: Format,
-
-    /// The least important log lines to write: off, error, warn, info, debug or trace
-    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level,
-          env = "APP_HEALTH_LOG_LEVEL")]
-    pub log_level: LevelFilter,
+    /// Log lines.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// Where to listen.
@@ -95,10 +89,6 @@ impl FromStr for Address {
         let one = || text.parse().ok().map(Self::One);
         all.or_else(one).ok_or("neither IP:PORT, as in 10.0.0.7:8443 or [::1]:8443, nor :PORT")
     }
-}
-
-fn level(text: &str) -> Result<LevelFilter, &'static str> {
-    text.parse().map_err(|_| "none of off, error, warn, info, debug, trace")
 }
 
 #[cfg(test)]

@@ -1,166 +1,129 @@
 //! What is counted, in the text format of Prometheus.
 
-use std::fmt::Write;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use app_health_webhook::admission::{Admission, Outcome};
 use app_health_webhook::path::Kind;
-use app_health_webhook::rewrite::{Cause, Report, Warning};
+use app_health_webhook::rewrite::Cause;
+use prometheus_client::encoding::prometheus_text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
 
 /// The handlers that are rewritten.
 const HANDLERS: [&str; 3] = ["httpGet", "tcpSocket", "grpc"];
 
-/// Upper bounds of the histogram's buckets, in seconds and as they are written.
-const BUCKETS: [(f64, &str); 10] = [
-    (0.0005, "0.0005"),
-    (0.001, "0.001"),
-    (0.0025, "0.0025"),
-    (0.005, "0.005"),
-    (0.01, "0.01"),
-    (0.025, "0.025"),
-    (0.1, "0.1"),
-    (0.5, "0.5"),
-    (2.5, "2.5"),
-    (10.0, "10"),
-];
+/// The result of a request that was not answered with a review.
+const REFUSED: &str = "refused";
 
-/// All counters.
-#[derive(Default)]
+/// Upper bounds of the histogram's buckets, in seconds.
+const BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
+
+/// Names and values.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// All that is counted.
 pub struct Metrics {
-    admissions: [AtomicU64; Outcome::ALL.len()],
-    refused: AtomicU64,
-    probes: [[AtomicU64; Kind::ALL.len()]; HANDLERS.len()],
-    warnings: [AtomicU64; Cause::ALL.len()],
-    buckets: [AtomicU64; BUCKETS.len()],
-    requests: AtomicU64,
-    nanoseconds: AtomicU64,
-    expires: AtomicI64,
+    registry: Registry,
+    admissions: Family<Labels<1>, Counter>,
+    probes: Family<Labels<2>, Counter>,
+    warnings: Family<Labels<1>, Counter>,
+    duration: Histogram,
+    expires: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("app_health"),
+            admissions: Family::default(),
+            probes: Family::default(),
+            warnings: Family::default(),
+            duration: Histogram::new(BUCKETS),
+            expires: Gauge::default(),
+        };
+        metrics.begin_at_zero();
+        metrics.register();
+        metrics
+    }
 }
 
 impl Metrics {
+    /// A counter that is there from the start: else its first increase would be seen by nobody.
+    fn begin_at_zero(&self) {
+        for result in Outcome::ALL.map(Outcome::label).into_iter().chain([REFUSED]) {
+            let _ = self.admissions.get_or_create(&[("result", result)]);
+        }
+        for handler in HANDLERS {
+            for kind in Kind::ALL {
+                let labels = [("handler", handler), ("kind", kind.field())];
+                let _ = self.probes.get_or_create(&labels);
+            }
+        }
+        for cause in Cause::ALL {
+            let _ = self.warnings.get_or_create(&[("reason", cause.label())]);
+        }
+    }
+
+    fn register(&mut self) {
+        let all = &mut self.registry;
+        all.register("admissions", "Admission reviews by result", self.admissions.clone());
+        all.register(
+            "probes_rewritten",
+            "Probes and hooks rewritten, by handler and kind",
+            self.probes.clone(),
+        );
+        all.register("warnings", "Warnings of the rewrite, by reason", self.warnings.clone());
+        all.register(
+            "admission_duration_seconds",
+            "From a request's head to its answer, the body included",
+            self.duration.clone(),
+        );
+        all.register(
+            "certificate_expiry_timestamp_seconds",
+            "When the serving certificate expires, in Unix time",
+            self.expires.clone(),
+        );
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        all.register("build", "The version that runs", version);
+    }
+
     /// A review was answered.
     pub fn admitted(&self, admission: &Admission) {
-        count(&self.admissions, Outcome::ALL.iter().position(|it| *it == admission.outcome));
-        admission.rewritten.iter().for_each(|probe| self.rewritten(probe));
-        admission.warnings.iter().for_each(|warning| self.warned(warning));
+        self.admissions.get_or_create(&[("result", admission.outcome.label())]).inc();
+        for probe in &admission.rewritten {
+            let labels = [("handler", probe.handler), ("kind", probe.probe.kind.field())];
+            self.probes.get_or_create(&labels).inc();
+        }
+        for warning in &admission.warnings {
+            self.warnings.get_or_create(&[("reason", warning.cause.label())]).inc();
+        }
     }
 
-    fn rewritten(&self, report: &Report) {
-        let handler = HANDLERS.iter().position(|name| *name == report.handler);
-        let Some(kinds) = handler.and_then(|at| self.probes.get(at)) else { return };
-        count(kinds, Kind::ALL.iter().position(|kind| *kind == report.probe.kind));
-    }
-
-    fn warned(&self, warning: &Warning) {
-        count(&self.warnings, Cause::ALL.iter().position(|cause| *cause == warning.cause));
-    }
-
-    /// A body was no review, or too large, or did not come in time; or no memory was free for its answer.
+    /// A body was no review, or did not come in time; or no memory was free for its answer.
     pub fn refused(&self) {
-        self.refused.fetch_add(1, Relaxed);
+        self.admissions.get_or_create(&[("result", REFUSED)]).inc();
     }
 
     /// A request took so long, from its head to its answer.
     pub fn took(&self, time: Duration) {
-        count(&self.buckets, BUCKETS.iter().position(|(most, _)| time.as_secs_f64() <= *most));
-        self.requests.fetch_add(1, Relaxed);
-        self.nanoseconds.fetch_add(time.as_nanos().try_into().unwrap_or(u64::MAX), Relaxed);
+        self.duration.observe(time.as_secs_f64());
     }
 
     /// The certificate expires then (Unix time).
     pub fn certificate_expires(&self, at: i64) {
-        self.expires.store(at, Relaxed);
+        self.expires.set(at);
     }
 
     /// The text that is scraped.
     pub fn text(&self) -> String {
-        let mut page = Page(String::with_capacity(8192));
-        self.write_admissions(&mut page);
-        self.write_probes(&mut page);
-        self.write_warnings(&mut page);
-        self.write_latency(&mut page);
-        page.head(
-            "app_health_certificate_expiry_timestamp_seconds",
-            "gauge",
-            "When the serving certificate expires, in Unix time.",
-        );
-        page.line(
-            "app_health_certificate_expiry_timestamp_seconds",
-            "",
-            self.expires.load(Relaxed),
-        );
-        page.head("app_health_build_info", "gauge", "The version that runs.");
-        page.line(
-            "app_health_build_info",
-            concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}"),
-            1,
-        );
-        page.0
-    }
-
-    fn write_admissions(&self, page: &mut Page) {
-        const NAME: &str = "app_health_admissions_total";
-        page.head(NAME, "counter", "Admission reviews by result.");
-        for (outcome, counter) in Outcome::ALL.iter().zip(&self.admissions) {
-            let labels = format!("{{result=\"{}\"}}", outcome.label());
-            page.line(NAME, &labels, counter.load(Relaxed));
-        }
-        page.line(NAME, "{result=\"refused\"}", self.refused.load(Relaxed));
-    }
-
-    fn write_probes(&self, page: &mut Page) {
-        const NAME: &str = "app_health_probes_rewritten_total";
-        page.head(NAME, "counter", "Probes and hooks rewritten, by handler and kind.");
-        for (handler, kinds) in HANDLERS.iter().zip(&self.probes) {
-            for (kind, counter) in Kind::ALL.iter().zip(kinds) {
-                let labels = format!("{{handler=\"{handler}\",kind=\"{}\"}}", kind.field());
-                page.line(NAME, &labels, counter.load(Relaxed));
-            }
-        }
-    }
-
-    fn write_warnings(&self, page: &mut Page) {
-        const NAME: &str = "app_health_warnings_total";
-        page.head(NAME, "counter", "Warnings of the rewrite, by reason.");
-        for (cause, counter) in Cause::ALL.iter().zip(&self.warnings) {
-            let labels = format!("{{reason=\"{}\"}}", cause.label());
-            page.line(NAME, &labels, counter.load(Relaxed));
-        }
-    }
-
-    fn write_latency(&self, page: &mut Page) {
-        const NAME: &str = "app_health_admission_duration_seconds";
-        page.head(NAME, "histogram", "From a request's head to its answer, the body included.");
-        let mut below = 0;
-        for ((_, most), counter) in BUCKETS.iter().zip(&self.buckets) {
-            below += counter.load(Relaxed);
-            page.line(&format!("{NAME}_bucket"), &format!("{{le=\"{most}\"}}"), below);
-        }
-        let requests = self.requests.load(Relaxed);
-        page.line(&format!("{NAME}_bucket"), "{le=\"+Inf\"}", requests);
-        let seconds = Duration::from_nanos(self.nanoseconds.load(Relaxed)).as_secs_f64();
-        page.line(&format!("{NAME}_sum"), "", seconds);
-        page.line(&format!("{NAME}_count"), "", requests);
-    }
-}
-
-fn count(counters: &[AtomicU64], at: Option<usize>) {
-    if let Some(counter) = at.and_then(|at| counters.get(at)) {
-        counter.fetch_add(1, Relaxed);
-    }
-}
-
-/// Writing to a string does not fail.
-struct Page(String);
-
-impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn line(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
-        let _ = writeln!(self.0, "{name}{labels} {value}");
+        let mut page = String::with_capacity(8192);
+        // Writing to a string does not fail.
+        let _ = encode(&mut page, &self.registry);
+        page
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | port | request | answer |
 //! |---|---|---|
-//! | `--listen`, TLS | `POST /mutate` | an AdmissionReview; 400, 408 or 413 and the reason where the body is none; 503 where there is no memory for the answer |
+//! | `--listen`, TLS | `POST /mutate` | an AdmissionReview; 400 or 408 and the reason where the body is none; 503 where there is no memory for the answer |
 //! | | another method there | 405 |
 //! | | anything else | 404 |
 //! | `--metrics-listen` | `GET /healthz` | 200 |
@@ -16,11 +16,9 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`args`] | the arguments |
-//! | [`server`] | accepts until told to stop, then lets requests finish |
-//! | [`talk`] | one connection: TLS, HTTP/1.1 or HTTP/2 |
+//! | [`server`] | both ports, until told to stop; then lets requests finish |
 //! | [`mutate`] | one review: read, answered, counted, logged |
-//! | [`body`] | the bounds of a request's body |
-//! | [`memory`] | that of all bodies and answers together |
+//! | [`body`] | the bounds of a body, and of all of them together |
 //! | [`status`] | the plain port |
 //! | [`certificate`], [`rotation`], [`expiry`] | the pair of files, its replacement, its end |
 //! | [`metrics`] | what is counted |
@@ -29,13 +27,11 @@ pub mod args;
 mod body;
 mod certificate;
 mod expiry;
-mod memory;
 mod metrics;
 mod mutate;
 mod rotation;
 mod server;
 mod status;
-mod talk;
 
 use std::io;
 use std::sync::Arc;
@@ -57,7 +53,7 @@ use server::{Listeners, Server};
 /// No input when the certificate cannot be used; system when a port cannot be bound. All of them
 /// name the flag.
 pub fn run(args: &WebhookArgs) -> Result<(), Failure> {
-    logger::init(args.log_level, args.log_format);
+    logger::init(args.log);
     let files = Files { certificate: args.tls_cert.clone(), key: args.tls_key.clone() };
     let rotation = Rotation::new(files).map_err(Failure::no_input)?;
     let tls = rotation.config().map_err(|error| Failure::internal(format!("TLS: {error}")))?;
@@ -70,8 +66,8 @@ pub fn run(args: &WebhookArgs) -> Result<(), Failure> {
             status: listen("--metrics-listen", args.metrics_listen)?,
         };
         log::info!("listening on {}, metrics on {}", listeners.reviews.1, listeners.status.1);
-        Arc::new(Server::new(args.pods.options(true), tls))
-            .run(listeners, rotation, &mut signals)
+        Arc::new(Server::new(args.pods.options(true)))
+            .run(listeners, tls, rotation, &mut signals)
             .await;
         Ok(())
     })

@@ -1,132 +1,146 @@
 //! One review: read, answered, counted, logged.
 
-use std::mem::take;
-use std::sync::Arc;
+use std::fmt;
 use std::time::Duration;
 
-use app_health_webhook::admission::{Admission, Outcome, SPEAKER, admit};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use app_health_webhook::admission::{Admission, NoReview, Outcome, SPEAKER, admit, admit_unread};
+use app_health_webhook::rewrite::Options;
+use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use log::Level;
 use serde_json::json;
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
-use super::body::{LARGEST, Received, Refusal};
+use super::body::{Held, LARGEST, Memory, Unread};
 use super::server::Server;
 use crate::logger;
 
 /// Characters of a DNS name.
 const LONGEST_NAME: usize = 253;
 
-/// The time that a review which has been read may wait for memory. An API server waits 5 s for all of it.
-const LONGEST_WAIT: Duration = Duration::from_secs(4);
+/// The time for a request, from its head until its answer is made. An API server waits 5 s for it.
+const LONGEST: Duration = Duration::from_secs(3);
 
 /// Where the API server sends reviews.
 const PATH: &str = "/mutate";
 
-type Reviewed = Response<Full<Bytes>>;
+/// What reviews are answered with.
+pub struct Reviews {
+    options: Options,
+    memory: Memory,
+}
 
-/// The status and the reason.
-type Refused = (StatusCode, String);
+/// Why a request is not answered with a review.
+enum Refusal {
+    Path,
+    Method,
+    Slow,
+    Broken,
+    NoMemory,
+    NoReview(NoReview),
+}
 
 impl Server {
-    /// The answer to any request on the port of the reviews. `reader` is told when the client takes
-    /// too long to read it.
-    pub(super) async fn mutate(
-        &self,
-        request: Request<Incoming>,
-        reader: &Arc<Notify>,
-    ) -> Response<Full<Bytes>> {
-        if request.uri().path() != PATH {
-            return text(StatusCode::NOT_FOUND, format!("only {PATH} is served here"));
-        }
-        if request.method() != Method::POST {
-            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only POST".to_owned());
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-            return response;
-        }
+    /// The answer to any request on the port of the reviews.
+    pub(super) async fn review(&self, request: Request<Incoming>) -> Response<Held> {
         let began = Instant::now();
         let version = request.version();
-        let response = match self.admit(request.into_body(), reader).await {
-            Ok(response) => response,
-            Err((status, reason)) => self.refused(status, reason, version),
+        let result = self.reviews.answer(request, began + LONGEST).await;
+        let mut response = match result {
+            Ok((admission, body)) => {
+                self.metrics.admitted(&admission);
+                if admission.outcome == Outcome::Patched {
+                    log(&admission);
+                }
+                self.metrics.took(began.elapsed());
+                response(StatusCode::OK, "application/json", body)
+            }
+            Err(refusal) => {
+                if !matches!(refusal, Refusal::Path | Refusal::Method) {
+                    log::warn!("{}: {refusal}", refusal.status().as_u16());
+                    self.metrics.refused();
+                    self.metrics.took(began.elapsed());
+                }
+                refusal.response()
+            }
         };
-        self.metrics.took(began.elapsed());
-        response
-    }
-
-    async fn admit(&self, body: Incoming, reader: &Arc<Notify>) -> Result<Reviewed, Refused> {
-        let received = self.memory.read(body).await.map_err(describe)?;
-        timeout(LONGEST_WAIT, self.answer(received, reader)).await.unwrap_or_else(|_| {
-            let reason = "no memory was free for the answer in time".to_owned();
-            Err((StatusCode::SERVICE_UNAVAILABLE, reason))
-        })
-    }
-
-    async fn answer(
-        &self,
-        received: Received<'_>,
-        reader: &Arc<Notify>,
-    ) -> Result<Reviewed, Refused> {
-        let Received { bytes, share, memory } = received;
-        let _turn = share.turn().await;
-        let mut admission = admit(&bytes, &self.options)
-            .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
-        drop((bytes, memory));
-        let body = share.answer(take(&mut admission.body), reader).await;
-        self.admitted(&admission);
-        let mut response = Response::new(Full::new(body));
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        Ok(response)
-    }
-
-    fn admitted(&self, admission: &Admission) {
-        self.metrics.admitted(admission);
-        if admission.outcome == Outcome::Patched {
-            log(admission);
-        }
-    }
-
-    fn refused(
-        &self,
-        status: StatusCode,
-        reason: String,
-        version: Version,
-    ) -> Response<Full<Bytes>> {
-        self.metrics.refused();
-        log::warn!("{}: {reason}", status.as_u16());
-        let mut response = text(status, reason);
-        let whole = [StatusCode::BAD_REQUEST, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
-        if !whole && version < Version::HTTP_2 {
-            // The rest of its body may still come.
+        if version < Version::HTTP_2 && self.is_stopping() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 }
 
-fn describe(refusal: Refusal) -> Refused {
-    match refusal {
-        Refusal::TooLarge => {
-            let reason = format!("the body is larger than {} MiB", LARGEST >> 20);
-            (StatusCode::PAYLOAD_TOO_LARGE, reason)
+impl Reviews {
+    /// Without any under way.
+    pub fn new(options: Options) -> Self {
+        Self { options, memory: Memory::default() }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        end: Instant,
+    ) -> Result<(Admission, Held), Refusal> {
+        if request.uri().path() != PATH {
+            return Err(Refusal::Path);
         }
-        Refusal::TooSlow => {
-            (StatusCode::REQUEST_TIMEOUT, "the body did not come in time".to_owned())
+        if request.method() != Method::POST {
+            return Err(Refusal::Method);
         }
-        Refusal::Broken => (StatusCode::BAD_REQUEST, "the body broke off".to_owned()),
+        let read = self.memory.read(request.into_body());
+        let mut admission = match timeout_at(end, read).await.map_err(|_| Refusal::Slow)? {
+            // Everything runs on one thread, so that one review is parsed at a time.
+            Ok(body) => admit(body.as_ref(), &self.options),
+            Err(Unread::TooLarge(beginning)) => admit_unread(beginning.as_ref(), LARGEST),
+            Err(Unread::Broken) => return Err(Refusal::Broken),
+        }
+        .map_err(Refusal::NoReview)?;
+        let held = self.memory.hold(std::mem::take(&mut admission.body));
+        let body = timeout_at(end, held).await.map_err(|_| Refusal::NoMemory)?;
+        Ok((admission, body))
     }
 }
 
-fn text(status: StatusCode, reason: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(reason));
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Path => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken | Self::NoReview(_) => StatusCode::BAD_REQUEST,
+            Self::NoMemory => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn response(&self) -> Response<Held> {
+        let text = self.to_string();
+        let mut response = response(self.status(), "text/plain; charset=utf-8", text.into());
+        if matches!(self, Self::Method) {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        response
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path => write!(f, "only {PATH} is served here"),
+            Self::Method => f.write_str("only POST"),
+            Self::Slow => f.write_str("the body did not come in time"),
+            Self::Broken => f.write_str("the body broke off"),
+            Self::NoMemory => f.write_str("no memory was free for the answer in time"),
+            Self::NoReview(error) => error.fmt(f),
+        }
+    }
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: Held) -> Response<Held> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 

@@ -2,11 +2,10 @@
 
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use prometheus_client::encoding::prometheus_text::CONTENT_TYPE as METRICS;
 
-use super::server::{Phase, Server};
+use super::server::Server;
 
-/// The text format of Prometheus.
-const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The answer to any request there.
@@ -14,7 +13,7 @@ pub fn answer<B>(request: &Request<B>, server: &Server) -> Response<String> {
     let (status, kind, text) = match request.uri().path() {
         "/healthz" => (StatusCode::OK, PLAIN, "ok".to_owned()),
         // The certificate was loaded before there was a port to ask.
-        "/readyz" if server.phase() == Phase::Serving => (StatusCode::OK, PLAIN, "ok".to_owned()),
+        "/readyz" if !server.is_stopping() => (StatusCode::OK, PLAIN, "ok".to_owned()),
         "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, "stopping".to_owned()),
         "/metrics" => (StatusCode::OK, METRICS, server.metrics.text()),
         _ => {

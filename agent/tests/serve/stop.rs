@@ -47,14 +47,14 @@ fn running_checks_finish_and_nobody_else_comes_in() {
         assert_eq!(reply.expect("an answer").pair(), (500, &*reason));
     });
     assert_eq!(agent.wait(), Some(0));
-    agent.wait_for_line("SIGTERM: no new connections; 1 requests are still being answered");
+    agent.wait_for_line("SIGTERM: no new connections; requests that are under way are answered");
     agent.wait_for_line("done");
 }
 
 #[test]
 fn an_endless_check_gets_five_seconds() {
     let (took, mut agent) = stop_with_an_endless_check(&[SIGTERM]);
-    assert!(took >= Duration::from_secs(5) && took < Duration::from_secs(6), "{took:?}");
+    assert!(took > Duration::from_millis(4900) && took < Duration::from_secs(10), "{took:?}");
     agent.wait_for_line("some requests were not done in time");
 }
 

@@ -114,7 +114,7 @@ async fn other_requests_get_what_fits() {
             ),
             ("POST", "/mutate", &config_map.to_string(), 200, "\"allowed\":true}}"),
             ("POST", "/mutate", &wrong_type.to_string(), 200, "/spec/containers/0/ports: expected"),
-            ("POST", "/mutate", &large, 413, "larger than 4 MiB"),
+            ("POST", "/mutate", &large, 400, "larger than 1024 KiB"),
         ] {
             let answer = connection.send(method, path, body.to_owned()).await.unwrap();
             let shown = (&answer.body, method, path, http);
@@ -129,16 +129,34 @@ async fn other_requests_get_what_fits() {
     }
 }
 
-#[tokio::test]
-async fn a_pod_of_megabytes_is_patched() {
-    let authority = Authority::new();
-    let server = Server::start(&authority);
+/// A review with a pod of so many bytes and some more, written as Go does: its fields in the order of
+/// their declaration, with no space between them.
+fn large(bytes: usize) -> String {
     let mut large = parsed();
     let env = large["request"]["object"]["spec"]["containers"][0]["env"].as_array_mut().unwrap();
-    env.push(json!({"name": "BIG", "value": "\u{e9}\n".repeat(400_000)}));
-    let large = large.to_string();
-    assert!(large.len() > 1_500_000);
-    let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
-    let answer = connection.post(large).await.unwrap();
-    assert!(response(&answer.body)["patch"].is_string());
+    env.push(json!({"name": "BIG", "value": "\u{e9}\n".repeat(bytes / 4)}));
+    let (uid, request) = (large["request"]["uid"].take(), large["request"].to_string());
+    let request = request.replacen(r#""uid":null"#, r#""userInfo":{}"#, 1);
+    format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":{uid},{}}}"#,
+        &request[1..]
+    )
+}
+
+#[tokio::test]
+async fn a_large_pod_is_patched_and_a_larger_one_comes_in_as_it_is() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    for http in [Http::One, Http::Two] {
+        let mut connection = Connection::open(&server, &authority, http).await.unwrap();
+        for (bytes, is_patched) in [(1_000_000, true), (1 << 20, false), (3 << 20, false)] {
+            let answer = connection.post(large(bytes)).await.unwrap();
+            let response = response(&answer.body);
+            assert_eq!(response["uid"], parsed()["request"]["uid"], "{bytes}");
+            assert_eq!(response["patch"].is_string(), is_patched, "{bytes}");
+            let warning = "app-health: the review is larger than 1024 KiB; the pod's probes stay as they were";
+            assert_eq!(response["warnings"][0] == warning, !is_patched, "{}", response["warnings"]);
+        }
+    }
+    assert_eq!(server.metric("app_health_warnings_total{reason=\"too_large\"}"), 4.0);
 }

@@ -1,9 +1,6 @@
 //! What app-health costs, measured: `scripts/bench` starts it.
 
 mod agent;
-#[cfg(target_env = "musl")]
-#[path = "../../../../agent/src/allocator.rs"]
-mod allocator;
 mod args;
 mod bootstrap;
 mod certificate;
@@ -41,7 +38,7 @@ use start::Starts;
 /// As the agent's.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: allocator::Allocator = allocator::Allocator::new();
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 const USAGE: u8 = 64;
 const OUT_OF_TIME: i32 = 75;
