@@ -12,14 +12,12 @@ use crate::client::{Connection, Http, config, review, tls};
 use crate::memory::LIMIT;
 use crate::server::Server;
 
-/// As long as any connection may be kept that comes to nothing.
-const CLOSED: Duration = Duration::from_secs(10);
+/// Longer than any connection is kept that comes to nothing.
+const CLOSED: Duration = Duration::from_secs(30);
 
 async fn assert_served(server: &Server, authority: &Authority) {
-    let began = Instant::now();
     let mut connection = Connection::open(server, authority, Http::Two).await.unwrap();
     assert_eq!(connection.post(review()).await.unwrap().status, 200);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 /// Sends this, and reads until the server closes; the time that took.

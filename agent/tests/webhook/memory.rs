@@ -34,6 +34,7 @@ pub fn review_of(object: &str) -> String {
     review.to_string().replace("\"@\"", object)
 }
 
+/// The bodies of the answers; there is none where a body had to wait too long.
 async fn post_at_once(server: &Server, authority: &Authority, body: &str) -> Vec<String> {
     let mut posts = JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -41,8 +42,10 @@ async fn post_at_once(server: &Server, authority: &Authority, body: &str) -> Vec
         let body = body.to_owned();
         posts.spawn(async move { connection.post(body).await.unwrap() });
     }
-    let answers = posts.join_all().await.into_iter();
-    answers.inspect(|answer| assert_eq!(answer.status, 200)).map(|answer| answer.body).collect()
+    let mut answers = posts.join_all().await;
+    assert!(answers.iter().all(|answer| [200, 408].contains(&answer.status)), "{answers:?}");
+    answers.retain(|answer| answer.status == 200);
+    answers.into_iter().map(|answer| answer.body).collect()
 }
 
 #[tokio::test]
@@ -55,7 +58,11 @@ async fn reviews_that_unfold_stay_within_the_limit() {
         (list("{}"), "request.object: "),
         (pod_of_warnings(), "more warnings are left out"),
     ] {
-        let answers = post_at_once(&server, &authority, &review_of(&object)).await;
+        let review = review_of(&object);
+        let mut answers = Vec::new();
+        while answers.is_empty() {
+            answers = post_at_once(&server, &authority, &review).await;
+        }
         let peak = server.peak_memory();
         assert!(peak < LIMIT, "{} MiB after {}", peak >> 20, &object[..20]);
         for answer in answers {

