@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 
-use app_health_webhook::path::{Kind, ProbePath};
+use app_health_webhook::path::{Kind, PROBE_PREFIX, ProbePath};
 use app_health_webhook::probers::{
     Grpc, GrpcMode, Handler, HttpGet, HttpHeader, HttpProtocol, Prober, Scheme, TcpSocket, encode,
     encode_entry,
@@ -91,6 +91,17 @@ impl Entries {
     /// Records a container's preStop hook.
     pub fn hook(mut self, container: &str, prober: Prober) -> Self {
         self.0.insert(hook(container), prober);
+        self
+    }
+
+    /// Gives ten seconds to the probes that have no timeout of their own: a busy machine may need
+    /// more than the usual one. Hooks without one have no limit.
+    pub fn patient(mut self) -> Self {
+        for (path, prober) in &mut self.0 {
+            if path.starts_with(PROBE_PREFIX) && prober.timeout_seconds == 0 {
+                prober.timeout_seconds = 10;
+            }
+        }
         self
     }
 }

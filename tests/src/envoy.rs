@@ -21,6 +21,10 @@ use crate::process::{self, Process};
 use crate::usage::memory;
 use crate::{net, program, wasm};
 
+/// How long an answer of the status port is waited for. More than it takes on a busy machine, and
+/// less than the 15 s after which Envoy would end a request on its own account.
+pub const LIMIT: Duration = Duration::from_secs(12);
+
 /// How an Envoy is to be started.
 #[derive(Default)]
 pub struct Setup {
@@ -158,9 +162,10 @@ impl Envoy {
         SocketAddr::new(V4, self.ports.admin)
     }
 
-    /// A request to the status port as the kubelet's probers send it.
+    /// A request to the status port as the kubelet's probers send it, but for [`LIMIT`]: what comes
+    /// too late is to be seen.
     pub fn get(&self, path: impl Into<Vec<u8>>) -> Get {
-        Get::probe(self.addr(), path)
+        Get::probe(self.addr(), path).timeout(LIMIT)
     }
 
     /// A request to the status port as the kubelet's lifecycle handlers send it.
@@ -199,6 +204,11 @@ impl Envoy {
     /// All that Envoy has logged so far.
     pub fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// Waits for a line of Envoy's log that contains this.
+    pub fn line(&self, text: &str) -> String {
+        self.process.line(text)
     }
 
     fn live(&self) -> Result<(), String> {

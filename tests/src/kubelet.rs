@@ -24,7 +24,7 @@ pub use grpc::{grpc, grpc_tls};
 pub use http1::Answer;
 pub use http2::http2;
 pub use pod::{Probe, probes};
-pub use raw::raw;
+pub use raw::{raw, until_closed};
 pub use tcp::tcp;
 
 /// The kubelet's own default where a probe has no `timeoutSeconds`.

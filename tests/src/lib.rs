@@ -2,7 +2,9 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`poll`] | waiting for what has to come |
 //! | [`kubelet`] | asks as the kubelet does, and concludes what it would conclude |
+//! | [`api_server`], [`authority`] | asks the webhook as an API server does; certificates |
 //! | [`app`] | real apps on loopback that answer by a script, and record what they were asked; one that changes |
 //! | [`envoy`] | the real Envoy with the shipped configuration, and the agent beside it |
 //! | [`entries`] | what the variable holds |
@@ -10,11 +12,13 @@
 //! | [`manifest`], [`kustomize`] | manifests as JSON: those of the project, and what the real Kustomize makes of them |
 //! | [`mesh`] | a pod whose traffic is intercepted, and the node beside it, in namespaces |
 //! | [`net`] | ports and descriptors |
-//! | [`process`] | programs that never outlive the test |
+//! | [`process`] | programs that never outlive the test, and programs that run to their end |
 //! | [`usage`] | what a running program has used |
 //! | [`program`], [`wasm`] | the project's own binaries, built once a process |
 
+pub mod api_server;
 pub mod app;
+pub mod authority;
 pub mod entries;
 pub mod envoy;
 pub mod health;
@@ -23,6 +27,7 @@ pub mod kustomize;
 pub mod manifest;
 pub mod mesh;
 pub mod net;
+pub mod poll;
 pub mod process;
 pub mod program;
 pub mod usage;

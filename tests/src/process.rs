@@ -3,19 +3,19 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::{Pid, getpid, getppid};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::poll::{PATIENCE, until_ok};
 
 /// A program that runs. Killed when it is dropped; when that is because a test failed, its log is
 /// printed.
@@ -65,7 +65,7 @@ impl Process {
     /// Polls until `ready` is.
     ///
     /// # Panics
-    /// Where that does not come, with the last error and the log.
+    /// Where that does not come, with the last error.
     pub fn wait_until(&self, ready: impl Fn() -> Result<(), String>) {
         self.wait_within(PATIENCE, ready);
     }
@@ -75,16 +75,33 @@ impl Process {
     /// # Panics
     /// As [`Process::wait_until`].
     pub fn wait_within(&self, limit: Duration, ready: impl Fn() -> Result<(), String>) {
-        let deadline = Instant::now() + limit;
-        while let Err(error) = ready() {
-            if let Some(status) = self.ended() {
-                panic!("{} has ended, {status}:\n{}", self.name, self.log());
-            }
-            if Instant::now() > deadline {
-                panic!("{} is not ready: {error}\n{}", self.name, self.log());
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
+        until_ok(limit, || {
+            ready().map_err(|error| match self.ended() {
+                Some(status) => panic!("{} has ended, {status}: {error}", self.name),
+                None => format!("{} is not ready: {error}", self.name),
+            })
+        });
+    }
+
+    /// Waits for a line of its log that contains this.
+    ///
+    /// # Panics
+    /// Where there comes none.
+    pub fn line(&self, text: &str) -> String {
+        until_ok(PATIENCE, || {
+            let log = self.log();
+            let line = log.lines().find(|line| line.contains(text)).map(str::to_owned);
+            line.ok_or_else(|| format!("{}: no line with {text:?} in its log", self.name))
+        })
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// Where it has been waited for already.
+    pub fn signal(&self, signal: Signal) {
+        let id = Pid::from_raw(self.id().try_into().expect("an id"));
+        kill(id, signal).expect("it is there");
     }
 
     /// Ends it as Ctrl-C does, and waits until it has ended.
@@ -92,24 +109,24 @@ impl Process {
     /// # Panics
     /// Where it does not.
     pub fn interrupt(&self) {
-        let id = Pid::from_raw(self.id().try_into().expect("an id"));
-        kill(id, Signal::SIGINT).expect("it is there");
-        self.end_within(PATIENCE);
+        self.signal(Signal::SIGINT);
+        self.wait();
+    }
+
+    /// Waits until it has ended: its exit code, `None` after a signal.
+    ///
+    /// # Panics
+    /// Where it does not end.
+    pub fn wait(&self) -> Option<i32> {
+        self.end_within(PATIENCE).code()
     }
 
     /// Waits until it has ended by itself.
     ///
     /// # Panics
-    /// Where it does not within the limit, with its log.
+    /// Where it does not within the limit.
     pub fn end_within(&self, limit: Duration) -> ExitStatus {
-        let deadline = Instant::now() + limit;
-        loop {
-            if let Some(status) = self.ended() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "{} does not end:\n{}", self.name, self.log());
-            thread::sleep(Duration::from_millis(10));
-        }
+        until_ok(limit, || self.ended().ok_or_else(|| format!("{} does not end", self.name)))
     }
 
     fn ended(&self) -> Option<ExitStatus> {
@@ -140,5 +157,48 @@ impl Drop for Process {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+/// What a program came to that has run to its end.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its exit code.
+    pub exit: i32,
+    /// What it has printed.
+    pub stdout: String,
+    /// What it has said besides.
+    pub stderr: String,
+}
+
+/// Runs a program to its end, with this on its stdin.
+///
+/// # Panics
+/// Where it cannot be started, ends by a signal, or prints what is no text.
+pub fn run(command: &mut Command, input: impl AsRef<[u8]>) -> Run {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let output = thread::scope(|scope| {
+        // It may end before it has read everything.
+        let input = input.as_ref();
+        scope.spawn(move || drop(stdin.write_all(input)));
+        child.wait_with_output().expect("it ends")
+    });
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    let stderr = text(output.stderr);
+    let exit = output.status.code();
+    let exit = exit.unwrap_or_else(|| panic!("{command:?}: {}, {stderr}", output.status));
+    Run { exit, stdout: text(output.stdout), stderr }
+}
+
+impl Run {
+    /// What it has printed.
+    ///
+    /// # Panics
+    /// Where it has failed, with what it said.
+    pub fn succeeded(self) -> String {
+        assert_eq!(self.exit, 0, "{}", self.stderr);
+        self.stdout
     }
 }

@@ -31,6 +31,14 @@ pub fn peak_memory(id: u32) -> Option<f64> {
     field(id, "VmHWM:")
 }
 
+/// How many descriptors it has open.
+///
+/// # Panics
+/// Where it does not run.
+pub fn descriptors(id: u32) -> usize {
+    fs::read_dir(format!("/proc/{id}/fd")).expect("a running program").count()
+}
+
 fn field(id: u32, name: &str) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     mebibytes(&status, name)

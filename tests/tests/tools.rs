@@ -10,6 +10,7 @@ use app_health_tests::app::{
 };
 use app_health_tests::health::ServingStatus;
 use app_health_tests::kubelet::{self, Get, Verdict};
+use app_health_tests::poll::PATIENCE;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -39,7 +40,9 @@ fn a_probe_concludes_what_the_kubelet_does() {
     ] {
         let played = script.clone();
         let app = Http::start(V4, move |_| played.clone());
-        let outcome = Get::probe(app.addr(), "/").send();
+        // On a busy machine a success may take longer.
+        let limit = if verdict == Verdict::Failure { SECOND } else { PATIENCE };
+        let outcome = Get::probe(app.addr(), "/").timeout(limit).send();
         assert_eq!(Verdict::of(&outcome), verdict, "{script:?}: {outcome:?}");
     }
 }
@@ -47,7 +50,8 @@ fn a_probe_concludes_what_the_kubelet_does() {
 #[test]
 fn an_app_records_what_it_was_asked() {
     let app = Http::start(V6, |_| Script::status(200));
-    Get::probe(app.addr(), "/a?b").header("X-Twice", "1").header("X-Twice", "2").send().unwrap();
+    let get = Get::probe(app.addr(), "/a?b").header("X-Twice", "1").header("X-Twice", "2");
+    get.timeout(PATIENCE).send().unwrap();
     let [Request { method, target, version, .. }] = &app.seen()[..] else { panic!("one request") };
     assert_eq!((&method[..], &target[..], &version[..]), ("GET", "/a?b", "HTTP/1.1"));
     let host = format!("Host: {}", app.addr());
@@ -73,10 +77,10 @@ fn ports_accept_refuse_and_accept_late() {
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     }
     let late = Late::start(V4, Script::status(200));
-    late.open_in(SECOND);
-    let start = Instant::now();
     assert!(Get::probe(late.addr(), "/").timeout(SECOND / 2).send().is_err());
-    assert!(Get::probe(late.addr(), "/").timeout(SECOND * 5).send().is_ok());
+    let start = Instant::now();
+    late.open_in(SECOND);
+    assert!(Get::probe(late.addr(), "/").timeout(PATIENCE).send().is_ok());
     assert!(start.elapsed() >= SECOND, "{:?}", start.elapsed());
 }
 
@@ -92,7 +96,8 @@ fn only_serving_is_a_success() {
         (Health::Silent, Err("not in time")),
     ] {
         app.set(health);
-        let actual = kubelet::grpc(app.addr(), "some.Service", SECOND);
+        let limit = if health == Health::Silent { SECOND } else { PATIENCE };
+        let actual = kubelet::grpc(app.addr(), "some.Service", limit);
         assert_eq!(actual, outcome.map_err(str::to_owned), "{health:?}");
     }
     assert_eq!(app.services(), vec!["some.Service"; 6]);
@@ -117,11 +122,15 @@ fn redirects_are_followed_to_the_same_host_and_over_tls() {
         ("/not-followed", Ok(304)),
         ("/loop", Err("too many redirects".to_owned())),
     ] {
-        assert_eq!(Get::probe(app.addr(), target).follow().status(), outcome, "{target}");
+        assert_eq!(
+            Get::probe(app.addr(), target).timeout(PATIENCE).follow().status(),
+            outcome,
+            "{target}"
+        );
     }
     assert_eq!(end.seen()[0].target, "/end");
     assert_eq!(app.seen_at("/loop").len(), 10);
-    assert_eq!(Get::probe(app.addr(), "/relative").status(), Ok(302));
+    assert_eq!(Get::probe(app.addr(), "/relative").timeout(PATIENCE).status(), Ok(302));
 }
 
 #[test]
@@ -134,7 +143,7 @@ fn a_connection_goes_on_as_it_began_until_the_app_is_closed() {
     let mut rest = String::new();
     there.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "b");
-    assert_eq!(Get::probe(addr, "/").status(), Ok(503));
+    assert_eq!(Get::probe(addr, "/").timeout(PATIENCE).status(), Ok(503));
     app.open(Conduct::AtOnce(Script::raw("a").hold()));
     let mut there = accepted(addr);
     app.close();
@@ -145,7 +154,7 @@ fn a_connection_goes_on_as_it_began_until_the_app_is_closed() {
 /// A connection on which the app's first byte has come.
 fn accepted(addr: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(addr).unwrap();
-    stream.set_read_timeout(Some(SECOND * 5)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.read_exact(&mut [0]).unwrap();
     stream
 }
@@ -154,14 +163,14 @@ fn accepted(addr: SocketAddr) -> TcpStream {
 fn a_port_that_resets_what_it_accepts_accepts() {
     let mut app = Changing::start(V4);
     app.open(Conduct::AtOnce(Script::close().reset()));
-    let refused = (0..500).filter(|_| kubelet::tcp(app.addr(), SECOND).is_err()).count();
+    let refused = (0..500).filter(|_| kubelet::tcp(app.addr(), PATIENCE).is_err()).count();
     assert_eq!(refused, 0);
 }
 
 #[test]
 fn raw_bytes_go_out_as_they_are() {
     let app = Http::start(V4, |_| Script::status(204));
-    let answer = kubelet::raw(app.addr(), b"GET /\xff HTTP/1.1\r\nhOST:  x\r\n\r\n", SECOND);
+    let answer = kubelet::raw(app.addr(), b"GET /\xff HTTP/1.1\r\nhOST:  x\r\n\r\n", PATIENCE);
     assert!(answer.unwrap().starts_with(b"HTTP/1.1 204 "));
     assert_eq!(app.seen()[0].lines(), ["hOST: x"]);
     let silent = Http::at_accept(V4, Script::raw("half").hold());

@@ -2,21 +2,20 @@
 //! little memory, whether it is refused or not.
 
 use std::fs;
-use std::process::{Command, Output};
+
+use app_health_tests::process::{self, Run};
+
+use crate::BINARY;
 
 /// What `ulimit -v` allows, in KiB: what the program maps at its start is some 10 MiB of it.
 const LIMIT: usize = 256 << 10;
 
-fn limited(args: &str, text: &str) -> Output {
+fn limited(args: &str, text: &str) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("manifest");
     fs::write(&file, text).unwrap();
-    Command::new("sh")
-        .args(["-c", &format!("ulimit -v {LIMIT} && exec \"$0\" {args} -f \"$1\"")])
-        .arg(env!("CARGO_BIN_EXE_app-health-agent"))
-        .arg(file)
-        .output()
-        .unwrap()
+    let script = format!("ulimit -v {LIMIT} && exec \"$0\" {args} -f \"$1\"");
+    process::run(process::command("sh").args(["-c", &script, BINARY]).arg(file), "")
 }
 
 /// An object with this in it.
@@ -48,8 +47,8 @@ fn much_text_by_many_aliases() {
     ] {
         for args in ["rewrite", "rewrite -o json", "restore"] {
             let run = limited(args, &text);
-            let said = String::from_utf8_lossy(&run.stderr);
-            assert_eq!(run.status.code(), Some(65), "{what}, {args}: {said:.300}");
+            let said = run.stderr;
+            assert_eq!(run.exit, 65, "{what}, {args}: {said:.300}");
             assert_eq!(said.lines().count(), 1, "{what}, {args}: {said:.300}");
             assert!(
                 said.contains("anchors and aliases add more than 32 MiB of text"),
@@ -65,10 +64,9 @@ fn much_text_by_many_aliases() {
 fn what_is_within_the_bound_is_read_in_little_memory() {
     let text = manifest(&format!("a: &a {}\nb: {}", "x".repeat(148_000), items("*a", 200)));
     let run = limited("rewrite", &text);
-    assert_eq!(String::from_utf8_lossy(&run.stderr), "");
-    assert_eq!((run.status.code(), run.stdout == text.as_bytes()), (Some(0), true));
+    assert_eq!((run.exit, run.stderr.as_str(), run.stdout == text), (0, "", true));
     let run = limited("rewrite -o json", &text);
-    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(run.exit, 0, "{}", run.stderr);
     assert!(run.stdout.len() > 200 * 148_000);
 }
 
@@ -79,7 +77,5 @@ fn many_documents_with_anchors_of_their_own() {
     let document = manifest(&format!("a: &a {name}\nb: [*a]\nc: &c [&d {name}, &e {name}]"));
     let text = vec![document; 6000].join("---\n");
     let run = limited("rewrite", &text);
-    let said = String::from_utf8_lossy(&run.stderr);
-    assert_eq!((said.as_ref(), run.status.code()), ("", Some(0)));
-    assert!(run.stdout == text.as_bytes());
+    assert_eq!((run.exit, run.stderr.as_str(), run.stdout == text), (0, "", true));
 }

@@ -2,16 +2,19 @@
 
 use std::fs;
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::time::Duration;
 
-use crate::{agent, output};
+use app_health_tests::{process, usage};
+
+use crate::{BINARY, agent, output};
 
 /// What a run has used when it begins to print, which is after all of its work.
 struct Used {
-    /// Bytes of memory, at most at once.
-    memory: usize,
-    /// Of the processor, in clock ticks.
-    time: usize,
+    /// MiB, at most at once.
+    memory: f64,
+    /// Of the processor.
+    time: Duration,
 }
 
 /// A List of as many pods, of 1.2 KB each.
@@ -31,29 +34,19 @@ fn used(args: &str, input: &str) -> Used {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("list");
     fs::write(&file, input).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_app-health-agent"))
-        .args(args.split_whitespace())
-        .arg("-f")
-        .arg(&file)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = process::command(BINARY);
+    command.args(args.split_whitespace()).arg("-f").arg(&file).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     // It prints more than a pipe holds, so it has not ended before the rest has been read.
     stdout.read_exact(&mut [0]).unwrap();
-    let proc = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", child.id())).unwrap();
-    let (status, stat) = (proc("status"), proc("stat"));
+    let used = Used {
+        memory: usage::peak_memory(child.id()).expect("it runs"),
+        time: usage::processor_time(child.id()),
+    };
     assert!(stdout.read_to_end(&mut Vec::new()).unwrap() > 64 << 10);
     assert!(child.wait().unwrap().success());
-
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let kilobytes: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    // The 14th and 15th field, of which the second is the name in parentheses.
-    let fields = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2);
-    Used {
-        memory: kilobytes << 10,
-        time: fields.map(|field| field.parse::<usize>().unwrap()).sum(),
-    }
+    used
 }
 
 /// `-o patch` needs the text and the patches, manifests the text and what becomes of it.
@@ -68,8 +61,8 @@ fn memory_is_a_few_times_the_text() {
         let list = |pods| list(pods).replace(r#""kind":"List""#, &format!(r#""kind":"{kind}""#));
         let (small, large) = (list(100), list(10_000));
         let more = used(args, &large).memory - used(args, &small).memory;
-        let text = large.len() - small.len();
-        assert!(more < 4 * text, "{kind}, {args}: {more} bytes of memory for {text} of text");
+        let text = (large.len() - small.len()) as f64 / 1024.0 / 1024.0;
+        assert!(more < 4.0 * text, "{kind}, {args}: {more} MiB of memory for {text} of text");
     }
 }
 
@@ -79,10 +72,7 @@ fn time_grows_with_the_list() {
     let (small, large) = (list(500), list(4000));
     for args in ["rewrite -o patch", "rewrite"] {
         let (few, many) = (used(args, &small).time, used(args, &large).time);
-        assert!(
-            many < 24 * few.max(1),
-            "{args}: {many} ticks, and {few} for an eighth of the pods"
-        );
+        assert!(many < 24 * few, "{args}: {many:?}, and {few:?} for an eighth of the pods");
     }
 }
 

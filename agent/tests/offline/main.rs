@@ -14,35 +14,13 @@ mod manifests;
 mod refusals;
 mod workloads;
 
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use app_health_tests::process::{self, Run};
 
-/// What a run of the binary came to.
-struct Run {
-    exit: i32,
-    stdout: String,
-    stderr: String,
-}
+const BINARY: &str = env!("CARGO_BIN_EXE_app-health-agent");
 
 /// Runs the binary with these arguments, separated by spaces, and this input.
 fn agent(args: &str, input: impl AsRef<[u8]>) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_app-health-agent"))
-        .args(args.split_whitespace())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (mut stdin, input) = (child.stdin.take().unwrap(), input.as_ref().to_vec());
-    // The binary may refuse its arguments before it reads.
-    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    Run {
-        exit: status.code().unwrap(),
-        stdout: String::from_utf8(stdout).unwrap(),
-        stderr: String::from_utf8(stderr).unwrap(),
-    }
+    process::run(process::command(BINARY).args(args.split_whitespace()), input)
 }
 
 /// The stdout of a run that succeeds without a warning.

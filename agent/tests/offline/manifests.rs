@@ -1,6 +1,9 @@
+use std::process::Stdio;
+
+use app_health_tests::process;
 use serde_json::{Value, json};
 
-use crate::{CONFIG_MAP, DEPLOYMENT, REWRITTEN, agent, output};
+use crate::{BINARY, CONFIG_MAP, DEPLOYMENT, REWRITTEN, agent, output};
 
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -193,22 +196,15 @@ fn an_object_without_a_name_is_called_by_its_kind() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    use std::process::{Command, Stdio};
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("large.yaml");
     std::fs::write(&file, format!("{CONFIG_MAP}---\n").repeat(20_000)).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_app-health-agent"))
-        .args(["rewrite".as_ref(), "-f".as_ref(), file.as_os_str()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = process::command(BINARY);
+    command.args(["rewrite", "-f"]).arg(file).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     drop(child.stdout.take());
     let end = child.wait_with_output().unwrap();
-    assert_eq!(
-        (end.status.code(), String::from_utf8(end.stderr).unwrap()),
-        (Some(0), String::new())
-    );
+    assert_eq!((end.status.code(), String::from_utf8(end.stderr).unwrap().as_str()), (Some(0), ""));
 }
 
 #[test]
@@ -232,17 +228,8 @@ fn the_agent_is_put_in_and_taken_out() {
 /// They are the webhook's: what a manifest comes to is the same in every shell.
 #[test]
 fn a_rewrite_has_no_variables() {
-    use std::io::Write;
-    use std::process::{Command, Stdio};
-    let mut child = Command::new(env!("CARGO_BIN_EXE_app-health-agent"))
-        .args(["rewrite", "-f", "-"])
-        .env("APP_HEALTH_AGENT_IMAGE", "agent:1")
-        .env("APP_HEALTH_AGENT_USER", "root")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(DEPLOYMENT.as_bytes()).unwrap();
-    let end = child.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8(end.stdout).unwrap(), REWRITTEN);
+    let mut command = process::command(BINARY);
+    command.args(["rewrite", "-f", "-"]);
+    command.env("APP_HEALTH_AGENT_IMAGE", "agent:1").env("APP_HEALTH_AGENT_USER", "root");
+    assert_eq!(process::run(&mut command, DEPLOYMENT).stdout, REWRITTEN);
 }

@@ -5,19 +5,19 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
+use app_health_tests::app::{Open, V4};
 use nix::sys::signal::Signal;
 use tempfile::tempdir;
 
-use crate::agent::{Agent, exists, run_to_end};
-use crate::app::Accepting;
+use crate::agent::{Agent, PATIENT, run_to_end};
 
 #[test]
 fn loopback_with_a_port_that_the_system_chooses() {
-    let app = Accepting::on("127.0.0.1");
+    let app = Open::start(V4);
     for (listen, shown) in [("127.0.0.1:0", "127.0.0.1:"), ("[::1]:0", "[::1]:")] {
         let agent = Agent::listen(listen);
         assert!(agent.address().starts_with(shown) && !agent.address().ends_with(":0"));
-        assert_eq!(agent.check("127.0.0.1", app.port(), None).status, 200);
+        assert_eq!(agent.check(app.addr(), None).status, 200);
     }
 }
 
@@ -48,13 +48,13 @@ fn a_taken_address() {
 fn a_unix_socket_that_every_user_may_use_and_that_is_gone_afterwards() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("agent.sock");
-    let app = Accepting::on("127.0.0.1");
-    let mut agent = Agent::listen(&format!("unix:{}", path.display()));
+    let app = Open::start(V4);
+    let agent = Agent::listen(&format!("unix:{}", path.display()));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
-    assert_eq!(agent.check("127.0.0.1", app.port(), Some(1000)).pair(), (200, ""));
+    assert_eq!(agent.check(app.addr(), Some(PATIENT)).pair(), (200, ""));
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.wait(), Some(0));
-    assert!(!exists(&path));
+    assert!(!path.exists());
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_socket_file_that_nobody_accepts_on_is_replaced() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("agent.sock");
     drop(UnixListener::bind(&path).unwrap());
-    assert!(exists(&path), "left behind");
+    assert!(path.exists(), "left behind");
     let agent = Agent::listen(&format!("unix:{}", path.display()));
     assert_eq!(agent.get("/").status, 404);
 }
@@ -92,10 +92,10 @@ fn a_live_socket_or_another_file_is_left_alone() {
 fn a_socket_of_a_successor_is_not_removed() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("agent.sock");
-    let mut agent = Agent::listen(&format!("unix:{}", path.display()));
+    let agent = Agent::listen(&format!("unix:{}", path.display()));
     fs::remove_file(&path).unwrap();
     let _successor = UnixListener::bind(&path).unwrap();
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.wait(), Some(0));
-    assert!(exists(&path));
+    assert!(path.exists());
 }

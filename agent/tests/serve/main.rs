@@ -7,10 +7,9 @@
 //! | [`crowd`] | many checks of a port that hangs, ten thousand silent clients, more checks than ports |
 //! | [`listen`] | addresses that it takes and refuses, Unix sockets |
 //! | [`stop`] | SIGTERM, SIGINT, a second one |
-//! | [`agent`], [`app`] | the process under test, and what it is pointed at |
+//! | [`agent`] | the process under test |
 
 mod agent;
-mod app;
 mod checks;
 mod crowd;
 mod listen;

@@ -1,15 +1,16 @@
 //! What clients may send.
 
 use std::io::{Read, Write};
-use std::time::Duration;
 
-use crate::agent::{Agent, Reply};
-use crate::app::{Accepting, Refusing};
+use app_health_tests::app::{Closed, Open, V4};
+use app_health_tests::poll::until;
+
+use crate::agent::{Agent, PATIENT, next_answer, reason, request};
 
 #[test]
 fn what_is_no_check() {
     let agent = Agent::start();
-    for (path, status, reason) in [
+    for (path, status, text) in [
         ("/", 404, "only /tcp/<ip>/<port> is served here"),
         ("/tcp", 404, "only /tcp/<ip>/<port> is served here"),
         ("/healthz", 404, "only /tcp/<ip>/<port> is served here"),
@@ -18,8 +19,8 @@ fn what_is_no_check() {
         ("/tcp/localhost/80", 400, "no IP address in /tcp/<ip>/<port>"),
         ("/tcp/127.0.0.1%2f/80", 400, "no IP address in /tcp/<ip>/<port>"),
     ] {
-        let reply = agent.get(path);
-        assert_eq!((reply.pair(), reply.reason()), ((status, reason), "config"), "{path}");
+        let answer = agent.get(path);
+        assert_eq!((answer.pair(), reason(&answer)), ((status, text), "config"), "{path}");
     }
 }
 
@@ -27,60 +28,56 @@ fn what_is_no_check() {
 fn the_time_is_a_positive_number_of_milliseconds() {
     let agent = Agent::start();
     for given in ["0", "-1", "1s", "", "99999999999999999999"] {
-        let reply = agent.send(&format!(
+        let answer = agent.send(&format!(
             "GET /tcp/127.0.0.1/80 HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\
              x-app-health-timeout-ms: {given}\r\n\r\n"
         ));
-        let reason =
+        let text =
             format!("x-app-health-timeout-ms: {given} is no positive number of milliseconds");
-        assert_eq!(reply.pair(), (400, &*reason));
+        assert_eq!(answer.pair(), (400, &*text));
     }
-    let app = Accepting::on("127.0.0.1");
-    assert_eq!(agent.check("127.0.0.1", app.port(), Some(u64::MAX)).status, 200);
+    let app = Open::start(V4);
+    assert_eq!(agent.check(app.addr(), Some(u64::MAX)).status, 200);
 }
 
 #[test]
 fn get_and_head_and_nothing_else() {
     let agent = Agent::start();
-    let (app, closed) = (Accepting::on("127.0.0.1"), Refusing::on("127.0.0.1"));
+    let (app, closed) = (Open::start(V4), Closed::start(V4));
     for (method, port, status) in [
-        ("HEAD", app.port(), 200),
-        ("HEAD", closed.port(), 500),
-        ("POST", app.port(), 405),
-        ("PURGE", app.port(), 405),
+        ("HEAD", app.addr(), 200),
+        ("HEAD", closed.addr(), 500),
+        ("POST", app.addr(), 405),
+        ("PURGE", app.addr(), 405),
     ] {
-        let reply = agent.send(&format!(
-            "{method} /tcp/127.0.0.1/{port} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n"
-        ));
-        assert_eq!(reply.status, status, "{method}");
-        assert_eq!(reply.head.contains("allow: get, head"), status == 405, "{}", reply.head);
-        assert_eq!(reply.body.is_empty(), method == "HEAD", "{}", reply.body);
+        let request = request(port, None, "Connection: close\r\n");
+        let answer = agent.send(&request.replacen("GET", method, 1));
+        assert_eq!(answer.status, status, "{method}");
+        let allow = (status == 405).then_some("GET, HEAD");
+        assert_eq!(answer.header("allow"), allow, "{method}");
+        assert_eq!(answer.body.is_empty(), method == "HEAD", "{}", answer.text());
     }
 }
 
 #[test]
 fn one_connection_carries_many_requests() {
     let agent = Agent::start();
-    let (app, closed) = (Accepting::on("127.0.0.1"), Refusing::on("127.0.0.1"));
+    let (app, closed) = (Open::start(V4), Closed::start(V4));
     let mut stream = agent.connect();
     for _ in 0..20 {
-        for (port, status) in [(app.port(), 200), (closed.port(), 500)] {
-            let request = format!("GET /tcp/127.0.0.1/{port} HTTP/1.1\r\nHost: agent\r\n\r\n");
-            stream.write_all(request.as_bytes()).unwrap();
-            let mut buffer = [0; 1024];
-            let length = stream.read(&mut buffer).unwrap();
-            let text = std::str::from_utf8(&buffer[..length]).unwrap();
-            assert_eq!(Reply::parse(text, Duration::ZERO).status, status);
+        for (port, status) in [(app.addr(), 200), (closed.addr(), 500)] {
+            stream.write_all(request(port, None, "").as_bytes()).unwrap();
+            let answer = next_answer(&mut stream);
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
         }
-        app.next();
     }
+    until("closes, no resets", || app.plain_ends() == 20);
 }
 
-/// Whatever comes, that connection ends or is answered 4xx, and the next client is served.
 #[test]
 fn garbage_harms_nobody_else() {
     let agent = Agent::start();
-    let app = Accepting::on("127.0.0.1").forever();
+    let app = Open::start(V4);
     let long_path = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(60_000));
     let long_head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(60_000));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(500));
@@ -107,7 +104,7 @@ fn garbage_harms_nobody_else() {
     ] {
         let answer = send_and_hang_up(&agent, bytes);
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{what}: {answer:?}");
-        assert_eq!(agent.check("127.0.0.1", app, Some(1000)).status, 200, "after {what}");
+        assert_eq!(agent.check(app.addr(), Some(PATIENT)).status, 200, "after {what}");
     }
 }
 

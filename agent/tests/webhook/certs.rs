@@ -1,9 +1,8 @@
 //! `app-health-agent certs`: what it prints serves, and renewing keeps the CA.
 
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
 
+use app_health_tests::process::{self, Run};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::RootCertStore;
@@ -14,24 +13,14 @@ use crate::authority::Authority;
 use crate::client::{config, tls};
 use crate::server::{BINARY, Server};
 
-fn run(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(BINARY)
-        .arg("certs")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
+fn run(arguments: &[&str], input: &str) -> Run {
+    process::run(process::command(BINARY).arg("certs").args(arguments), input)
 }
 
 fn printed(arguments: &[&str], input: &str) -> String {
-    let output = run(arguments, input);
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    assert_eq!(output.status.code(), Some(0));
-    String::from_utf8(output.stdout).unwrap()
+    let run = run(arguments, input);
+    assert_eq!((run.exit, run.stderr.as_str()), (0, ""));
+    run.stdout
 }
 
 /// What follows `name: ` in a manifest, decoded.
@@ -76,8 +65,7 @@ async fn what_it_prints_serves_and_renewing_keeps_the_ca() {
 #[test]
 fn private_keys_are_in_the_secret_alone() {
     let folder = tempfile::TempDir::new().unwrap();
-    let output = Command::new(BINARY).arg("certs").current_dir(&folder).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = process::run(process::command(BINARY).arg("certs").current_dir(&folder), "").stdout;
     let (secret, configuration) = text.split_once("---\n").unwrap();
     assert!(secret.contains("kind: Secret") && value(secret, "tls.key").contains("PRIVATE KEY"));
     assert!(value(configuration, "caBundle").starts_with("-----BEGIN CERTIFICATE-----"));
@@ -88,6 +76,14 @@ fn private_keys_are_in_the_secret_alone() {
 /// The manifest with a comment behind it, so that it has this length.
 fn padded(manifest: &str, length: usize) -> String {
     format!("{manifest}#{}", "x".repeat(length - manifest.len() - 1))
+}
+
+#[track_caller]
+fn refused(run: &Run, exit: i32, says: &str) {
+    assert_eq!(run.exit, exit, "{}", run.stderr);
+    let is_one_line = run.stderr.lines().count() == 1;
+    assert!(run.stderr.contains(says) && is_one_line, "{says}: {}", run.stderr);
+    assert_eq!(run.stdout, "");
 }
 
 #[test]
@@ -112,16 +108,10 @@ fn a_secret_that_cannot_be_renewed() {
         (with("ca.key", &of("ca.key")), 65, "ca.key: does not fit ca.crt"),
         (padded(&good, (4 << 20) + 1), 65, "--renew -: larger than 4 MiB"),
     ] {
-        let output = run(&["--renew", "-"], &secret);
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(exit), "{text}");
-        assert!(text.contains(says) && text.lines().count() == 1, "{says}: {text}");
-        assert!(output.stdout.is_empty());
+        refused(&run(&["--renew", "-"], &secret), exit, says);
     }
     let missing = run(&["--renew", "/no/such/file"], "");
-    let text = String::from_utf8(missing.stderr).unwrap();
-    assert_eq!(missing.status.code(), Some(66), "{text}");
-    assert!(text.contains("--renew /no/such/file: No such file"), "{text}");
+    refused(&missing, 66, "--renew /no/such/file: No such file");
     let renewed = printed(&["--renew", "-"], &padded(&good, 4 << 20));
     assert_eq!(value(&renewed, "ca.crt"), value(&good, "ca.crt"));
 }
@@ -137,11 +127,7 @@ fn another_secret_than_the_flags_name_is_not_renewed() {
     ] {
         let mut flags = flags.to_vec();
         flags.drain(left_out);
-        let output = run(&[&flags[..], &["--renew", "-"]].concat(), &secret);
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(65), "{text}");
-        assert!(text.contains(says) && text.lines().count() == 1, "{says}: {text}");
-        assert!(output.stdout.is_empty());
+        refused(&run(&[&flags[..], &["--renew", "-"]].concat(), &secret), 65, says);
     }
     printed(&[&flags[..], &["--renew", "-"]].concat(), &secret);
 }

@@ -11,11 +11,11 @@
 //! | [`rotation`] | another certificate while requests go on |
 //! | [`certs`] | the certificates that `certs` makes |
 //! | [`stop`] | SIGTERM under load |
-//! | [`server`], [`client`], [`authority`] | the process under test, its client, its certificates |
+//! | [`server`], `client`, `authority` | the process under test, its client, its certificates |
 
-mod authority;
+use app_health_tests::{api_server as client, authority};
+
 mod certs;
-mod client;
 mod hostile;
 mod memory;
 mod reviews;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use app_health_tests::poll::until;
 use time::Duration;
 
 use crate::authority::Authority;
 use crate::client::{Connection, Failure, Http, config, review, tls};
-use crate::server::{Server, eventually};
+use crate::server::Server;
 
 const REQUESTS: usize = 10_000;
 const SWAPS: usize = 20;
@@ -40,7 +41,7 @@ async fn no_request_is_lost_while_it_is_swapped() {
     for swap in 1..=SWAPS {
         authority.swap(Duration::days(90));
         let wait = || loaded(&server) >= swap;
-        tokio::task::block_in_place(|| eventually("the new certificate is loaded", wait));
+        tokio::task::block_in_place(|| until("the new certificate is loaded", wait));
         swapped.store(swap, Ordering::Relaxed);
     }
     let mut answered = 0;
@@ -49,7 +50,7 @@ async fn no_request_is_lost_while_it_is_swapped() {
     }
     assert!(answered >= REQUESTS, "{answered}");
     let last = authority.swap(Duration::days(30));
-    tokio::task::block_in_place(|| eventually("loaded", || loaded(&server) == SWAPS + 1));
+    tokio::task::block_in_place(|| until("loaded", || loaded(&server) == SWAPS + 1));
     assert_eq!(served(&server, &authority).await, last);
 }
 
@@ -119,7 +120,7 @@ async fn one_that_is_not_valid_now_replaces_no_valid_one() {
     assert_eq!(server.log().matches("the certificate that was loaded stays").count(), 2);
     assert_eq!(served(&server, &authority).await, before);
     // Seconds are the most exact that a certificate has.
-    let after = authority.swap_between(Duration::seconds(4), Duration::days(90));
+    let after = authority.swap_between(Duration::seconds(10), Duration::days(90));
     server.wait_for("new certificate");
     assert_eq!(served(&server, &authority).await, after);
     // The same pair twice is the same problem, also when it is found at each look.
@@ -131,7 +132,7 @@ async fn one_that_is_not_valid_now_replaces_no_valid_one() {
 #[tokio::test]
 async fn one_that_is_not_valid_yet_replaces_one_that_has_expired_since() {
     let authority = Authority::new();
-    authority.swap(Duration::seconds(4));
+    authority.swap(Duration::seconds(10));
     let server = Server::start(&authority);
     authority.swap_between(Duration::hours(1), Duration::days(90));
     server.wait_for("tls.crt: is not valid before ");

@@ -1,29 +1,22 @@
 //! The webhook as a child process.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-use crate::authority::Authority;
+use app_health_tests::authority::Authority;
+use app_health_tests::kubelet::until_closed;
+use app_health_tests::poll::PATIENCE;
+pub use app_health_tests::poll::until as eventually;
+use app_health_tests::process::{self, Process};
+use app_health_tests::usage;
+use nix::sys::signal::Signal;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_app-health-agent");
 
-/// How long anything may take that should come at once.
-pub const SOON: Duration = Duration::from_secs(10);
-
 /// A running webhook; killed when dropped.
 pub struct Server {
-    child: Child,
+    process: Process,
     pub address: SocketAddr,
     pub status: SocketAddr,
-    log: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -33,45 +26,30 @@ impl Server {
 
     /// With these arguments more.
     pub fn with(authority: &Authority, arguments: &[&str]) -> Self {
-        let mut child = Command::new(BINARY)
+        let mut command = process::command(BINARY);
+        command
             .args(["webhook", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
             .arg("--tls-cert")
             .arg(authority.certificate())
             .arg("--tls-key")
             .arg(authority.key())
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = child.stderr.take().unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let into = Arc::clone(&log);
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                into.lock().unwrap().push_str(&(line + "\n"));
-            }
-        });
-        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { child, address: unknown, status: unknown, log };
-        let line = server.wait_for("listening on ");
+            .args(arguments);
+        let process = Process::start("webhook", &mut command);
+        let line = process.line("listening on ");
         let addresses = line.split("listening on ").nth(1).unwrap();
         let addresses = addresses.trim_end_matches(|c: char| !c.is_ascii_digit());
         let addresses = addresses.split('"').next().unwrap();
         let (address, status) = addresses.split_once(", metrics on ").unwrap();
-        server.address = address.parse().unwrap();
-        server.status = status.parse().unwrap();
-        server
+        Self { process, address: address.parse().unwrap(), status: status.parse().unwrap() }
     }
 
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.process.log()
     }
 
     /// Waits for a log line that contains this.
     pub fn wait_for(&self, text: &str) -> String {
-        let found = || self.log().lines().find(|line| line.contains(text)).map(str::to_owned);
-        eventually(&format!("a log line with {text:?}"), || found().is_some());
-        found().unwrap()
+        self.process.line(text)
     }
 
     /// The status and body of a GET on the plain port; `None` where nobody listens any more.
@@ -80,13 +58,11 @@ impl Server {
     }
 
     pub fn plain(&self, request: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(self.status).ok()?;
-        stream.set_read_timeout(Some(SOON)).unwrap();
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        let (head, body) = text.split_once("\r\n\r\n")?;
-        Some((head.get(9..12)?.parse().ok()?, body.to_owned()))
+        let stream = TcpStream::connect(self.status).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let answer = until_closed(stream, request.as_bytes()).ok()?;
+        let (status, body) = answer.pair();
+        Some((status, body.to_owned()))
     }
 
     /// The value of a metric, with its labels as they are written.
@@ -98,37 +74,22 @@ impl Server {
 
     /// The most memory that it has had, in bytes.
     pub fn peak_memory(&self) -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-        let kibibytes = line.trim().strip_suffix(" kB").expect("in kB");
-        kibibytes.parse::<usize>().unwrap() << 10
+        let mebibytes = usage::peak_memory(self.process.id()).expect("it runs");
+        (mebibytes * 1024.0 * 1024.0) as usize
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+        self.process.signal(signal);
     }
 
     /// Waits for its end: the exit code.
     pub fn wait(&mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+        self.process.wait()
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if thread::panicking() {
-            eprintln!("the webhook's log:\n{}", self.log());
-        }
-    }
-}
-
-/// Polls until it holds.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + SOON;
-    while !holds() {
-        assert!(Instant::now() < until, "not in time: {what}");
-        thread::sleep(Duration::from_millis(5));
+impl From<&Server> for SocketAddr {
+    fn from(server: &Server) -> Self {
+        server.address
     }
 }

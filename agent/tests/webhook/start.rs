@@ -2,28 +2,20 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::Command;
 
+use app_health_tests::process;
 use rcgen::KeyPair;
 
 use crate::authority::Authority;
 use crate::server::BINARY;
 
-/// Runs it to its end: exit code and stderr.
-fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
-    let output = Command::new(BINARY)
-        .arg("webhook")
-        .args(arguments)
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
-}
-
 #[track_caller]
 fn refuses(arguments: &[&str], environment: &[(&str, &str)], exit: i32, says: &[&str]) {
-    let (code, text) = run(arguments, environment);
-    assert_eq!(code, Some(exit), "{arguments:?}: {text}");
+    let mut command = process::command(BINARY);
+    command.arg("webhook").args(arguments).envs(environment.iter().copied());
+    let run = process::run(&mut command, "");
+    let text = run.stderr;
+    assert_eq!(run.exit, exit, "{arguments:?}: {text}");
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.starts_with("app-health-agent: "), "{text}");
     for says in says {

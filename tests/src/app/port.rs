@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::runtime;
 pub struct Open {
     server: Server,
     peers: Arc<Mutex<Vec<SocketAddr>>>,
+    plain_ends: Arc<AtomicUsize>,
 }
 
 impl Open {
@@ -31,12 +33,18 @@ impl Open {
     /// Listens at an address.
     pub fn start_at(addr: SocketAddr) -> Self {
         let peers = Arc::new(Mutex::new(Vec::new()));
-        let seen = peers.clone();
+        let plain_ends = Arc::new(AtomicUsize::new(0));
+        let (seen, ends) = (peers.clone(), plain_ends.clone());
         let server = Server::start_at(addr, move |stream, peer| {
             seen.lock().expect("no app panics").push(peer);
-            Script::default().hold().play(stream)
+            let ends = ends.clone();
+            async move {
+                Script::default().hold().play(stream).await?;
+                ends.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
         });
-        Self { server, peers }
+        Self { server, peers, plain_ends }
     }
 
     /// Where it listens.
@@ -47,6 +55,11 @@ impl Open {
     /// Where the connections so far came from.
     pub fn peers(&self) -> Vec<SocketAddr> {
         self.peers.lock().expect("no app panics").clone()
+    }
+
+    /// How many connections have ended by a close of the other side, without a reset.
+    pub fn plain_ends(&self) -> usize {
+        self.plain_ends.load(Ordering::Relaxed)
     }
 }
 

@@ -23,9 +23,10 @@ struct Subject {
 impl Subject {
     fn read(title: &'static str, file: &str) -> Self {
         // The annotation in the file would win over the default.
-        let text = Deployment::text(file).replace("sidecar.istio.io/rewriteAppHTTPProbers", "none");
+        let text = Deployment::patient_text(file)
+            .replace("sidecar.istio.io/rewriteAppHTTPProbers", "none");
         let original = Deployment::of(&text, OFF);
-        Self { title, original, rewritten: Deployment::example(file, &[]) }
+        Self { title, original, rewritten: Deployment::example(file) }
     }
 }
 

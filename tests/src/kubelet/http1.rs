@@ -26,6 +26,21 @@ impl Answer {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| &v[..])
     }
 
+    /// Reads what came on a connection until its end: the body is all that followed the head.
+    pub(super) fn parse(bytes: &[u8]) -> io::Result<Self> {
+        let end = b"\r\n\r\n";
+        let at = find(bytes, end).ok_or_else(|| invalid(&String::from_utf8_lossy(bytes)))?;
+        Ok(Self { body: bytes[at + end.len()..].to_vec(), ..head(&bytes[..at])? })
+    }
+
+    /// The status and the body.
+    ///
+    /// # Panics
+    /// Where that is no text.
+    pub fn pair(&self) -> (u16, &str) {
+        (self.status, std::str::from_utf8(&self.body).expect("text"))
+    }
+
     /// The body for people.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).trim_end().to_owned()
@@ -87,16 +102,7 @@ impl Connection {
     }
 
     fn head(&mut self) -> io::Result<Answer> {
-        let head = self.until(b"\r\n\r\n", HEAD_LIMIT)?;
-        let head = String::from_utf8_lossy(&head);
-        let mut lines = head.split("\r\n");
-        let first = lines.next().unwrap_or_default();
-        let status = first
-            .strip_prefix("HTTP/1.")
-            .and_then(|rest| rest.split(' ').nth(1)?.parse().ok())
-            .ok_or_else(|| invalid(first))?;
-        let headers = lines.map(header).collect::<io::Result<_>>()?;
-        Ok(Answer { status, headers, body: Vec::new() })
+        head(&self.until(b"\r\n\r\n", HEAD_LIMIT)?)
     }
 
     fn body(&mut self, answer: &Answer) -> io::Result<Vec<u8>> {
@@ -140,6 +146,18 @@ impl Connection {
         }
         Ok(body)
     }
+}
+
+fn head(head: &[u8]) -> io::Result<Answer> {
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.split("\r\n");
+    let first = lines.next().unwrap_or_default();
+    let status = first
+        .strip_prefix("HTTP/1.")
+        .and_then(|rest| rest.split(' ').nth(1)?.parse().ok())
+        .ok_or_else(|| invalid(first))?;
+    let headers = lines.map(header).collect::<io::Result<_>>()?;
+    Ok(Answer { status, headers, body: Vec::new() })
 }
 
 fn header(line: &str) -> io::Result<(String, String)> {

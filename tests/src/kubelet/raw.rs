@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use super::Answer;
+
 /// Sends these bytes as they are and gives back all that comes until the answer is whole, where it
 /// says its length, or the other side closes. Where nothing more comes for `silence`, that is an
 /// error which says what had come.
@@ -30,6 +32,14 @@ pub fn raw(to: SocketAddr, bytes: &[u8], silence: Duration) -> io::Result<Vec<u8
         }
     }
     Ok(all)
+}
+
+/// Sends these bytes and reads until the other side closes the connection.
+pub fn until_closed(mut stream: impl Read + Write, request: &[u8]) -> io::Result<Answer> {
+    stream.write_all(request)?;
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all)?;
+    Answer::parse(&all)
 }
 
 fn is_whole(answer: &[u8]) -> bool {

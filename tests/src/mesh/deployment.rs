@@ -16,10 +16,10 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// An example, named by its file, rewritten with these options. The sidecar is put in as the
-    /// injector would.
-    pub fn example(file: &str, options: &[&str]) -> Self {
-        Self::of(&Self::text(file), options)
+    /// An example, named by its file, rewritten, with ten seconds for its probe. The sidecar is put
+    /// in as the injector would.
+    pub fn example(file: &str) -> Self {
+        Self::of(&Self::patient_text(file), &[])
     }
 
     /// The text of an example.
@@ -31,7 +31,17 @@ impl Deployment {
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// The same of a text.
+    /// The same with ten seconds for its probe, for a busy machine.
+    ///
+    /// # Panics
+    /// As [`Deployment::text`].
+    pub fn patient_text(file: &str) -> String {
+        let (text, line) = (Self::text(file), "initialDelaySeconds: 5");
+        assert!(text.contains(line), "{file}: no {line}");
+        text.replace(line, "timeoutSeconds: 10")
+    }
+
+    /// A text, rewritten with these options.
     pub fn of(text: &str, options: &[&str]) -> Self {
         let mut all = rewritten(text, &[&["--add-sidecar"], options].concat());
         Self { template: all["spec"]["template"].take() }

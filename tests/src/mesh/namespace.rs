@@ -2,10 +2,10 @@
 
 use std::ffi::{CStr, OsStr};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
-use std::process::{self, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 
 use nix::errno::Errno;
@@ -13,7 +13,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{Gid, Uid, chdir, getpid, setgid, setgroups, setuid};
 
-use crate::process::die_with;
+use crate::process::{self, die_with};
 
 /// A network of its own, and file systems of its own.
 pub struct Namespace {
@@ -100,21 +100,13 @@ impl Namespace {
     /// # Panics
     /// Where it cannot be run, or fails.
     pub fn configure(&self, program: &str, arguments: &[&str], input: &str) {
-        let mut command = self.command(program, 0);
-        command.args(arguments).stdin(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
-        let mut stdin = child.stdin.take().expect("a pipe");
-        // Where it does not read, its own message says why.
-        let _ = stdin.write_all(input.as_bytes());
-        drop(stdin);
-        let output = child.wait_with_output().expect("it ends");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{program} {arguments:?}: {said}\n{input}");
+        let run = process::run(self.command(program, 0).args(arguments), input);
+        assert_eq!(run.exit, 0, "{program} {arguments:?}: {}\n{input}", run.stderr);
     }
 
     /// Where other processes find this network.
     pub(super) fn path(&self) -> String {
-        format!("/proc/{}/fd/{}", process::id(), self.net.as_raw_fd())
+        format!("/proc/{}/fd/{}", std::process::id(), self.net.as_raw_fd())
     }
 }
 

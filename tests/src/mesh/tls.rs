@@ -5,39 +5,21 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::authority::Issuer;
 
 const SIDECAR: &str = "sidecar.test";
 
 /// Who may take part in the mesh.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Default for Authority {
-    fn default() -> Self {
-        let mut params = CertificateParams::new([]).expect("no names");
-        // Another one than the certificates that it signs, which would else count as self-signed.
-        params.distinguished_name.push(DnType::CommonName, "mesh authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, key()).expect("a certificate"))
-    }
-}
-
-fn key() -> KeyPair {
-    KeyPair::generate().expect("a key")
-}
+#[derive(Default)]
+pub struct Authority(Issuer);
 
 impl Authority {
-    /// A certificate, and its key.
-    fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
-        let (params, key) = (CertificateParams::new([name.to_owned()]).expect("a name"), key());
-        (params.signed_by(&key, &self.0).expect("a certificate"), key)
-    }
-
     /// What Envoy needs to ask for certificates of this authority.
     pub(super) fn downstream(&self) -> serde_json::Value {
-        let (certificate, key) = self.issue(SIDECAR);
+        let (certificate, key) = self.0.issue(SIDECAR);
         serde_json::json!({
             "name": "envoy.transport_sockets.tls",
             "typed_config": {
@@ -56,14 +38,12 @@ impl Authority {
 
     /// A client with a certificate of the mesh.
     pub fn client(&self) -> Mtls {
-        let (certificate, key) = self.issue("client.test");
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).expect("our own certificate");
+        let (certificate, key) = self.0.issue("client.test");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("versions that ring has")
-            .with_root_certificates(roots)
+            .with_root_certificates(self.0.roots())
             .with_client_auth_cert(
                 vec![certificate.der().clone()],
                 PrivateKeyDer::Pkcs8(key.serialize_der().into()),

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use app_health_tests::app::{Closed, Http, Script, V4};
 use app_health_tests::entries::{Entries, http, probe};
 
@@ -91,8 +89,7 @@ fn apps_that_misbehave_cost_no_more_than_the_timeout() {
         (Script::default().hold(), Reason(504, "within the probe's timeout")),
         (Script::raw("HTTP/1.1 100 Continue\r\n\r\n").hold(), Reason(504, "timeout")),
     ])
-    // The timeout of a second, 100 ms, and as much again for a busy machine.
-    .probe_within(Duration::from_millis(1_200));
+    .probe();
 }
 
 #[test]

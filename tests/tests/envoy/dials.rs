@@ -1,13 +1,10 @@
-use std::thread;
-use std::time::{Duration, Instant};
-
 use app_health_tests::app::{Alpn, Changing, Conduct, Health, Http, Script, V4};
-use app_health_tests::entries::{self, Entries, http, https, probe, tcp};
+use app_health_tests::entries::{self, Entries, http, https, probe, tcp, within};
 use app_health_tests::envoy::{Envoy, Setup};
 use app_health_tests::health::ServingStatus::Serving;
+use app_health_tests::poll::{PATIENCE, until_ok};
 use app_health_webhook::probers::Prober;
 
-use super::SECOND;
 use super::want::Want::{App, Reason};
 use super::want::{check, envoy};
 
@@ -15,12 +12,13 @@ use super::want::{check, envoy};
 #[test]
 fn a_handshake_that_never_comes_is_one_probes_alone() {
     let mut app = Changing::start(V4);
-    let entries = Entries::default().probe("c", https(app.addr(), "/"));
-    // Half a minute would be long for a test.
-    let sooner = |config: &str| config.replace("connect_timeout: 30s", "connect_timeout: 3s");
-    let envoy = Setup::default().probers(entries).edited(sooner).start();
+    let hangs = within(1, https(app.addr(), "/"));
+    let entries = Entries::default().probe("hangs", hangs).probe("c", https(app.addr(), "/"));
+    // Half a minute would be long for a test. It is more than the probe's ten seconds.
+    let sooner = |config: &str| config.replace("connect_timeout: 30s", "connect_timeout: 12s");
+    let envoy = Setup::default().probers(entries.patient()).edited(sooner).start();
     app.open(Conduct::AtOnce(Script::default().hold()));
-    check([("hangs", envoy.get(probe("c")), Reason(504, "timeout"))]);
+    check([("hangs", envoy.get(probe("hangs")), Reason(504, "timeout"))]);
     app.open(Conduct::Asked(Script::status(200)).over_tls(Alpn::Http1));
     for n in 0..3 {
         check([(n, envoy.get(probe("c")), App(200))]);
@@ -38,13 +36,11 @@ fn full_for_a_while(setup: Setup, entry: impl Fn(&Changing) -> Prober, well: Con
     app.fill();
     let envoy = setup.probers(Entries::default().probe("c", entry(&app))).start();
     for _ in 0..WHILE_FULL {
-        let answer = envoy.get(probe("c")).timeout(3 * SECOND).send().expect("an answer");
+        let answer = envoy.get(probe("c")).send().expect("an answer");
         assert!(answer.status >= 500, "{}", answer.status);
     }
     app.open(well);
-    // The first may have been begun while the queue was full.
-    let statuses: Vec<_> = (0..4).map(|_| envoy.get(probe("c")).status()).collect();
-    assert_eq!(statuses[1..], [Ok(200), Ok(200), Ok(200)], "{statuses:?}");
+    assert_is_well_again(&envoy);
     wait_until_nothing_is_left(&envoy);
 }
 
@@ -79,13 +75,20 @@ fn a_later_hop_after_a_full_queue() {
     app.fill();
     let to = format!("http://{}/", app.addr());
     let first = Http::start(V4, move |_| Script::redirect(302, &to));
-    let envoy = envoy(Entries::default().probe("c", http(first.addr(), "/")));
+    let envoy = envoy(Entries::default().probe("c", within(1, http(first.addr(), "/"))));
     for n in 0..WHILE_FULL {
         check([(n, envoy.get(probe("c")), Reason(504, "timeout"))]);
     }
     app.open(Conduct::Asked(Script::status(200)));
+    assert_is_well_again(&envoy);
+}
+
+/// The first may have been begun while the queue was full. Of the next three, two would fail where
+/// they waited for an old dial; one may be late on a busy machine.
+fn assert_is_well_again(envoy: &Envoy) {
     let statuses: Vec<_> = (0..4).map(|_| envoy.get(probe("c")).status()).collect();
-    assert_eq!(statuses[1..], [Ok(200), Ok(200), Ok(200)], "{statuses:?}");
+    let well = statuses[1..].iter().filter(|status| **status == Ok(200)).count();
+    assert!(well >= 2, "{statuses:?}");
 }
 
 /// Without a handshake it would have been refused, so the port accepts.
@@ -93,23 +96,19 @@ fn a_later_hop_after_a_full_queue() {
 fn a_connection_that_is_reset_at_once_was_made() {
     let app = Http::at_accept(V4, Script::close().reset());
     for setup in [Setup::default(), Setup::default().without_agent()] {
-        let envoy = setup.probers(Entries::default().probe("c", tcp(app.addr()))).start();
+        let entries = Entries::default().probe("c", tcp(app.addr())).patient();
+        let envoy = setup.probers(entries).start();
         check((0..500).map(|n| (n, envoy.get(probe("c")), App(200))));
     }
 }
 
 /// Neither connections nor hosts: all clusters that lead to the app.
 fn wait_until_nothing_is_left(envoy: &Envoy) {
-    let deadline = Instant::now() + 15 * SECOND;
-    loop {
+    until_ok(PATIENCE, || {
         let stats = envoy.ask_admin("/stats?filter=^cluster.app_.*upstream_cx_active$");
         let text = stats.expect("the admin answers").text();
-        let left: Vec<&str> = text.lines().filter(|line| !line.ends_with(": 0")).collect();
-        let left: Vec<&&str> = left.iter().filter(|line| !line.contains("app_health")).collect();
-        if left.is_empty() {
-            return;
-        }
-        assert!(Instant::now() < deadline, "still open: {left:?}");
-        thread::sleep(Duration::from_millis(100));
-    }
+        let is_left = |line: &&str| !line.ends_with(": 0") && !line.contains("app_health");
+        let left: Vec<&str> = text.lines().filter(is_left).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("still open: {left:?}")) }
+    });
 }

@@ -1,8 +1,8 @@
 //! Probes with a Content-Type of gRPC's, of which Envoy makes 200 whatever it answers itself.
 
 use app_health_tests::app::{Closed, Http, Script, V4};
-use app_health_tests::entries::{Entries, hook, http, probe, tcp};
-use app_health_tests::envoy::Setup;
+use app_health_tests::entries::{Entries, hook, http, probe, tcp, within};
+use app_health_tests::envoy::{LIMIT, Setup};
 use app_health_tests::kubelet::Get;
 
 use super::want::envoy;
@@ -10,7 +10,7 @@ use super::want::envoy;
 const TYPES: [&str; 3] = ["application/grpc", "application/grpc+proto", "application/grpc-web"];
 
 fn status(get: Get, content_type: &str) -> Result<u16, String> {
-    get.header("Content-Type", content_type).timeout(5 * super::SECOND).status()
+    get.header("Content-Type", content_type).timeout(LIMIT).status()
 }
 
 #[test]
@@ -33,8 +33,9 @@ fn no_success_but_the_apps_own() {
     });
     let closed = Closed::start(V4);
     let name = |n: usize| format!("c{n}");
-    let entries = (0..cases.len()).fold(Entries::default(), |entries, n| {
-        entries.probe(&name(n), http(app.addr(), &format!("/{n}")))
+    let entries = cases.iter().enumerate().fold(Entries::default(), |entries, (n, (_, status))| {
+        let prober = http(app.addr(), &format!("/{n}"));
+        entries.probe(&name(n), if *status == 504 { within(1, prober) } else { prober })
     });
     let refused = ("refused".to_owned(), 500);
     let envoy = envoy(
@@ -65,7 +66,7 @@ fn no_success_but_the_apps_own() {
 fn a_tcp_check_without_an_agent_fails() {
     let app = Http::at_accept(V4, Script::default().hold());
     let entries = Entries::default().probe("c", tcp(app.addr()));
-    let envoy = Setup::default().probers(entries).without_agent().start();
+    let envoy = Setup::default().probers(entries.patient()).without_agent().start();
     assert_eq!(status(envoy.get(probe("c")), TYPES[0]), Ok(500));
     assert_eq!(envoy.get(probe("c")).status(), Ok(200));
 }

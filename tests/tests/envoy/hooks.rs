@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use app_health_tests::app::{Closed as Refusing, Http, Script, V4};
 use app_health_tests::entries::{Entries, hook, http, probe};
+use app_health_tests::envoy::LIMIT;
 use app_health_tests::kubelet::{Get, raw};
+use app_health_tests::poll::until;
 
 use super::SECOND;
 use super::want::Want::{App, Closed};
@@ -46,10 +48,14 @@ fn without_an_answer_of_the_app_there_is_none() {
     .hook();
     let refusing = Refusing::start(V4);
     let envoy = envoy(Entries::default().hook("c", http(refusing.addr(), "/")));
-    let start = Instant::now();
-    check([("refused", envoy.hook(hook("c")), Closed)]);
-    // Sooner than Envoy closes on a client that does not read.
-    assert!(start.elapsed() < SECOND / 2, "{:?}", start.elapsed());
+    let time = || {
+        let start = Instant::now();
+        check([("refused", envoy.hook(hook("c")), Closed)]);
+        start.elapsed()
+    };
+    // Sooner than Envoy closes on a client that does not read, which is never that soon.
+    let soonest = (0..10).map(|_| time()).min();
+    assert!(soonest < Some(SECOND / 2), "{soonest:?}");
 }
 
 #[test]
@@ -81,11 +87,9 @@ fn a_hook_that_stalls_does_so_for_sixteen_at_most() {
         .probe("well", http(well.addr(), "/"));
     let envoy = envoy(entries);
     let closed = thread::scope(|scope| {
-        let get = || envoy.hook(hook("stalls")).timeout(3 * SECOND).send();
+        let get = || envoy.hook(hook("stalls")).timeout(LIMIT).send();
         let asked: Vec<_> = (0..100).map(|_| scope.spawn(get)).collect();
-        while stalls.seen().len() < MOST {
-            thread::sleep(SECOND / 100);
-        }
+        until("sixteen stall", || stalls.seen().len() >= MOST);
         check([
             ("probe", envoy.get(probe("well")), App(200)),
             ("hook", envoy.hook(hook("well")), App(200)),
@@ -109,7 +113,7 @@ fn clients_that_go_away_do_not_make_more_of_them() {
         .hook("upgrade", http(stalls.addr(), "/upgrade"))
         .hook("led-on", http(leads_on.addr(), "/"));
     let envoy = envoy(entries);
-    let gone = |get: Get| drop(get.timeout(SECOND).send());
+    let gone = |get: Get| drop(get.timeout(SECOND / 2).send());
     let ask = || {
         thread::scope(|scope| {
             for _ in 0..12 {
@@ -121,13 +125,17 @@ fn clients_that_go_away_do_not_make_more_of_them() {
                         "GET {} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
                         hook("upgrade")
                     );
-                    drop(raw(envoy.addr(), head.as_bytes(), SECOND));
+                    drop(raw(envoy.addr(), head.as_bytes(), SECOND / 2));
                 });
             }
         });
     };
-    // Those of the first round have gone before the second begins.
-    (0..2).for_each(|_| ask());
-    let seen = ["/typed", "/upgrade", "/"].map(|target| stalls.seen_at(target).len());
-    assert_eq!(seen, [MOST; 3]);
+    let seen = || ["/typed", "/upgrade", "/"].map(|target| stalls.seen_at(target).len());
+    // Those of a round have gone before the next begins.
+    until("there are as many as there may be", || {
+        ask();
+        seen().iter().all(|seen| *seen >= MOST)
+    });
+    ask();
+    assert_eq!(seen(), [MOST; 3]);
 }

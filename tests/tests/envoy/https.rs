@@ -2,7 +2,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 
 use app_health_tests::app::{Alpn, Http, Https, Script, V4, Versions, status};
-use app_health_tests::entries::{Entries, hook, http, https, probe};
+use app_health_tests::entries::{Entries, hook, http, https, probe, within};
 use app_health_tests::envoy::find;
 use app_health_tests::net;
 use app_health_tests::process::{self, Process};
@@ -80,7 +80,7 @@ fn tls_that_meets_none() {
     let tls = Https::start(V4, Alpn::Http1, Versions::Both, |_| status(200));
     let envoy = envoy(
         Entries::default()
-            .probe("silent", https(silent.addr(), "/"))
+            .probe("silent", within(1, https(silent.addr(), "/")))
             .probe("plain", https(answers_at_once.addr(), "/"))
             .hook("plain", https(answers_at_once.addr(), "/"))
             .hook("retried", https(plain.addr(), "/"))

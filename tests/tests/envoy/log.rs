@@ -1,9 +1,5 @@
-use std::thread;
-use std::time::{Duration, Instant};
-
 use app_health_tests::app::{Closed, Http, Script, V4};
-use app_health_tests::entries::{Entries, hook, http, probe};
-use app_health_tests::envoy::Envoy;
+use app_health_tests::entries::{Entries, hook, http, probe, within};
 
 use super::SECOND;
 use super::want::envoy;
@@ -17,15 +13,16 @@ fn what_a_probe_came_to_is_logged() {
     let stalled = Http::start(V4, |_| Script::default().then(HALF).hold());
     let silent = Http::start(V4, |_| Script::default().hold());
     let closed = Closed::start(V4);
-    let entries = [("app", app.addr()), ("stalled", stalled.addr()), ("gone", silent.addr())];
+    let entries = [("app", app.addr()), ("gone", silent.addr())];
     let entries = entries.into_iter().chain([("closed", closed.addr())]);
     let half = Http::start(V4, |_| Script::raw(HALF));
     let entries =
         entries.fold(Entries::default(), |all, (name, addr)| all.probe(name, http(addr, "/")));
+    let entries = entries.probe("stalled", within(1, http(stalled.addr(), "/")));
     let envoy = envoy(entries.hook("half", http(half.addr(), "/")));
     assert_eq!(envoy.hook(hook("half")).status(), Ok(200));
     for name in ["closed", "stalled"] {
-        envoy.get(probe(name)).timeout(5 * SECOND).send().expect("an answer");
+        envoy.get(probe(name)).send().expect("an answer");
     }
     envoy.get(probe("gone")).timeout(SECOND / 4).send().expect_err("no answer yet");
     for line in [
@@ -33,11 +30,11 @@ fn what_a_probe_came_to_is_logged() {
         "stalled/readinessProbe: failing: 504 not done within the probe's timeout",
         "gone/readinessProbe: no answer: the client went away before it",
     ] {
-        wait_for(&envoy, line);
+        envoy.line(line);
     }
     envoy.get(probe("app")).send().expect("an answer");
-    wait_for(&envoy, "app/readinessProbe: 204 from the app");
-    wait_for(&envoy, "half/preStop: 200 from the app");
+    envoy.line("app/readinessProbe: 204 from the app");
+    envoy.line("half/preStop: 200 from the app");
     for name in ["app", "gone", "half"] {
         let changes = envoy
             .log()
@@ -49,13 +46,5 @@ fn what_a_probe_came_to_is_logged() {
             })
             .count();
         assert_eq!(changes, 0, "{name}: {}", envoy.log());
-    }
-}
-
-fn wait_for(envoy: &Envoy, line: &str) {
-    let deadline = Instant::now() + 5 * SECOND;
-    while !envoy.log().contains(line) {
-        assert!(Instant::now() < deadline, "not logged: {line}");
-        thread::sleep(Duration::from_millis(10));
     }
 }

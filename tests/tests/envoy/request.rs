@@ -1,6 +1,7 @@
 use app_health_tests::app::{Closed, Grpc, Health, Http, Request, Script, V4};
 use app_health_tests::entries::{Entries, grpc, http, http_with, probe, tcp, within};
-use app_health_tests::envoy::Setup;
+use app_health_tests::envoy::{LIMIT, Setup};
+use app_health_tests::kubelet::{Get, raw};
 
 use super::want::envoy;
 
@@ -42,7 +43,7 @@ fn a_head_runs_the_same_check() {
     let app = app();
     let envoy = envoy(Entries::default().probe("c", http(app.addr(), "/x")));
     let head = format!("HEAD {} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", probe("c"));
-    let answer = app_health_tests::kubelet::raw(envoy.addr(), head.as_bytes(), super::SECOND);
+    let answer = raw(envoy.addr(), head.as_bytes(), LIMIT);
     let answer = String::from_utf8(answer.unwrap()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
@@ -167,7 +168,7 @@ fn an_upgrade_is_asked_for_as_a_plain_get() {
              Sec-WebSocket-Key: x\r\n\r\n",
             probe(name)
         );
-        let answer = app_health_tests::kubelet::raw(envoy.addr(), head.as_bytes(), super::SECOND);
+        let answer = raw(envoy.addr(), head.as_bytes(), LIMIT);
         String::from_utf8_lossy(&answer.expect("an answer"))[9..12].to_owned()
     };
     assert_eq!(["c", "closed", "tcp", "unknown"].map(request), ["200", "500", "500", "400"]);
@@ -184,7 +185,7 @@ fn envoys_own_answer_while_a_call_is_awaited_is_whole() {
         "GET {} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
         probe("c")
     );
-    let answer = app_health_tests::kubelet::raw(envoy.addr(), head.as_bytes(), 15 * super::SECOND);
+    let answer = raw(envoy.addr(), head.as_bytes(), LIMIT);
     let answer = String::from_utf8(answer.expect("an answer")).expect("text");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     assert_eq!((&head[9..12], body), ("408", "request timeout"), "{answer}");
@@ -219,8 +220,8 @@ fn the_pods_address_is_asked_where_the_probe_came_to_loopback() {
     let without = envoy(entries.clone());
     // Nothing listens there on 127.0.0.1; 127.0.0.5 is asked where the kubelet connects to it.
     assert_eq!(without.get(probe("c")).status(), Ok(500));
-    let there = app_health_tests::kubelet::Get::probe(without.addr_on(pod_ip), probe("c"));
+    let there = Get::probe(without.addr_on(pod_ip), probe("c")).timeout(LIMIT);
     assert_eq!(there.status(), Ok(200));
-    let with = Setup::default().probers(entries).pod_ip(pod_ip).start();
+    let with = Setup::default().probers(entries.patient()).pod_ip(pod_ip).start();
     assert_eq!(with.get(probe("c")).status(), Ok(200));
 }

@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use app_health_tests::app::{Closed, Http, Late, Open, Script, V4};
 use app_health_tests::entries::{Entries, hook, probe, tcp, within};
 use app_health_tests::envoy::{Envoy, Setup};
@@ -29,9 +27,9 @@ fn check_ports(setup: Setup) {
         .probe("talks", tcp(talks.addr()))
         .probe("closed", tcp(closed.addr()))
         .hook("closed", tcp(closed.addr()))
-        .probe("never", tcp(never.addr()))
-        .probe("late", within(5, tcp(late.addr())));
-    let envoy = setup.probers(entries).start();
+        .probe("never", within(1, tcp(never.addr())))
+        .probe("late", tcp(late.addr()));
+    let envoy = setup.probers(entries.patient()).start();
     late.open_in(2 * SECOND);
     check([
         ("late", envoy.get(probe("late")), App(200)),
@@ -43,9 +41,7 @@ fn check_ports(setup: Setup) {
     ]);
     let peers = open.peers();
     assert!(peers.iter().all(|peer| peer.ip().to_string() == "127.0.0.6"));
-    let start = Instant::now();
     check([("never", envoy.get(probe("never")), Reason(500, "tcp: "))]);
-    assert!(start.elapsed() < SECOND * 2, "{:?}", start.elapsed());
     drop(open);
     check([("no longer open", envoy.get(probe("open")), Reason(500, "refused"))]);
 }
@@ -55,7 +51,7 @@ fn check_ports(setup: Setup) {
 fn a_check_makes_one_connection() {
     let open = Open::start(V4);
     let entries = Entries::default().probe("c", tcp(open.addr()));
-    let envoy = Setup::default().probers(entries).without_agent().start();
+    let envoy = Setup::default().probers(entries.patient()).without_agent().start();
     check((0..5).map(|n| (n, envoy.get(probe("c")), App(200))));
     let info = envoy.ask_admin("/server_info").expect("the admin answers").text();
     let most = if info.contains("/1.36.") { 10 } else { 5 };
@@ -69,7 +65,7 @@ fn an_agent_that_goes_and_comes_back() {
     const GONE: &str = "the agent is not reached any more";
     let open = Open::start(V4);
     let entries = Entries::default().probe("c", tcp(open.addr()));
-    let mut envoy = Setup::default().probers(entries).start();
+    let mut envoy = Setup::default().probers(entries.patient()).start();
     let passes = |envoy: &Envoy| check((0..3).map(|n| (n, envoy.get(probe("c")), App(200))));
     passes(&envoy);
     envoy.stop_agent();

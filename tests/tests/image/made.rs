@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use app_health_tests::process::command;
+use app_health_tests::process::{self, command};
 use app_health_tests::program::root;
 use tempfile::TempDir;
 
@@ -104,8 +104,5 @@ impl Store {
 /// # Panics
 /// Where it fails, with its standard error.
 pub fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{stderr}", output.status);
-    String::from_utf8(output.stdout).expect("UTF-8")
+    process::run(command, "").succeeded()
 }

@@ -1,10 +1,9 @@
 //! The MutatingWebhookConfiguration.
 
 use std::fs;
-use std::process::Command;
 
 use app_health_tests::manifest::documents;
-use app_health_tests::program;
+use app_health_tests::{process, program};
 use serde_json::{Value, json};
 
 use super::built::{only, variant, variants};
@@ -131,8 +130,8 @@ fn its_own_namespace_is_labelled() {
 /// `app-health-agent certs`, without options, is for these manifests.
 #[test]
 fn what_certs_prints_fits() {
-    let output = Command::new(program::agent()).arg("certs").output().expect("the agent runs");
-    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    let mut command = process::command(program::agent());
+    let printed = process::run(command.arg("certs"), "").succeeded();
     let command = printed.lines().next().and_then(|line| line.strip_prefix("# "));
     let command = command.expect("how it is applied");
     for readme in ["README.md", "envoy-config/webhook/README.md"] {

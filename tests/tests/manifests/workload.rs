@@ -1,10 +1,10 @@
 //! The Deployment, and what has to fit it.
 
 use std::fs;
-use std::process::Command;
 
 use app_health_tests::kustomize::{build_beside, build_text};
 use app_health_tests::manifest::text_to_json;
+use app_health_tests::process;
 use app_health_tests::program::{self, root};
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ impl Variant {
 #[test]
 fn the_agent_takes_arguments_and_variables() {
     for variant in variants() {
-        let mut command = Command::new(program::agent());
+        let mut command = process::command(program::agent());
         let arguments = variant.container()["args"].as_array().expect("arguments");
         command.args(arguments.iter().map(|it| it.as_str().expect("text")));
         command.env_clear().envs(variant.env());
@@ -72,19 +72,18 @@ fn the_agent_takes_arguments_and_variables() {
         let image =
             variant.env_value("APP_HEALTH_AGENT_IMAGE").replace("REGISTRY", "registry.test");
         command.env("APP_HEALTH_AGENT_IMAGE", image);
-        let output = command.output().expect("the agent runs");
-        let error = String::from_utf8_lossy(&output.stderr);
+        let run = process::run(&mut command, "");
         // All has been read where what is wrong is that here is no certificate.
-        assert_eq!(output.status.code(), Some(66), "{error}");
-        assert!(error.contains("--tls-cert /tls/tls.crt: "), "{error}");
+        assert_eq!(run.exit, 66, "{}", run.stderr);
+        assert!(run.stderr.contains("--tls-cert /tls/tls.crt: "), "{}", run.stderr);
     }
 }
 
 /// One that it does not know would be ignored.
 #[test]
 fn the_agent_knows_the_variables() {
-    let help = Command::new(program::agent()).args(["webhook", "--help"]).output().expect("it");
-    let help = String::from_utf8_lossy(&help.stdout);
+    let mut command = process::command(program::agent());
+    let help = process::run(command.args(["webhook", "--help"]), "").succeeded();
     for variant in variants() {
         let text = variant.container()["env"].to_string();
         for (name, _) in variant.env() {

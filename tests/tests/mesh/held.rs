@@ -69,10 +69,3 @@ fn rows(pid: u32, table: &str, inode: usize, of: fn(&[&str]) -> Socket) -> Vec<(
     let rows = text.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
     rows.map(|row| (format!("socket:[{}]", row[inode]), of(&row))).collect()
 }
-
-/// What a process has resident, in KiB.
-pub(super) fn memory(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
-}

@@ -8,13 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use app_health_tests::poll::{until, until_ok};
 use app_health_tests::{process, program};
 use nix::sys::signal::Signal::{self, SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use tempfile::TempDir;
-
-use super::{eventually, within};
 
 /// By this variable a program's descendants are found, whatever group they are in.
 const MARK: &str = "APP_HEALTH_INTERRUPTED";
@@ -84,7 +83,7 @@ impl Run {
         kill(self.pid(), SIGCONT).expect("it is there");
         let status = self.child.wait().expect("it ends");
         assert_eq!(status.signal(), Some(signal as i32), "{status}");
-        eventually("no process is left", || self.processes().is_empty());
+        until("no process is left", || self.processes().is_empty());
         // Without processes only a mount could keep a namespace.
         let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
         let kept = |line: &&str| namespaces.iter().any(|space| line.contains(space));
@@ -136,7 +135,9 @@ fn a_test_leaves_nothing_behind() {
         let run = Run::start(&suite, &[test, "--exact", "--nocapture"]);
         let is_there = |process: &String| process.ends_with(&format!(" {started}"));
         // It may have to wait until another test's cargo has built something.
-        within(Duration::from_secs(300), started, || run.processes().iter().any(is_there));
+        until_ok(Duration::from_secs(300), || {
+            run.processes().into_iter().find(is_there).ok_or(started)
+        });
         assert!(run.namespaces().len() >= 4, "{:?}", run.namespaces());
         run.interrupt(signal);
     }

@@ -161,7 +161,7 @@ fn ipv4_only() {
     let world = World::ipv4_only();
     let _nginx = Nginx::start(&world);
     for (file, expected) in [(HTTP, 200), (TCP, 500)] {
-        let deployment = Deployment::example(file, &[]);
+        let deployment = Deployment::example(file);
         let setup = Setup::strict().variable(deployment.variable());
         let _sidecar = setup.filter(variant("ipv4-only")).start(&world);
         assert_eq!(status(&world, &deployment, POD_V4), Ok(expected), "{file}");
@@ -205,7 +205,7 @@ fn the_wasm_from_a_server() {
         _ => file_of(&code),
     };
     let server = world.node.run(|| Http::start_at(SocketAddr::new(NODE_V4, 80), answer));
-    let deployment = Deployment::example(HTTP, &[]);
+    let deployment = Deployment::example(HTTP);
     let filter = EnvoyFilter(serde_json::from_str(&filled).expect("JSON"));
     let setup = Setup::strict().variable(deployment.variable());
     // Ready only now.

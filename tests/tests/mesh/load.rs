@@ -7,25 +7,20 @@ use std::thread;
 use app_health_tests::app::Open;
 use app_health_tests::kubelet::Probe;
 use app_health_tests::mesh::{Deployment, Nginx, Setup, Sidecar, World};
+use app_health_tests::poll::until;
+use app_health_tests::usage::memory;
 
-use super::held::{Held, memory};
+use super::held::Held;
 use super::probes::{self, App};
-use super::{FAMILIES, HTTP, NOBODY, TCP, eventually, is_sidecars};
+use super::{FAMILIES, HTTP, NOBODY, TCP, is_sidecars};
 
 /// Answers, and how often they came.
 type Wrong = BTreeMap<String, usize>;
 
 const AT_ONCE: usize = 16;
 const PROBES: usize = 1000;
-/// KiB that may come and go: a quarter of a KiB for each probe of a round.
-const MEMORY: u64 = 512;
-
-/// An example that gives a busy machine time.
-fn patient(file: &str) -> Deployment {
-    let (text, line) = (Deployment::text(file), "initialDelaySeconds: 5");
-    assert!(text.contains(line));
-    Deployment::of(&text.replace(line, "timeoutSeconds: 10"), &[])
-}
+/// MiB that may come and go: a quarter of a KiB for each probe of a round.
+const MEMORY: f64 = 0.5;
 
 /// Sends the probe `n` times, 16 at once, and gives back the answers that are not as they should be,
 /// and how many there were of each.
@@ -57,9 +52,7 @@ fn check(world: &World, sidecar: &Sidecar, probe: &Probe, right: u16) {
             assert_eq!(wrong(world, probe, ip, n, right), Wrong::new(), "{ip}");
         }
         let held = || pids.iter().copied().map(Held::by).collect::<Vec<_>>();
-        eventually("all connections are closed", || {
-            held().iter().all(|held| held.connections == 0)
-        });
+        until("all connections are closed", || held().iter().all(|held| held.connections == 0));
         pids.iter().map(|pid| (Held::by(*pid), memory(*pid))).collect::<Vec<_>>()
     };
     // What a first crowd needs, stays.
@@ -68,7 +61,7 @@ fn check(world: &World, sidecar: &Sidecar, probe: &Probe, right: u16) {
     for ((held, resident), (held_now, now)) in before.into_iter().zip(after) {
         assert_eq!(held.others, held_now.others, "descriptors");
         assert!(held_now.to_agent <= AT_ONCE, "{held_now:?}");
-        assert!(now <= resident + MEMORY, "from {resident} to {now} KiB");
+        assert!(now <= resident + MEMORY, "from {resident} to {now} MiB");
     }
 }
 
@@ -82,7 +75,7 @@ fn assert_all_are_sidecars(peers: &[IpAddr]) {
 fn a_thousand_http_probes() {
     let world = World::dual_stack();
     let nginx = Nginx::start(&world);
-    let http = patient(HTTP);
+    let http = Deployment::example(HTTP);
     let sidecar = Setup::strict().variable(http.variable()).start(&world);
     check(&world, &sidecar, &http.probe(), 200);
     let peers = nginx.seen().iter().map(|line| line.peer).collect::<Vec<_>>();
@@ -92,14 +85,14 @@ fn a_thousand_http_probes() {
 #[test]
 fn a_thousand_tcp_probes() {
     let world = World::dual_stack();
-    let tcp = patient(TCP);
+    let tcp = Deployment::example(TCP);
     let sidecar = Setup::strict().variable(tcp.variable()).start(&world);
     check(&world, &sidecar, &tcp.probe(), 500);
     let at = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), NOBODY);
     let open = world.pod.run(|| Open::start_at(at));
     check(&world, &sidecar, &tcp.probe(), 200);
     // The kernel takes a connection before the app does.
-    eventually("the app has taken them", || open.peers().len() >= FAMILIES.len() * PROBES);
+    until("the app has taken them", || open.peers().len() >= FAMILIES.len() * PROBES);
     let peers = open.peers().iter().map(SocketAddr::ip).collect::<Vec<_>>();
     assert_all_are_sidecars(&peers);
 }

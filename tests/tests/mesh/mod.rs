@@ -13,10 +13,10 @@
 //! | 8 a thousand probes of each kind | `load` |
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
 
 use app_health_tests::kubelet::{Answer, DEFAULT_TIMEOUT, Verdict, tcp};
 use app_health_tests::mesh::{Deployment, POD_V4, POD_V6, Sidecar, World};
+use app_health_tests::poll::until;
 
 /// The pod component, as Kustomize applies it to the examples.
 mod component;
@@ -53,7 +53,7 @@ const OFF: &[&str] = &["--default-rewrite", "false"];
 /// An example as the documents have it before their last step: without the annotation.
 fn without_annotation(file: &str) -> String {
     let line = "        sidecar.istio.io/rewriteAppHTTPProbers: \"true\"\n";
-    let text = Deployment::text(file);
+    let text = Deployment::patient_text(file);
     let (before, after) = text.split_once(line).unwrap_or_else(|| panic!("{file}: no {line}"));
     before.trim_end().trim_end_matches("annotations:").to_owned() + "\n" + after
 }
@@ -87,24 +87,11 @@ fn accepts(world: &World, ip: IpAddr, port: u16) -> bool {
 fn assert_probes_are_no_traffic(world: &World, sidecar: &Sidecar) {
     assert!(accepts(world, POD_V4, NOBODY));
     let counted = || sidecar.stat("listener.inbound.downstream_cx_total");
-    eventually("the client is counted", || counted() > 0);
+    until("the client is counted", || counted() > 0);
     assert_eq!(counted(), 1);
 }
 
 /// The addresses from which the app may be asked through a sidecar.
 fn is_sidecars(peer: IpAddr) -> bool {
     ["127.0.0.6", "::6"].contains(&peer.to_canonical().to_string().as_str())
-}
-
-/// Polls until `so`.
-fn eventually(what: &str, so: impl Fn() -> bool) {
-    within(Duration::from_secs(15), what, so);
-}
-
-fn within(limit: Duration, what: &str, so: impl Fn() -> bool) {
-    let deadline = Instant::now() + limit;
-    while !so() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

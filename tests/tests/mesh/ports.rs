@@ -7,11 +7,11 @@ use app_health_tests::kubelet::raw;
 use app_health_tests::mesh::{
     Deployment, NODE_V4, NODE_V6, Namespace, Nginx, POD_V4, POD_V6, Setup, World,
 };
-
+use app_health_tests::poll::until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
-use super::{FAMILIES, HTTP, eventually};
+use super::{FAMILIES, HTTP};
 
 /// Where the sidecar connects from, for others.
 const BIND_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6));
@@ -142,7 +142,7 @@ fn what_the_pod_sends_out_goes_through_the_sidecar() {
         let get = request("GET", "/", "");
         assert_eq!(status(&world.pod, service.addr(), &get), Ok(200), "{ip}");
         let counted = || sidecar.stat("listener.outbound.downstream_cx_total");
-        eventually("the connection is counted", || counted() > n as u64);
+        until("the connection is counted", || counted() > n as u64);
     }
 }
 
@@ -150,7 +150,7 @@ fn what_the_pod_sends_out_goes_through_the_sidecar() {
 fn the_agent_answers_nobody_but_the_sidecar() {
     let world = World::dual_stack();
     let _nginx = Nginx::start(&world);
-    let deployment = Deployment::example(HTTP, &[]);
+    let deployment = Deployment::example(HTTP);
     let sidecar = Setup::permissive().variable(deployment.variable()).start(&world);
     let friend = sidecar.authority.client();
     for ip in FAMILIES {

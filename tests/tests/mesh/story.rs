@@ -7,7 +7,7 @@ use app_health_tests::mesh::{Deployment, Nginx, Setup, World};
 
 use super::{FAMILIES, HTTP, NOBODY, OFF, TCP};
 use super::{
-    assert_probes_are_no_traffic, eventually, http, is_sidecars, original, status, verdict,
+    assert_probes_are_no_traffic, http, is_sidecars, original, status, until, verdict,
     without_annotation,
 };
 
@@ -61,7 +61,7 @@ fn s3_a_permissive_listener_still_hides_a_closed_port() {
 fn s4_a_rewritten_http_probe_says_how_the_app_is() {
     let world = World::dual_stack();
     let nginx = Nginx::start(&world);
-    let deployment = Deployment::example(HTTP, &[]);
+    let deployment = Deployment::example(HTTP);
     let sidecar = Setup::strict().variable(deployment.variable()).start(&world);
     for (n, ip) in FAMILIES.into_iter().enumerate() {
         assert_eq!(status(&world, &deployment, ip), Ok(200), "{ip}");
@@ -96,7 +96,7 @@ fn s4_a_rewritten_tcp_probe_says_it_without_an_agent() {
 fn says_whether_the_port_is_open(setup: Setup<'_>) {
     let world = World::dual_stack();
     let _nginx = Nginx::start(&world);
-    let deployment = Deployment::example(TCP, &[]);
+    let deployment = Deployment::example(TCP);
     let sidecar = setup.variable(deployment.variable()).start(&world);
     for ip in FAMILIES {
         assert_eq!(status(&world, &deployment, ip), Ok(500), "{ip}");
@@ -107,7 +107,7 @@ fn says_whether_the_port_is_open(setup: Setup<'_>) {
         assert_eq!(status(&world, &deployment, ip), Ok(200), "{ip}");
     }
     // The kernel takes a connection before the app does.
-    eventually("the app has taken both", || open.peers().len() >= 2);
+    until("the app has taken both", || open.peers().len() >= 2);
     let peers = open.peers();
     assert!(peers.len() == 2 && peers.iter().all(|peer| is_sidecars(peer.ip())), "{peers:?}");
     assert_probes_are_no_traffic(&world, &sidecar);
@@ -121,7 +121,7 @@ fn says_whether_the_port_is_open(setup: Setup<'_>) {
 fn s5_switched_off_all_is_as_without_a_rewrite() {
     let annotation = "sidecar.istio.io/rewriteAppHTTPProbers: \"true\"";
     let off = |file: &str| {
-        let text = Deployment::text(file);
+        let text = Deployment::patient_text(file);
         assert!(text.contains(annotation));
         text.replace(annotation, &annotation.replace("true", "false"))
     };

@@ -5,8 +5,9 @@ use std::time::Instant;
 use app_health_tests::app::V4;
 use app_health_tests::mesh::{EnvoyFilter, POD_V4, Setup, World};
 use app_health_tests::net::narrow;
+use app_health_tests::poll::until;
 
-use super::{eventually, ports};
+use super::ports;
 
 /// The limit of a page's route, as it ships, and one that a test can wait for.
 const LIMIT: &str = r#""timeout":"60s""#;
@@ -33,14 +34,14 @@ fn clients_that_do_not_read_pages_keep_nobody_else_out() {
     let start = Instant::now();
     let clients: Vec<TcpStream> = world.node.run(|| (0..100).map(|_| ask()).collect());
     // Sixteen are served, 64 wait, and the others are turned away: who asks now is one of these.
-    eventually("pages are at their limit", || get("/stats/prometheus") == Ok(503));
+    until("pages are at their limit", || get("/stats/prometheus") == Ok(503));
     for _ in 0..20 {
         assert_eq!(get("/healthz/ready"), Ok(200));
     }
     // A sidecar that is to be drained is, too.
     let drain = ports::request("POST", "/drain", "");
     assert_eq!(ports::status(&world.pod, (V4, 15020).into(), &drain), Ok(200));
-    eventually("pages are served again", || get("/stats/prometheus") == Ok(200));
+    until("pages are served again", || get("/stats/prometheus") == Ok(200));
     assert!(start.elapsed().as_secs() >= 3, "that was no test");
     drop(clients);
 }

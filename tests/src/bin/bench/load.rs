@@ -1,24 +1,12 @@
 //! Admission reviews at the webhook, 16 at once over TLS with keep-alive.
 
-use std::error::Error;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Full};
-use hyper::Request;
+use app_health_tests::api_server::{Connection, Failure, Http};
+use app_health_tests::authority::Authority;
 use hyper::body::Bytes;
-use hyper::client::conn::http2::{SendRequest, handshake};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tokio::time::sleep_until;
-use tokio_rustls::TlsConnector;
-
-use crate::certificate::{Certificate, NAME};
-
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const CONNECTIONS: u32 = 16;
 const LENGTH: Duration = Duration::from_secs(1);
@@ -42,34 +30,27 @@ pub struct Answers {
     pub rate: f64,
 }
 
-/// Where the webhook is, and what it is asked.
-pub struct Client {
-    tls: TlsConnector,
+/// Where the webhook is, whom to trust, and what it is asked.
+pub struct Client<'a> {
     to: SocketAddr,
+    authority: &'a Authority,
     review: Bytes,
 }
 
-impl Client {
-    /// Trusts this certificate's authority.
-    pub fn new(to: SocketAddr, certificate: &Certificate, review: String) -> Result<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.authority())?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config =
-            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let mut config = config.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)), to, review: review.into() })
+impl<'a> Client<'a> {
+    /// Trusts this authority.
+    pub fn new(to: SocketAddr, authority: &'a Authority, review: String) -> Self {
+        Self { to, authority, review: review.into() }
     }
 
     /// One second at this pace.
     ///
     /// # Errors
-    /// A review that is not answered with 200.
-    pub async fn send(&self, pace: Pace) -> Result<Answers> {
+    /// A review that is not answered.
+    pub async fn send(&self, pace: Pace) -> Result<Answers, Failure> {
         let mut senders = Vec::new();
         for _ in 0..CONNECTIONS {
-            senders.push(self.connect().await?);
+            senders.push(Connection::open(self.to, self.authority, Http::Two).await?);
         }
         let begin = Instant::now();
         let schedules = (0..CONNECTIONS).map(|number| Schedule::new(pace, begin, number));
@@ -77,20 +58,11 @@ impl Client {
         let tasks = loads.map(|(sender, at)| tokio::spawn(send(sender, self.review.clone(), at)));
         let mut times = Vec::new();
         for task in tasks.collect::<Vec<_>>() {
-            times.extend(task.await??);
+            times.extend(task.await.expect("no panic")?);
         }
         times.sort_by(f64::total_cmp);
         let rate = times.len() as f64 / begin.elapsed().as_secs_f64();
         Ok(Answers { times, rate })
-    }
-
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>> {
-        let stream = TcpStream::connect(self.to).await?;
-        stream.set_nodelay(true)?;
-        let stream = self.tls.connect(ServerName::try_from(NAME)?, stream).await?;
-        let (sender, talk) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
-        tokio::spawn(talk);
-        Ok(sender)
     }
 }
 
@@ -125,21 +97,15 @@ impl Schedule {
 }
 
 async fn send(
-    mut sender: SendRequest<Full<Bytes>>,
+    mut connection: Connection,
     review: Bytes,
     mut schedule: Schedule,
-) -> Result<Vec<f64>> {
+) -> Result<Vec<f64>, Failure> {
     let mut times = Vec::new();
     while let Some(due) = schedule.next() {
         sleep_until(due.into()).await;
-        let request =
-            Request::post(format!("https://{NAME}/mutate")).body(Full::new(review.clone()))?;
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        response.into_body().collect().await?;
-        if status != 200 {
-            return Err(format!("an admission review is answered {status}").into());
-        }
+        let answer = connection.post(review.clone()).await?;
+        assert_eq!(answer.status, 200, "{}", answer.body);
         times.push(due.elapsed().as_secs_f64() * 1e3);
     }
     Ok(times)

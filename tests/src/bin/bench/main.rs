@@ -3,7 +3,6 @@
 mod agent;
 mod args;
 mod bootstrap;
-mod certificate;
 mod counted;
 mod environment;
 mod figure;

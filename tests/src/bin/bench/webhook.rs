@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::thread;
 
 use app_health_tests::app::V4;
+use app_health_tests::authority::Authority;
 use app_health_tests::process::{self, Process};
 use app_health_tests::{net, program};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use tokio::runtime;
 
-use crate::certificate::Certificate;
 use crate::figure::{Figure, Unit};
 use crate::load::{Answers, Client, Pace};
 use crate::marks;
@@ -25,9 +25,9 @@ const CORES: [usize; 2] = [1, 0];
 
 /// All of it.
 pub fn figures() -> Vec<Figure> {
-    let certificate = Certificate::make();
-    let webhook = Webhook::start(&certificate);
-    let client = Client::new(webhook.addr, &certificate, large_review()).expect("a client");
+    let authority = Authority::new();
+    let webhook = Webhook::start(&authority);
+    let client = Client::new(webhook.addr, &authority, large_review());
     let at_rest = memory(webhook.process.id());
     // The server lives as long as the thread that started it, which may use any core.
     thread::scope(|scope| {
@@ -36,7 +36,7 @@ pub fn figures() -> Vec<Figure> {
     })
 }
 
-fn measure(webhook: &Webhook, client: &Client, at_rest: f64) -> Vec<Figure> {
+fn measure(webhook: &Webhook, client: &Client<'_>, at_rest: f64) -> Vec<Figure> {
     pin(Pid::from_raw(0), CORES[1]);
     let mut load = Load { webhook, client, sent: 0 };
     load.second(Pace::Top);
@@ -73,7 +73,7 @@ struct Round {
 /// What is sent, and counted.
 struct Load<'a> {
     webhook: &'a Webhook,
-    client: &'a Client,
+    client: &'a Client<'a>,
     sent: usize,
 }
 
@@ -98,7 +98,7 @@ impl Load<'_> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("tokio starts");
         let answers = runtime.block_on(self.client.send(pace));
-        let answers = answers.unwrap_or_else(|error| panic!("admission reviews: {error}"));
+        let answers = answers.unwrap_or_else(|error| panic!("admission reviews: {error:?}"));
         self.sent += answers.times.len();
         answers
     }
@@ -111,13 +111,13 @@ struct Webhook {
 }
 
 impl Webhook {
-    fn start(certificate: &Certificate) -> Self {
+    fn start(authority: &Authority) -> Self {
         let [addr, plain] = [(); 2].map(|()| SocketAddr::new(V4, net::free_port()));
         let mut command = process::command(program::static_agent());
         command.args(["webhook", "--log-level", "error"]);
         command.args(["--listen", &addr.to_string(), "--metrics-listen", &plain.to_string()]);
-        command.arg("--tls-cert").arg(certificate.file());
-        command.arg("--tls-key").arg(certificate.key_file());
+        command.arg("--tls-cert").arg(authority.certificate());
+        command.arg("--tls-key").arg(authority.key());
         let process = Process::start("webhook", &mut command);
         let connects = || std::net::TcpStream::connect(addr).map(drop);
         process.wait_until(|| connects().map_err(|error| error.to_string()));

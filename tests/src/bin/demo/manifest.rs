@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use app_health_tests::kubelet::{Probe, probes};
-use app_health_tests::program;
+use app_health_tests::{process, program};
 use app_health_webhook::probers::VARIABLE;
 use serde_json::Value;
 
@@ -62,11 +61,9 @@ fn replaced(text: &str, from: u16, to: u16) -> String {
 }
 
 fn rewrite(file: &Path, options: &[&str]) -> String {
-    let mut command = Command::new(program::agent());
-    command.arg("rewrite").arg("-f").arg(file).args(options).stderr(Stdio::inherit());
-    let output = command.output().expect("the agent runs");
-    assert!(output.status.success(), "{command:?}: {}", output.status);
-    String::from_utf8(output.stdout).expect("UTF-8 from the agent")
+    let mut command = process::command(program::agent());
+    command.arg("rewrite").arg("-f").arg(file).args(options);
+    process::run(&mut command, "").succeeded()
 }
 
 fn variable(pod: &Value) -> Option<&str> {
