@@ -78,7 +78,7 @@ struct Requests {
 struct UnderWay(watch::Sender<Requests>);
 
 /// An answer's body, and the request that it belongs to.
-struct Answer<B> {
+struct Sent<B> {
     body: B,
     _request: UnderWay,
 }
@@ -211,7 +211,7 @@ impl UnderWay {
     }
 
     fn body<B: AsRef<[u8]> + Send + 'static>(self, body: B) -> Full<Bytes> {
-        Full::new(Bytes::from_owner(Answer { body, _request: self }))
+        Full::new(Bytes::from_owner(Sent { body, _request: self }))
     }
 }
 
@@ -221,7 +221,7 @@ impl Drop for UnderWay {
     }
 }
 
-impl<B: AsRef<[u8]>> AsRef<[u8]> for Answer<B> {
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Sent<B> {
     fn as_ref(&self) -> &[u8] {
         self.body.as_ref()
     }

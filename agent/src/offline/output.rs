@@ -15,7 +15,7 @@ use crate::exit::Failure;
 
 /// What is to be printed, collected document by document.
 pub struct Printout {
-    kind: Kind,
+    view: View,
     out: String,
     warnings: String,
     table: Table<5>,
@@ -24,7 +24,7 @@ pub struct Printout {
 /// Room for the patch of a pod with a few probes, in bytes.
 const USUAL_PATCH: usize = 2048;
 
-enum Kind {
+enum View {
     /// In each document's own format, or in this one.
     Manifests(Option<Format>),
     Patches,
@@ -34,15 +34,15 @@ enum Kind {
 impl Printout {
     /// Nothing yet.
     pub fn new(output: Option<Output>, explain: bool) -> Self {
-        let kind = match output {
-            _ if explain => Kind::Explanation,
-            Some(Output::Patch) => Kind::Patches,
-            Some(Output::Yaml) => Kind::Manifests(Some(Format::Yaml)),
-            Some(Output::Json) => Kind::Manifests(Some(Format::Json)),
-            None => Kind::Manifests(None),
+        let view = match output {
+            _ if explain => View::Explanation,
+            Some(Output::Patch) => View::Patches,
+            Some(Output::Yaml) => View::Manifests(Some(Format::Yaml)),
+            Some(Output::Json) => View::Manifests(Some(Format::Json)),
+            None => View::Manifests(None),
         };
         let table = Table::new(["NAME", "CONTAINER", "PROBE", "FROM", "TO"]);
-        Self { kind, out: String::new(), warnings: String::new(), table }
+        Self { view, out: String::new(), warnings: String::new(), table }
     }
 
     /// Makes room for what becomes of a text of this length: about as much again. Room that is not
@@ -54,17 +54,17 @@ impl Printout {
 
     /// Takes in a document without content.
     pub fn blank(&mut self, document: &Document) {
-        if let Kind::Manifests(None | Some(Format::Yaml)) = self.kind {
+        if let View::Manifests(None | Some(Format::Yaml)) = self.view {
             self.out.extend([document.lead, document.body, document.tail]);
         }
     }
 
     /// Takes in a document, changed by `job`.
     pub fn add(&mut self, document: Document, job: &Job) -> Result<(), Failure> {
-        match self.kind {
-            Kind::Manifests(format) => self.manifest(document, job, format),
-            Kind::Patches => self.patch(document, job),
-            Kind::Explanation => self.each_change(document, job, |printout, _, change| {
+        match self.view {
+            View::Manifests(format) => self.manifest(document, job, format),
+            View::Patches => self.patch(document, job),
+            View::Explanation => self.each_change(document, job, |printout, _, change| {
                 printout.explain(change);
             }),
         }
@@ -235,8 +235,8 @@ impl Printout {
 
     /// For stdout.
     pub fn text(&self) -> Cow<'_, str> {
-        match self.kind {
-            Kind::Explanation => Cow::Owned(self.table.to_string()),
+        match self.view {
+            View::Explanation => Cow::Owned(self.table.to_string()),
             _ => Cow::Borrowed(&self.out),
         }
     }

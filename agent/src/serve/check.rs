@@ -8,7 +8,7 @@ use std::time::Duration;
 use app_health_webhook::tcp_check::Reason;
 use tokio::time::{Instant, timeout_at};
 
-use super::dial::{Dial, Failure, begin, finish};
+use super::dial::{Dial, DialFailure, begin, finish};
 
 /// Dials under way to one port, which a port that accepts or refuses has none of. This many that
 /// wait prove that it hangs; more would only use up the agent's connections, and with them the
@@ -17,7 +17,7 @@ const MOST_UNDER_WAY: usize = 16;
 
 /// A check that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Check {
+pub struct TcpCheck {
     /// The port that should accept.
     pub to: SocketAddr,
     /// The time for everything. None: no limit of our own.
@@ -41,14 +41,19 @@ impl Checks {
     ///
     /// # Errors
     /// Why the port did not accept, in one line that names it.
-    pub async fn run(&self, check: Check, began: Instant) -> Result<(), Failure> {
+    pub async fn run(&self, check: TcpCheck, began: Instant) -> Result<(), DialFailure> {
         let to = check.to;
-        self.dial(check, began)
-            .await
-            .map_err(|Failure { reason, text }| Failure { reason, text: format!("{to}: {text}") })
+        self.dial(check, began).await.map_err(|DialFailure { reason, text }| DialFailure {
+            reason,
+            text: format!("{to}: {text}"),
+        })
     }
 
-    async fn dial(&self, Check { to, limit }: Check, began: Instant) -> Result<(), Failure> {
+    async fn dial(
+        &self,
+        TcpCheck { to, limit }: TcpCheck,
+        began: Instant,
+    ) -> Result<(), DialFailure> {
         let Dial::UnderWay(stream) = begin(to)? else { return Ok(()) };
         let _place = self.place(to)?;
         // A limit beyond the clock's end is none.
@@ -56,7 +61,7 @@ impl Checks {
             None => finish(stream).await,
             Some((limit, deadline)) => match timeout_at(deadline, finish(stream)).await {
                 Ok(outcome) => outcome,
-                Err(_) => Err(Failure {
+                Err(_) => Err(DialFailure {
                     reason: Reason::Timeout,
                     text: format!("no connection within {} ms", limit.as_millis()),
                 }),
@@ -64,12 +69,12 @@ impl Checks {
         }
     }
 
-    fn place(&self, to: SocketAddr) -> Result<Place<'_>, Failure> {
+    fn place(&self, to: SocketAddr) -> Result<Place<'_>, DialFailure> {
         let mut under_way = self.under_way();
         let dials = under_way.entry(to).or_default();
         if *dials >= MOST_UNDER_WAY {
             let text = format!("{MOST_UNDER_WAY} dials are waiting for this port already");
-            return Err(Failure { reason: Reason::Agent, text });
+            return Err(DialFailure { reason: Reason::Agent, text });
         }
         *dials += 1;
         Ok(Place { checks: self, to })

@@ -31,7 +31,7 @@ pub enum Dial {
 
 /// Why the port did not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct DialFailure {
     /// For programs.
     pub reason: Reason,
     /// For people, without the address.
@@ -54,18 +54,18 @@ pub struct Failure {
 ///
 /// # Errors
 /// The port refuses, the address cannot be reached, or the agent lacks what it takes.
-pub fn begin(to: SocketAddr) -> Result<Dial, Failure> {
-    let socket = prepared(to).map_err(|error| Failure::agents(&error))?;
+pub fn begin(to: SocketAddr) -> Result<Dial, DialFailure> {
+    let socket = prepared(to).map_err(|error| DialFailure::agents(&error))?;
     match socket.connect(&to.into()) {
         Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
-        result => result.map_err(|error| Failure::of(&error))?,
+        result => result.map_err(|error| DialFailure::of(&error))?,
     }
     match accepted(&socket) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             let stream = TcpStream::from_std(socket.into());
-            stream.map(Dial::UnderWay).map_err(|error| Failure::agents(&error))
+            stream.map(Dial::UnderWay).map_err(|error| DialFailure::agents(&error))
         }
-        result => result.map(|()| Dial::Accepted).map_err(|error| Failure::of(&error)),
+        result => result.map(|()| Dial::Accepted).map_err(|error| DialFailure::of(&error)),
     }
 }
 
@@ -73,12 +73,12 @@ pub fn begin(to: SocketAddr) -> Result<Dial, Failure> {
 ///
 /// # Errors
 /// As [`begin`].
-pub async fn finish(stream: TcpStream) -> Result<(), Failure> {
+pub async fn finish(stream: TcpStream) -> Result<(), DialFailure> {
     let outcome = stream.async_io(Interest::WRITABLE, || accepted(&stream)).await;
-    outcome.map_err(|error| Failure::of(&error))
+    outcome.map_err(|error| DialFailure::of(&error))
 }
 
-impl Failure {
+impl DialFailure {
     fn of(error: &io::Error) -> Self {
         let reason = match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ECONNREFUSED) => Reason::Refused,
@@ -189,7 +189,7 @@ mod tests {
             (Errno::EMFILE, Reason::Agent),
         ] {
             let text = error.desc().to_owned();
-            assert_eq!(Failure::of(&error.into()), Failure { reason, text });
+            assert_eq!(DialFailure::of(&error.into()), DialFailure { reason, text });
         }
     }
 }

@@ -8,7 +8,7 @@ use app_health_webhook::tcp_check::{
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::check::Check;
+use super::check::TcpCheck;
 
 /// What a request comes to. The text is the reason for people, one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Reply {
     /// 500: it did not.
     Failed(Reason, String),
     /// 400: no address of this pod, no port, no time.
-    NotOurs(String),
+    BadRequest(String),
     /// 404: another path.
     UnknownPath,
     /// 405: another method than GET and HEAD.
@@ -29,7 +29,7 @@ pub enum Reply {
 ///
 /// # Errors
 /// What to reply instead.
-pub fn check<B>(request: &Request<B>) -> Result<Check, Reply> {
+pub fn check<B>(request: &Request<B>) -> Result<TcpCheck, Reply> {
     let path = parse(request.uri().path());
     if path == Err(PathError::Unknown) {
         return Err(Reply::UnknownPath);
@@ -37,9 +37,9 @@ pub fn check<B>(request: &Request<B>) -> Result<Check, Reply> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Reply::Method);
     }
-    let to = path.map_err(|error| Reply::NotOurs(path_reason(error).to_owned()))?;
-    let limit = limit(request.headers()).map_err(Reply::NotOurs)?;
-    Ok(Check { to, limit })
+    let to = path.map_err(|error| Reply::BadRequest(path_reason(error).to_owned()))?;
+    let limit = limit(request.headers()).map_err(Reply::BadRequest)?;
+    Ok(TcpCheck { to, limit })
 }
 
 fn path_reason(error: PathError) -> &'static str {
@@ -69,7 +69,7 @@ impl Reply {
         let (status, reason, text) = match self {
             Self::Connected => (status(Answer::Connected), Reason::Ok, String::new()),
             Self::Failed(reason, text) => (status(Answer::Failed), reason, text),
-            Self::NotOurs(text) => (status(Answer::NotOurs), Reason::Config, text),
+            Self::BadRequest(text) => (status(Answer::NotOurs), Reason::Config, text),
             Self::UnknownPath => {
                 let text = "only /tcp/<ip>/<port> is served here".to_owned();
                 (StatusCode::NOT_FOUND, Reason::Config, text)
@@ -123,7 +123,7 @@ mod tests {
             ("GET", "/tcp/10.0.0.7/80", Some("18446744073709551615"), "10.0.0.7:80", ms(u64::MAX)),
         ] {
             let request = request(method, path, given.map(str::as_bytes));
-            assert_eq!(check(&request), Ok(Check { to: to.parse().unwrap(), limit }), "{path}");
+            assert_eq!(check(&request), Ok(TcpCheck { to: to.parse().unwrap(), limit }), "{path}");
         }
     }
 
@@ -153,7 +153,7 @@ mod tests {
         let cases: [&[u8]; 9] =
             [b"", b"0", b"-1", b"+1", b"1.5", b"1s", b"1 2", b"18446744073709551616", b"\xff"];
         for given in cases {
-            let Err(Reply::NotOurs(reason)) = check(&request("GET", "/tcp/::1/80", Some(given)))
+            let Err(Reply::BadRequest(reason)) = check(&request("GET", "/tcp/::1/80", Some(given)))
             else {
                 panic!("{}", given.escape_ascii());
             };

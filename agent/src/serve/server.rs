@@ -8,8 +8,8 @@ use hyper::{Request, Response};
 use tokio::time::Instant;
 
 use super::bound::Bound;
-use super::check::{Check, Checks};
-use super::dial::Failure;
+use super::check::{Checks, TcpCheck};
+use super::dial::DialFailure;
 use super::limits;
 use super::own::OwnAddresses;
 use super::route::{self, Reply};
@@ -53,18 +53,18 @@ impl Server {
         self.refuse_foreign(check)?;
         match self.checks.run(check, began).await {
             Ok(()) => Ok(Reply::Connected),
-            Err(Failure { reason, text }) => {
+            Err(DialFailure { reason, text }) => {
                 log::debug!("{text}");
                 Err(Reply::Failed(reason, text))
             }
         }
     }
 
-    fn refuse_foreign(&self, check: Check) -> Result<(), Reply> {
+    fn refuse_foreign(&self, check: TcpCheck) -> Result<(), Reply> {
         let ip = check.to.ip();
         match self.own.contains(ip) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Reply::NotOurs(format!("{ip}: no address of this pod"))),
+            Ok(false) => Err(Reply::BadRequest(format!("{ip}: no address of this pod"))),
             Err(error) => {
                 let text = format!("{ip}: cannot list this pod's addresses: {error}");
                 log::warn!("{text}");

@@ -34,6 +34,7 @@ mod server;
 mod status;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -61,11 +62,10 @@ pub fn run(args: &WebhookArgs) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let mut signals =
             Signals::new().map_err(|error| Failure::system(format!("signal handlers: {error}")))?;
-        let listeners = Listeners {
-            reviews: listen("--listen", args.listen)?,
-            status: listen("--metrics-listen", args.metrics_listen)?,
-        };
-        log::info!("listening on {}, metrics on {}", listeners.reviews.1, listeners.status.1);
+        let (reviews, address) = listen("--listen", args.listen)?;
+        let (status, status_address) = listen("--metrics-listen", args.metrics_listen)?;
+        log::info!("listening on {address}, metrics on {status_address}");
+        let listeners = Listeners { reviews, status };
         Arc::new(Server::new(args.pods.options(true)))
             .run(listeners, tls, rotation, &mut signals)
             .await;
@@ -73,8 +73,8 @@ pub fn run(args: &WebhookArgs) -> Result<(), Failure> {
     })
 }
 
-/// Binds the first address that the system has.
-fn listen(flag: &str, address: Address) -> Result<server::Bound, Failure> {
+/// Binds the first address that the system has. The listener, and where it listens.
+fn listen(flag: &str, address: Address) -> Result<(TcpListener, SocketAddr), Failure> {
     let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
     for candidate in address.candidates() {
         result = bind(candidate);

@@ -1,7 +1,7 @@
 //! The running server: both its ports, and in the end.
 
+use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -45,15 +45,12 @@ const STATUS: Limits = Limits {
     request: Duration::from_secs(10),
 };
 
-/// A listener, and where it listens.
-pub type Bound = (TcpListener, SocketAddr);
-
 /// Both ports.
 pub struct Listeners {
     /// Admission reviews over TLS.
-    pub reviews: Bound,
+    pub reviews: TcpListener,
     /// Health and metrics, plain.
-    pub status: Bound,
+    pub status: TcpListener,
 }
 
 /// What all connections share.
@@ -103,14 +100,14 @@ impl Server {
     ) {
         // Dropped at the end, and then aborted.
         let mut beside = JoinSet::new();
-        let (server, (status, _)) = (Arc::clone(&self), bound.status);
+        let (server, status) = (Arc::clone(&self), bound.status);
         beside.spawn(async move { server.serve_status(status).await });
         let server = Arc::clone(&self);
         beside.spawn(async move { certificate.watch(&server.metrics).await });
 
         let port = Port::new(REVIEWS);
         let acceptor = TlsAcceptor::from(Arc::new(tls));
-        let tls = Tls { listener: bound.reviews.0, acceptor };
+        let tls = Tls { listener: bound.reviews, acceptor };
         let end = tokio::select! {
             end = self.farewell(signals) => end,
             never = self.serve_reviews(&port, tls) => match never {},
@@ -129,15 +126,14 @@ impl Server {
         self.stopping.store(true, Ordering::Relaxed);
         tokio::select! {
             () = sleep(FAREWELL) => begins + DRAIN,
-            _ = signals.next() => begins,
+            _ = signals.next() => {
+                log::info!("second signal: ending at once");
+                begins
+            }
         }
     }
 
-    async fn serve_reviews(
-        self: &Arc<Self>,
-        port: &Port,
-        listener: Tls,
-    ) -> std::convert::Infallible {
+    async fn serve_reviews(self: &Arc<Self>, port: &Port, listener: Tls) -> Infallible {
         let server = Arc::clone(self);
         let service = move |request| {
             let server = Arc::clone(&server);
