@@ -18,7 +18,7 @@ pub struct Shared {
     /// The pod's address, where its environment tells it.
     pub pod_ip: Option<String>,
     /// Whether the agent is there; for the log.
-    pub agent: Agent,
+    pub agent: AgentStatus,
 }
 
 impl Shared {
@@ -30,7 +30,7 @@ impl Shared {
         let (table, notes) = Table::new(&environment(probers::VARIABLE).unwrap_or_default());
         notes.iter().for_each(|note| error!("{note}"));
         info!("{} probes are recorded", table.len());
-        Self { settings, table, pod_ip: pod_ip(environment), agent: Agent::default() }
+        Self { settings, table, pod_ip: pod_ip(environment), agent: AgentStatus::default() }
     }
 }
 
@@ -51,9 +51,9 @@ fn pod_ip(environment: impl Fn(&str) -> Option<Vec<u8>>) -> Option<String> {
 
 /// Whether the agent was reached the last time that it was asked; `None`: never yet.
 #[derive(Default)]
-pub struct Agent(Cell<Option<bool>>);
+pub struct AgentStatus(Cell<Option<bool>>);
 
-impl Agent {
+impl AgentStatus {
     /// It was asked, and is not there.
     pub fn note_lost(&self) {
         if self.0.get() == Some(true) {

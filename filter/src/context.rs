@@ -10,7 +10,7 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use crate::check::{Check, Command, Event, Facts, GrpcCall, HttpCall, Source};
 use crate::config::Shared;
-use crate::request::{Change, Headers};
+use crate::request::{HeaderChange, Headers};
 use crate::{host, protobuf};
 
 /// The state that ORIGINAL_DST clusters take the destination from.
@@ -36,7 +36,7 @@ impl StatusPort {
         loop {
             match carry_out(self.0.on(event, &Envoy)) {
                 ControlFlow::Break(action) => return action,
-                ControlFlow::Continue(taken) => event = Event::Taken(taken),
+                ControlFlow::Continue(taken) => event = Event::Accepted(taken),
             }
         }
     }
@@ -51,7 +51,7 @@ impl StatusPort {
 
 impl Context for StatusPort {
     fn on_http_call_response(&mut self, _: u32, num_headers: usize, _: usize, _: usize) {
-        self.called(Event::Called { has_head: num_headers > 0 });
+        self.called(Event::CallResponse { has_head: num_headers > 0 });
     }
 
     fn on_grpc_call_response(&mut self, _: u32, code: u32, size: usize) {
@@ -59,14 +59,14 @@ impl Context for StatusPort {
             0 => buffer(BufferType::GrpcReceiveBuffer, size),
             _ => host::grpc_message(),
         };
-        self.called(Event::GrpcCalled { code, message });
+        self.called(Event::GrpcCallResponse { code, message });
     }
 }
 
 impl HttpContext for StatusPort {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         let headers = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
-        self.on(Event::Request { headers: Headers::new(headers), has_body: !end_of_stream })
+        self.on(Event::RequestHeaders { headers: Headers::new(headers), has_body: !end_of_stream })
     }
 
     fn on_http_request_body(&mut self, _: usize, _: bool) -> Action {
@@ -74,7 +74,7 @@ impl HttpContext for StatusPort {
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
-        self.on(Event::Head { ends: end_of_stream })
+        self.on(Event::ResponseHeaders { ends: end_of_stream })
     }
 
     /// Of the app's body nothing goes on.
@@ -83,15 +83,15 @@ impl HttpContext for StatusPort {
         if size > 0 && self.0.is_under_way() {
             let _ = hostcalls::set_buffer(BufferType::HttpResponseBody, 0, size, b"");
         }
-        self.on(Event::Body { size, ends: end_of_stream })
+        self.on(Event::ResponseBody { size, ends: end_of_stream })
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        self.on(Event::Trailers)
+        self.on(Event::ResponseTrailers)
     }
 
     fn on_log(&mut self) {
-        self.0.over(&Envoy);
+        self.0.log(&Envoy);
     }
 }
 
@@ -99,29 +99,29 @@ impl HttpContext for StatusPort {
 fn carry_out(command: Command) -> ControlFlow<Action, bool> {
     match command {
         Command::Continue => ControlFlow::Break(Action::Continue),
-        Command::Wait => ControlFlow::Break(Action::Pause),
-        Command::Name { route, destination, is_hook } => {
+        Command::Pause => ControlFlow::Break(Action::Pause),
+        Command::SetDestination { route, destination, is_hook } => {
             ControlFlow::Continue(name(route, &destination, is_hook))
         }
         Command::Route(changes) => {
             changes.into_iter().for_each(change);
             ControlFlow::Break(Action::Continue)
         }
-        Command::Call(call) => ControlFlow::Continue(dispatch(&call)),
+        Command::HttpCall(call) => ControlFlow::Continue(dispatch(&call)),
         Command::GrpcCall(call) => ControlFlow::Continue(dispatch_grpc(&call)),
-        Command::Hold(status) => {
+        Command::HoldResponse(status) => {
             let status = u32::from(status).to_string();
             let head = vec![(":status", status.as_bytes()), ("content-length", b"0")];
             let _ = hostcalls::set_map_bytes(MapType::HttpResponseHeaders, head);
             ControlFlow::Break(Action::Pause)
         }
-        Command::Restore(status) => {
+        Command::RestoreStatus(status) => {
             let status = u32::from(status).to_string();
             let value = Some(status.as_bytes());
             let _ = hostcalls::set_map_value_bytes(MapType::HttpResponseHeaders, ":status", value);
             ControlFlow::Break(Action::Continue)
         }
-        Command::Reply { status, text, allow } => {
+        Command::LocalReply { status, text, allow } => {
             let headers = if allow { vec![("allow", "GET, HEAD")] } else { vec![] };
             let _ = hostcalls::send_http_response(status.into(), headers, Some(text.as_bytes()));
             ControlFlow::Break(Action::Pause)
@@ -141,7 +141,7 @@ fn name(route: &str, destination: &str, is_hook: bool) -> bool {
         && (!is_hook || set(HOOK_PROPERTY, "").is_ok())
 }
 
-fn change((name, value): Change) {
+fn change((name, value): HeaderChange) {
     let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, &name, value.as_deref());
 }
 
@@ -187,7 +187,7 @@ impl Facts for Envoy {
     fn header(&self, source: Source, name: &str) -> Option<Vec<u8>> {
         let map = match source {
             Source::Routed => MapType::HttpResponseHeaders,
-            Source::Called => MapType::HttpCallResponseHeaders,
+            Source::Dispatched => MapType::HttpCallResponseHeaders,
         };
         hostcalls::get_map_value_bytes(map, name).ok().flatten()
     }

@@ -13,7 +13,7 @@ mod context;
 #[cfg(target_arch = "wasm32")]
 mod host;
 #[cfg(target_arch = "wasm32")]
-mod log_line;
+mod logger;
 #[cfg(target_arch = "wasm32")]
 mod root;
 

@@ -32,10 +32,10 @@ impl Headers {
 }
 
 /// A header of the client's request, and its new value; `None`: it is taken out.
-pub type Change = (String, Option<Vec<u8>>);
+pub type HeaderChange = (String, Option<Vec<u8>>);
 
 /// A request line and what else a hop decides.
-pub struct Line<'a> {
+pub struct RequestHead<'a> {
     /// Path and query.
     pub target: &'a [u8],
     /// What stands in the Host header.
@@ -46,7 +46,7 @@ pub struct Line<'a> {
     pub authorization: Option<&'a str>,
 }
 
-impl Line<'_> {
+impl RequestHead<'_> {
     /// `http` or `https`
     pub fn scheme(&self) -> &'static str {
         if self.wire == Wire::Https { "https" } else { "http" }
@@ -72,7 +72,7 @@ impl Line<'_> {
 
     /// What makes the client's request the one that is routed: first what to remove, then what to set.
     /// To set all headers anew costs a probe 8,000 instructions more.
-    pub fn changes(&self, client: &Headers) -> Vec<Change> {
+    pub fn changes(&self, client: &Headers) -> Vec<HeaderChange> {
         let named = client.get("connection").unwrap_or_default();
         let mut changes = Vec::with_capacity(8);
         for (name, _) in client.iter() {
@@ -167,14 +167,14 @@ fn is_named(named: &[u8], name: &str) -> bool {
 
 /// An IP address and a port, as Envoy writes them: `10.0.0.7:80`, `[fd00::7]:80`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
+pub struct SocketAddress {
     /// Without brackets.
     pub ip: String,
     /// The port that the connection came to.
     pub port: u16,
 }
 
-impl Address {
+impl SocketAddress {
     /// Reads Envoy's `destination.address`.
     pub fn parse(text: &str) -> Option<Self> {
         let colon = text.as_bytes().iter().rposition(|byte| *byte == b':')?;
@@ -198,7 +198,12 @@ impl Address {
 
 /// The Host that the app sees: the client's, its port swapped for the app's where it is the pod's
 /// own address with the status port.
-pub fn authority(client: &[u8], own: &[&Address], status_port: u16, app_port: u16) -> Vec<u8> {
+pub fn authority(
+    client: &[u8],
+    own: &[&SocketAddress],
+    status_port: u16,
+    app_port: u16,
+) -> Vec<u8> {
     let swapped = own.iter().find(|address| address.at(status_port).as_bytes() == client);
     swapped.map_or_else(|| client.to_vec(), |address| address.at(app_port).into_bytes())
 }
@@ -233,7 +238,7 @@ mod tests {
     }
 
     /// The client's request once it is changed.
-    fn changed(line: &Line, client: &Headers) -> Vec<String> {
+    fn changed(line: &RequestHead, client: &Headers) -> Vec<String> {
         let changes = line.changes(client);
         let mut headers: Vec<_> = client.iter().collect();
         for (name, value) in &changes {
@@ -245,7 +250,7 @@ mod tests {
 
     fn sent(headers: &[(&str, &str)], https: bool, authorization: Option<&str>) -> Vec<String> {
         let wire = if https { Wire::Https } else { Wire::Http };
-        let line = Line { target: b"/x?y", authority: b"10.0.0.7:80", wire, authorization };
+        let line = RequestHead { target: b"/x?y", authority: b"10.0.0.7:80", wire, authorization };
         let client = client(headers);
         let dispatched = lines(&line.headers(&client));
         let mut routed = changed(&line, &client);
@@ -319,8 +324,8 @@ mod tests {
 
     #[test]
     fn only_the_pods_own_host_gets_the_apps_port() {
-        let v4 = Address::parse("10.0.0.7:15020").unwrap();
-        let v6 = Address::parse("[fd00::7]:15020").unwrap();
+        let v4 = SocketAddress::parse("10.0.0.7:15020").unwrap();
+        let v6 = SocketAddress::parse("[fd00::7]:15020").unwrap();
         for (host, result) in [
             ("10.0.0.7:15020", "10.0.0.7:80"),
             ("[fd00::7]:15020", "[fd00::7]:80"),
@@ -341,12 +346,12 @@ mod tests {
             ("[::1]:1", "::1", true),
             ("[fd00::7]:1", "fd00::7", false),
         ] {
-            let address = Address::parse(text).unwrap();
+            let address = SocketAddress::parse(text).unwrap();
             assert_eq!((address.ip.as_str(), address.is_loopback()), (ip, loopback));
             assert_eq!(address.at(1), text);
         }
         for text in ["", "x", "/run/x.sock", "10.0.0.7", "10.0.0.7:x"] {
-            assert_eq!(Address::parse(text), None, "{text}");
+            assert_eq!(SocketAddress::parse(text), None, "{text}");
         }
     }
 }

@@ -8,7 +8,7 @@ use proxy_wasm::types::{BufferType, ContextType};
 
 use crate::config::Shared;
 use crate::context::StatusPort;
-use crate::{host, log_line};
+use crate::{host, logger};
 
 /// What the requests of a configuration share.
 #[derive(Default)]
@@ -19,7 +19,7 @@ impl Context for Root {}
 impl RootContext for Root {
     /// Always true: where it is not, Envoy refuses to start, and the pod with it.
     fn on_configure(&mut self, size: usize) -> bool {
-        log_line::init();
+        logger::init();
         let configuration = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size);
         let configuration = configuration.ok().flatten().unwrap_or_default();
         self.0 = Rc::new(Shared::read(&configuration, host::environment));

@@ -37,7 +37,7 @@ impl Runs {
     }
 
     /// A hook is to be dispatched: when that ends at the latest. `None`: there are too many already.
-    pub fn call(&self, now: Duration) -> Option<Duration> {
+    pub fn begin_call(&self, now: Duration) -> Option<Duration> {
         let mut calls = self.calls.take();
         calls.retain(|until| *until > now);
         let until = (calls.len() < MOST_HOOKS).then(|| now.saturating_add(LONGEST_CALL));
@@ -47,7 +47,7 @@ impl Runs {
     }
 
     /// The call that was to end then has ended.
-    pub fn call_ended(&self, until: Duration) {
+    pub fn end_call(&self, until: Duration) {
         let mut calls = self.calls.take();
         if let Some(at) = calls.iter().position(|other| *other == until) {
             calls.swap_remove(at);

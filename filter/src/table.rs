@@ -25,7 +25,7 @@ pub struct Entry {
     /// Which probe it is.
     pub kind: Kind,
     /// What is to be done, or why it cannot be done.
-    pub handler: Result<Handler, Refusal>,
+    pub action: Result<HandlerAction, Refusal>,
     /// In milliseconds, for the whole check; 0: no limit.
     pub timeout_ms: u32,
     /// What the last probe came to; for the log.
@@ -44,7 +44,7 @@ pub enum Refusal {
 }
 
 /// A handler, ready to be sent.
-pub enum Handler {
+pub enum HandlerAction {
     /// HTTP or HTTPS.
     Http(Rc<HttpAction>),
     /// A TCP check.
@@ -153,8 +153,8 @@ impl Entry {
     /// `None` for a key that is no probe path: nothing can ask for it.
     fn new(key: String, prober: Result<Prober, probers::EntryError>) -> Option<Self> {
         let kind = ProbePath::parse(&key)?.kind();
-        let (handler, timeout) = match prober {
-            Ok(prober) => (Handler::new(prober.handler, kind), prober.timeout_seconds),
+        let (action, timeout) = match prober {
+            Ok(prober) => (HandlerAction::new(prober.handler, kind), prober.timeout_seconds),
             Err(error) => (Err(Refusal::Invalid(Outcome::unreached(error.to_string()))), 0),
         };
         // The kubelet's default, which a raw manifest may lack. Hooks have no timeout.
@@ -163,7 +163,7 @@ impl Entry {
         Some(Self {
             key,
             kind,
-            handler,
+            action,
             timeout_ms,
             failing: Cell::new(false),
             runs: Runs::default(),
@@ -182,7 +182,7 @@ impl Entry {
     }
 }
 
-impl Handler {
+impl HandlerAction {
     fn new(handler: probers::Handler, kind: Kind) -> Result<Self, Refusal> {
         Ok(match handler {
             probers::Handler::HttpGet(http) => {
@@ -280,7 +280,7 @@ mod tests {
                 Refusal::Unsendable(Outcome::invalid("httpGet.path: no host in URL")),
             ),
         ] {
-            assert_eq!(found(&table, path).handler.as_ref().err(), Some(&refusal));
+            assert_eq!(found(&table, path).action.as_ref().err(), Some(&refusal));
         }
         assert_eq!(not_found(&table, "/x").0, 400);
     }

@@ -3,35 +3,37 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::probe::Probe;
+use super::probe_request::ProbeRequest;
 use super::step::{Command, Event, Facts, GrpcCall, Step};
 use crate::outcome::{Outcome, of_details, with_cause};
 use crate::protobuf::serving_status;
 use crate::table::GrpcAction;
 
 /// A `grpc` check under way.
-pub struct Grpc {
+pub struct GrpcCheck {
     action: Rc<GrpcAction>,
     /// How often a connection that the app closed was made anew.
     dialled_again: u8,
 }
 
-impl Grpc {
-    pub fn start(action: Rc<GrpcAction>, probe: &Probe) -> (Self, Step) {
+impl GrpcCheck {
+    pub fn start(action: Rc<GrpcAction>, probe: &ProbeRequest) -> (Self, Step) {
         let grpc = Self { action, dialled_again: 0 };
         let step = grpc.ask(probe, probe.started).into();
         (grpc, step)
     }
 
-    pub fn on(&mut self, event: Event, probe: &Probe, facts: &dyn Facts) -> Step {
+    pub fn on(&mut self, event: Event, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         match event {
-            Event::Taken(false) => Step::End(Outcome::unreached("grpc: the check cannot be sent")),
-            Event::GrpcCalled { code, message } => self.called(code, &message, probe, facts),
+            Event::Accepted(false) => {
+                Step::End(Outcome::unreached("grpc: the check cannot be sent"))
+            }
+            Event::GrpcCallResponse { code, message } => self.called(code, &message, probe, facts),
             event => event.unawaited(),
         }
     }
 
-    fn ask(&self, probe: &Probe, now: Duration) -> Result<Command, Outcome> {
+    fn ask(&self, probe: &ProbeRequest, now: Duration) -> Result<Command, Outcome> {
         let settings = &probe.shared.settings;
         let cluster =
             if self.action.tls { &settings.grpc_tls_cluster } else { &settings.grpc_cluster };
@@ -44,13 +46,21 @@ impl Grpc {
         }))
     }
 
-    fn called(&mut self, code: u32, message: &[u8], probe: &Probe, facts: &dyn Facts) -> Step {
+    fn called(
+        &mut self,
+        code: u32,
+        message: &[u8],
+        probe: &ProbeRequest,
+        facts: &dyn Facts,
+    ) -> Step {
         if code == 0 {
             return Step::End(of_message(message));
         }
         let text = String::from_utf8_lossy(message);
         let now = facts.now();
-        if Undelivered::of(code, &text).is_some_and(|how| self.may_call_again(how, probe, now)) {
+        if ConnectionFailure::of(code, &text)
+            .is_some_and(|how| self.may_call_again(how, probe, now))
+        {
             return self.ask(probe, now).into();
         }
         // An app that knows the deadline ends the call at it, too.
@@ -60,8 +70,13 @@ impl Grpc {
 
     /// Whether a call that failed so is made anew: where Envoy's own limit ended the dial, and where
     /// the connection was closed, as often as the kubelet's client would dial.
-    fn may_call_again(&mut self, how: Undelivered, probe: &Probe, now: Duration) -> bool {
-        if how == Undelivered::DialTimedOut {
+    fn may_call_again(
+        &mut self,
+        how: ConnectionFailure,
+        probe: &ProbeRequest,
+        now: Duration,
+    ) -> bool {
+        if how == ConnectionFailure::DialTimedOut {
             return probe.may_dial_again(now);
         }
         self.dialled_again = self.dialled_again.saturating_add(1);
@@ -120,14 +135,14 @@ const CLOSED: &str = "{upstream_reset_before_response_started{connection_termina
 
 /// How a call failed before it got to the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Undelivered {
+enum ConnectionFailure {
     /// The cluster's `connect_timeout` has ended the dial.
     DialTimedOut,
     /// The connection was closed.
     Closed,
 }
 
-impl Undelivered {
+impl ConnectionFailure {
     /// `None` for all other failures. An app's own words never end so.
     fn of(code: u32, status_message: &str) -> Option<Self> {
         match code {
@@ -225,13 +240,13 @@ mod tests {
     fn what_did_not_get_to_the_app() {
         let timed_out = ["reset reason: connection timeout", DIAL_TIMED_OUT].concat();
         for (code, message, undelivered) in [
-            (14, timed_out.clone(), Some(Undelivered::DialTimedOut)),
-            (14, CLOSED.to_owned(), Some(Undelivered::Closed)),
+            (14, timed_out.clone(), Some(ConnectionFailure::DialTimedOut)),
+            (14, CLOSED.to_owned(), Some(ConnectionFailure::Closed)),
             (14, [&timed_out, OF_APP].concat(), None),
             (13, timed_out, None),
             (14, String::new(), None),
         ] {
-            assert_eq!(Undelivered::of(code, &message), undelivered, "{code} {message}");
+            assert_eq!(ConnectionFailure::of(code, &message), undelivered, "{code} {message}");
         }
     }
 

@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use super::call::{is_genuine, text};
-use super::probe::Probe;
-use super::redirect::{Hop, Next};
+use super::call_response::{is_from_upstream, response_text};
+use super::probe_request::ProbeRequest;
+use super::redirect::{Hop, Redirect};
 use super::step::{Facts, HttpCall, Source};
 use crate::outcome::{self, DIAL_TIMED_OUT, Outcome};
-use crate::request::{self, Line};
+use crate::request::{self, RequestHead};
 use crate::table::Wire;
 
 const DESTINATION_HEADER: &str = "x-envoy-original-dst-host";
 
 /// What an answer comes to.
-pub enum Answered {
-    /// Dial again.
-    Again,
-    /// Ask this.
-    Next(Hop),
-    /// The check ends.
-    End(Outcome),
+pub enum HopAnswer {
+    /// Envoy gave up the dial, and the hop is to be dialled again.
+    DialTimedOut,
+    /// The answer leads to this hop.
+    Redirect(Hop),
+    /// The check ends with this outcome.
+    Final(Outcome),
 }
 
 /// The request that asks a hop. `authorized`: with the client's Authorization; `first`: how the
@@ -31,7 +31,7 @@ pub fn call(
     hop: &Hop,
     authorized: bool,
     first: Wire,
-    probe: &Probe,
+    probe: &ProbeRequest,
     now: Duration,
 ) -> Result<HttpCall, Outcome> {
     let wire = wire(hop, first)?;
@@ -59,13 +59,13 @@ fn headers(
     hop: &Hop,
     authorized: bool,
     wire: Wire,
-    probe: &Probe,
+    probe: &ProbeRequest,
     destination: String,
 ) -> Vec<(String, String)> {
     let target = as_text(&hop.url.request_target()).into_bytes();
     let referer = hop.referer.as_deref().map(as_text);
     let authorization = request::basic_authorization(&hop.url).filter(|_| authorized);
-    let line = Line {
+    let line = RequestHead {
         target: &target,
         authority: &hop.authority,
         wire,
@@ -124,29 +124,29 @@ pub fn not_sent(hop: &Hop) -> Outcome {
 }
 
 /// Judges the answer of a hop.
-pub fn answered(hop: &Hop, has_head: bool, probe: &Probe, facts: &dyn Facts) -> Answered {
+pub fn answered(hop: &Hop, has_head: bool, probe: &ProbeRequest, facts: &dyn Facts) -> HopAnswer {
     if !has_head {
-        return Answered::End(broken(probe, facts));
+        return HopAnswer::Final(broken(probe, facts));
     }
-    let status = facts.header(Source::Called, ":status").unwrap_or_default();
-    if !is_genuine(facts) {
-        let text = text(facts);
+    let status = facts.header(Source::Dispatched, ":status").unwrap_or_default();
+    if !is_from_upstream(facts) {
+        let text = response_text(facts);
         if outcome::contains(&text, DIAL_TIMED_OUT) && probe.may_dial_again(facts.now()) {
-            return Answered::Again;
+            return HopAnswer::DialTimedOut;
         }
-        return Answered::End(outcome::of_call_failure(&status, &text));
+        return HopAnswer::Final(outcome::of_call_failure(&status, &text));
     }
     let outcome = outcome::of_status(&status, probe.is_hook());
-    let location = facts.header(Source::Called, "location");
-    match hop.next(outcome.status(), location.as_deref()) {
-        Next::Follow(next) => Answered::Next(next),
-        Next::Fail(failure) => Answered::End(failure),
-        Next::Answer => Answered::End(outcome),
+    let location = facts.header(Source::Dispatched, "location");
+    match hop.redirect(outcome.status(), location.as_deref()) {
+        Redirect::Follow(next) => HopAnswer::Redirect(next),
+        Redirect::Fail(failure) => HopAnswer::Final(failure),
+        Redirect::NotFollowed => HopAnswer::Final(outcome),
     }
 }
 
 /// An answer that began and did not end: timed out, truncated or too long.
-fn broken(probe: &Probe, facts: &dyn Facts) -> Outcome {
+fn broken(probe: &ProbeRequest, facts: &dyn Facts) -> Outcome {
     if probe.is_hook() {
         Outcome::Answered(200)
     } else if probe.is_over(facts.now()) {

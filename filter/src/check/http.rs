@@ -3,12 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::hops::{self, Answered};
-use super::probe::{LONGEST_DIAL, Probe, limit_router};
-use super::redirect::{Hop, Next};
+use super::hops::{self, HopAnswer};
+use super::probe_request::{LONGEST_DIAL, ProbeRequest, limit_router};
+use super::redirect::{Hop, Redirect};
 use super::step::{Command, Event, Facts, Source, Step};
 use crate::outcome::{self, Outcome};
-use crate::request::{self, Line};
+use crate::request::{self, RequestHead};
 use crate::table::{HttpAction, Wire};
 
 /// The `connect_timeout` of the clusters that carry HTTP.
@@ -19,7 +19,7 @@ const BODY_LIMIT: usize = 10 << 10;
 const REDIRECT_BODY_LIMIT: usize = 2 << 10;
 
 /// An `httpGet` under way.
-pub struct Http {
+pub struct HttpCheck {
     action: Rc<HttpAction>,
     stage: Stage,
 }
@@ -27,66 +27,76 @@ pub struct Http {
 /// What is awaited.
 enum Stage {
     /// Whether Envoy takes the destination.
-    Name,
+    Destination,
     /// The head of the answer that Envoy's router carries.
-    Head,
+    ResponseHeaders,
     /// The rest of that answer's body.
-    Body { status: u16, received: usize },
+    ResponseBody { status: u16, received: usize },
     /// The body of a redirect, which Go reads before it follows.
-    Redirect { next: Box<Hop>, received: usize },
+    RedirectBody { next: Box<Hop>, received: usize },
     /// The answer of a hop that is dispatched; `authorized`: with the client's Authorization.
-    Hop { hop: Box<Hop>, authorized: bool },
+    HopResponse { hop: Box<Hop>, authorized: bool },
 }
 
-impl Http {
-    pub fn start(action: Rc<HttpAction>, probe: &Probe) -> (Self, Step) {
-        let mut http = Self { action, stage: Stage::Name };
+impl HttpCheck {
+    pub fn start(action: Rc<HttpAction>, probe: &ProbeRequest) -> (Self, Step) {
+        let mut http = Self { action, stage: Stage::Destination };
         let step = if probe.routable {
             let own_proto = request::own_forwarded_proto(&probe.client).is_some();
             let route = route(http.action.wire, own_proto);
-            Step::Go(probe.name_route(route, http.action.port))
+            Step::Go(probe.set_destination(route, http.action.port))
         } else {
             http.follow(http.first_hop(probe), true, probe, probe.started)
         };
         (http, step)
     }
 
-    pub fn on(&mut self, event: Event, probe: &Probe, facts: &dyn Facts) -> Step {
+    pub fn on(&mut self, event: Event, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         match (&mut self.stage, event) {
-            (Stage::Name, Event::Taken(true)) => self.route(probe),
-            (Stage::Name, Event::Taken(false)) => Step::End(probe.not_named(self.action.port)),
-            (Stage::Head, Event::Head { ends }) => self.head(ends, probe, facts),
-            (Stage::Body { status, received }, Event::Body { size, ends }) => {
+            (Stage::Destination, Event::Accepted(true)) => self.route(probe),
+            (Stage::Destination, Event::Accepted(false)) => {
+                Step::End(probe.destination_refused(self.action.port))
+            }
+            (Stage::ResponseHeaders, Event::ResponseHeaders { ends }) => {
+                self.head(ends, probe, facts)
+            }
+            (Stage::ResponseBody { status, received }, Event::ResponseBody { size, ends }) => {
                 *received = received.saturating_add(size);
                 let answered = Outcome::Answered(*status);
                 match (ends, *received >= BODY_LIMIT) {
-                    (true, _) => Step::Said(answered),
+                    (true, _) => Step::EndAsHeld(answered),
                     (false, true) => Step::End(answered),
-                    (false, false) => Step::Go(Command::Wait),
+                    (false, false) => Step::Go(Command::Pause),
                 }
             }
-            (Stage::Body { status, .. }, Event::Trailers) => Step::End(Outcome::Answered(*status)),
-            (Stage::Redirect { next, received }, Event::Body { size, ends }) => {
+            (Stage::ResponseBody { status, .. }, Event::ResponseTrailers) => {
+                Step::End(Outcome::Answered(*status))
+            }
+            (Stage::RedirectBody { next, received }, Event::ResponseBody { size, ends }) => {
                 *received = received.saturating_add(size);
                 if !ends && *received < REDIRECT_BODY_LIMIT {
-                    return Step::Go(Command::Wait);
+                    return Step::Go(Command::Pause);
                 }
                 let next = (**next).clone();
                 self.follow(next, true, probe, facts.now())
             }
-            (Stage::Redirect { next, .. }, Event::Trailers) => {
+            (Stage::RedirectBody { next, .. }, Event::ResponseTrailers) => {
                 let next = (**next).clone();
                 self.follow(next, true, probe, facts.now())
             }
             // What is left of a redirect's body, while its Location is asked.
-            (Stage::Hop { .. }, Event::Body { .. } | Event::Trailers) => Step::Go(Command::Wait),
-            (Stage::Hop { hop, .. }, Event::Taken(false)) => Step::End(hops::not_sent(hop)),
-            (Stage::Hop { hop, authorized }, Event::Called { has_head }) => {
+            (Stage::HopResponse { .. }, Event::ResponseBody { .. } | Event::ResponseTrailers) => {
+                Step::Go(Command::Pause)
+            }
+            (Stage::HopResponse { hop, .. }, Event::Accepted(false)) => {
+                Step::End(hops::not_sent(hop))
+            }
+            (Stage::HopResponse { hop, authorized }, Event::CallResponse { has_head }) => {
                 let (hop, authorized) = ((**hop).clone(), *authorized);
                 let next = match hops::answered(&hop, has_head, probe, facts) {
-                    Answered::Again => hop,
-                    Answered::Next(next) => next,
-                    Answered::End(outcome) => return Step::End(outcome),
+                    HopAnswer::DialTimedOut => hop,
+                    HopAnswer::Redirect(next) => next,
+                    HopAnswer::Final(outcome) => return Step::End(outcome),
                 };
                 self.follow(next, authorized, probe, facts.now())
             }
@@ -95,11 +105,11 @@ impl Http {
     }
 
     /// The client's request becomes the kubelet's own.
-    fn route(&mut self, probe: &Probe) -> Step {
+    fn route(&mut self, probe: &ProbeRequest) -> Step {
         let action = &*self.action;
         let authorization = request::basic_authorization(&action.url);
         let authority = probe.authority(action);
-        let line = Line {
+        let line = RequestHead {
             target: &action.target,
             authority: &authority,
             wire: action.wire,
@@ -109,12 +119,12 @@ impl Http {
         let ms = probe.entry.timeout_ms;
         let limit = if ms == 0 { LONGEST_DIAL } else { probe.entry.timeout() };
         limit_router(&mut changes, ms, (limit.as_millis() / DIAL.as_millis()) as u32);
-        self.stage = Stage::Head;
+        self.stage = Stage::ResponseHeaders;
         Step::Go(Command::Route(changes))
     }
 
     /// An answer of the app, or of Envoy in its place.
-    fn head(&mut self, ends: bool, probe: &Probe, facts: &dyn Facts) -> Step {
+    fn head(&mut self, ends: bool, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         let details = facts.details();
         if details != outcome::VIA_UPSTREAM {
             return self.unanswered(&String::from_utf8_lossy(&details), probe, facts);
@@ -123,27 +133,27 @@ impl Http {
         let outcome = outcome::of_status(&status, probe.is_hook());
         if (300..400).contains(&outcome.status()) {
             let location = facts.header(Source::Routed, "location");
-            match self.first_hop(probe).next(outcome.status(), location.as_deref()) {
-                Next::Follow(next) if is_read_first(ends, facts) => {
-                    self.stage = Stage::Redirect { next: Box::new(next), received: 0 };
-                    return Step::Go(Command::Wait);
+            match self.first_hop(probe).redirect(outcome.status(), location.as_deref()) {
+                Redirect::Follow(next) if is_read_first(ends, facts) => {
+                    self.stage = Stage::RedirectBody { next: Box::new(next), received: 0 };
+                    return Step::Go(Command::Pause);
                 }
-                Next::Follow(next) => return self.follow(next, true, probe, facts.now()),
-                Next::Fail(failure) => return Step::End(failure),
-                Next::Answer => {}
+                Redirect::Follow(next) => return self.follow(next, true, probe, facts.now()),
+                Redirect::Fail(failure) => return Step::End(failure),
+                Redirect::NotFollowed => {}
             }
         }
         let Outcome::Answered(status) = outcome else { return Step::End(outcome) };
         if ends || (probe.is_hook() && announced_length(facts) > BODY_LIMIT as u64) {
             return Step::End(outcome);
         }
-        self.stage = Stage::Body { status, received: 0 };
-        Step::Go(Command::Hold(status))
+        self.stage = Stage::ResponseBody { status, received: 0 };
+        Step::Go(Command::HoldResponse(status))
     }
 
     /// The router has no answer of the app. A hook over HTTPS that meets plain HTTP is tried again
     /// over HTTP, as the kubelet does.
-    fn unanswered(&mut self, details: &str, probe: &Probe, facts: &dyn Facts) -> Step {
+    fn unanswered(&mut self, details: &str, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         if !probe.is_hook() || !outcome::contains(details, "WRONG_VERSION_NUMBER") {
             return Step::End(outcome::of_details(details));
         }
@@ -153,7 +163,7 @@ impl Http {
     }
 
     /// The first request, as a redirect of its answer sees it.
-    fn first_hop(&self, probe: &Probe) -> Hop {
+    fn first_hop(&self, probe: &ProbeRequest) -> Hop {
         let mut url = self.action.url.clone();
         url.scheme = if self.action.wire == Wire::Https { "https" } else { "http" }.to_owned();
         url.host = probe.pod.at(self.action.port).into_bytes();
@@ -161,10 +171,10 @@ impl Http {
     }
 
     /// Dispatches a hop.
-    fn follow(&mut self, hop: Hop, authorized: bool, probe: &Probe, now: Duration) -> Step {
+    fn follow(&mut self, hop: Hop, authorized: bool, probe: &ProbeRequest, now: Duration) -> Step {
         let call = hops::call(&hop, authorized, self.action.wire, probe, now);
-        self.stage = Stage::Hop { hop: Box::new(hop), authorized };
-        call.map(Command::Call).into()
+        self.stage = Stage::HopResponse { hop: Box::new(hop), authorized };
+        call.map(Command::HttpCall).into()
     }
 }
 

@@ -2,11 +2,11 @@
 //! as [`Facts`]. It calls nothing but the facade `log`; beside itself it changes only what its entry
 //! counts, and whether the agent was there.
 
-mod call;
+mod call_response;
 mod grpc;
 mod hops;
 mod http;
-mod probe;
+mod probe_request;
 mod redirect;
 mod step;
 mod tcp;
@@ -24,11 +24,11 @@ use crate::config::Shared;
 use crate::outcome::{self, Outcome};
 use crate::report;
 use crate::request::Headers;
-use crate::table::{Handler, Lookup, Refusal};
-use grpc::Grpc;
-use http::Http;
-use probe::Probe;
-use tcp::Tcp;
+use crate::table::{HandlerAction, Lookup, Refusal};
+use grpc::GrpcCheck;
+use http::HttpCheck;
+use probe_request::ProbeRequest;
+use tcp::TcpCheck;
 
 /// One request on the status port, and what is made of it.
 pub struct Check {
@@ -36,57 +36,59 @@ pub struct Check {
     /// Envoy takes the request for a gRPC call, and would make 200 of each status.
     is_grpc: bool,
     /// The probe that is asked for; `None` where the request is not ours, or names none.
-    probe: Option<Probe>,
-    kind: Kind,
+    probe: Option<ProbeRequest>,
+    /// `None` while the app is not asked: not yet, not at all, or no more, since Envoy answers in its
+    /// place.
+    handler: Option<HandlerCheck>,
     /// What it has come to.
     outcome: Option<Outcome>,
 }
 
-/// How the app is asked.
-enum Kind {
-    /// Not yet, not at all, or no more: Envoy has answered in its place.
-    Unasked,
-    Http(Http),
-    Tcp(Tcp),
-    Grpc(Grpc),
+/// The part of a check that depends on its handler.
+enum HandlerCheck {
+    Http(HttpCheck),
+    Tcp(TcpCheck),
+    Grpc(GrpcCheck),
 }
 
 impl Check {
     /// For a request that has not been seen yet.
     pub fn new(shared: Rc<Shared>) -> Self {
-        Self { shared, is_grpc: false, probe: None, kind: Kind::Unasked, outcome: None }
+        Self { shared, is_grpc: false, probe: None, handler: None, outcome: None }
     }
 
     /// Whether the app is being asked: of its answer's body nothing goes on.
     pub fn is_under_way(&self) -> bool {
-        self.outcome.is_none() && !matches!(self.kind, Kind::Unasked)
+        self.outcome.is_none() && self.handler.is_some()
     }
 
     /// The next command.
     pub fn on(&mut self, event: Event, facts: &dyn Facts) -> Command {
         match event {
-            Event::Request { headers, has_body } => self.begin(headers, has_body, facts),
+            Event::RequestHeaders { headers, has_body } => self.begin(headers, has_body, facts),
             // What follows the head of a request for an upgrade, even where it is nothing, would
             // take it on to the routes.
             Event::RequestBody if self.probe.is_none() => Command::Continue,
-            Event::Head { .. } if self.outcome.is_some() => self.restore(),
+            Event::ResponseHeaders { .. } if self.outcome.is_some() => self.restore_status(),
             event => self.go_on(event, facts),
         }
     }
 
     fn go_on(&mut self, event: Event, facts: &dyn Facts) -> Command {
         let Some(probe) = &self.probe else { return Command::Continue };
-        if matches!(event, Event::Called { .. } | Event::GrpcCalled { .. } | Event::Taken(false)) {
+        if matches!(
+            event,
+            Event::CallResponse { .. } | Event::GrpcCallResponse { .. } | Event::Accepted(false)
+        ) {
             probe.end_call();
         }
-        let step = match &mut self.kind {
-            _ if self.outcome.is_some() => event.unawaited(),
-            Kind::Unasked => event.unawaited(),
-            Kind::Http(http) => http.on(event, probe, facts),
-            Kind::Tcp(tcp) => tcp.on(event, probe, facts),
-            Kind::Grpc(grpc) => grpc.on(event, probe, facts),
+        let step = match self.handler.as_mut().filter(|_| self.outcome.is_none()) {
+            None => event.unawaited(),
+            Some(HandlerCheck::Http(http)) => http.on(event, probe, facts),
+            Some(HandlerCheck::Tcp(tcp)) => tcp.on(event, probe, facts),
+            Some(HandlerCheck::Grpc(grpc)) => grpc.on(event, probe, facts),
         };
-        self.take(step)
+        self.apply(step)
     }
 
     /// What is not valid is an error, and is answered even where it is a hook.
@@ -97,14 +99,14 @@ impl Check {
             return Command::Continue;
         }
         self.is_grpc = client.is_grpc();
-        match self.open(client, &path, has_body, facts) {
-            Ok(step) => self.take(step),
-            Err(outcome) => self.reply(outcome),
+        match self.start(client, &path, has_body, facts) {
+            Ok(step) => self.apply(step),
+            Err(outcome) => self.local_reply(outcome),
         }
     }
 
     /// Finds the entry and starts its check.
-    fn open(
+    fn start(
         &mut self,
         client: Headers,
         path: &[u8],
@@ -124,48 +126,48 @@ impl Check {
             return Err(Outcome::declined(400, "a probe has no body"));
         }
         let routable = !has_body && !self.is_grpc;
-        let probe = Probe::new(self.shared.clone(), entry.clone(), client, routable, facts)?;
+        let probe = ProbeRequest::new(self.shared.clone(), entry.clone(), client, routable, facts)?;
         let probe = self.probe.insert(probe);
-        let handler = match &entry.handler {
-            Ok(handler) => handler,
+        let action = match &entry.action {
+            Ok(action) => action,
             Err(Refusal::Unsendable(outcome)) => return Ok(Step::End(outcome.clone())),
             Err(Refusal::Invalid(outcome)) => return Err(outcome.clone()),
         };
-        if probe.is_own_port(handler.port()) {
+        if probe.is_own_port(action.port()) {
             return Err(Outcome::unreached("its port is the status port: it would probe itself"));
         }
         if probe.is_hook() && entry.runs.are_too_many() {
             let reason = "16 runs of this hook are under way already";
             return Ok(Step::End(Outcome::declined(500, reason)));
         }
-        let (kind, step) = match handler {
-            Handler::Http(action) => {
-                let (http, step) = Http::start(action.clone(), probe);
-                (Kind::Http(http), step)
+        let (handler, step) = match action {
+            HandlerAction::Http(action) => {
+                let (http, step) = HttpCheck::start(action.clone(), probe);
+                (HandlerCheck::Http(http), step)
             }
-            Handler::Tcp { port } => {
-                let (tcp, step) = Tcp::start(*port, probe);
-                (Kind::Tcp(tcp), step)
+            HandlerAction::Tcp { port } => {
+                let (tcp, step) = TcpCheck::start(*port, probe);
+                (HandlerCheck::Tcp(tcp), step)
             }
-            Handler::Grpc(action) => {
-                let (grpc, step) = Grpc::start(action.clone(), probe);
-                (Kind::Grpc(grpc), step)
+            HandlerAction::Grpc(action) => {
+                let (grpc, step) = GrpcCheck::start(action.clone(), probe);
+                (HandlerCheck::Grpc(grpc), step)
             }
         };
-        self.kind = kind;
+        self.handler = Some(handler);
         Ok(step)
     }
 
-    fn take(&mut self, step: Step) -> Command {
+    fn apply(&mut self, step: Step) -> Command {
         match step {
             Step::Go(command) => command,
             Step::End(outcome) => self.end(outcome),
-            Step::Said(outcome) => {
+            Step::EndAsHeld(outcome) => {
                 self.outcome = Some(outcome);
                 Command::Continue
             }
-            Step::Left => {
-                self.kind = Kind::Unasked;
+            Step::LeftToEnvoy => {
+                self.handler = None;
                 Command::Continue
             }
         }
@@ -174,32 +176,32 @@ impl Check {
     /// A hook without an answer fails as it would without the sidecar: the kubelet would take any
     /// status for a success.
     fn end(&mut self, outcome: Outcome) -> Command {
-        let is_hook = self.probe.as_ref().is_some_and(Probe::is_hook);
+        let is_hook = self.probe.as_ref().is_some_and(ProbeRequest::is_hook);
         if !is_hook || matches!(outcome, Outcome::Answered(_)) {
-            return self.reply(outcome);
+            return self.local_reply(outcome);
         }
         self.outcome = Some(outcome);
         Command::Close
     }
 
-    fn reply(&mut self, outcome: Outcome) -> Command {
+    fn local_reply(&mut self, outcome: Outcome) -> Command {
         let (status, text) = (outcome.status(), outcome.reason().to_owned());
         // An app's own 405 says nothing of the methods of a probe.
         let allow = matches!(outcome, Outcome::Declined { status: 405, .. });
         self.outcome = Some(outcome);
-        Command::Reply { status, text, allow }
+        Command::LocalReply { status, text, allow }
     }
 
     /// Of an answer that goes out, the status that Envoy has changed is set again.
-    fn restore(&self) -> Command {
+    fn restore_status(&self) -> Command {
         match &self.outcome {
-            Some(outcome) if self.is_grpc => Command::Restore(outcome.status()),
+            Some(outcome) if self.is_grpc => Command::RestoreStatus(outcome.status()),
             _ => Command::Continue,
         }
     }
 
     /// The request is over: logs what it came to.
-    pub fn over(&mut self, facts: &dyn Facts) {
+    pub fn log(&mut self, facts: &dyn Facts) {
         let Some(probe) = &self.probe else {
             return self.outcome.iter().for_each(report::unrecorded);
         };

@@ -22,9 +22,9 @@ pub struct Hop {
 
 /// What an answer comes to.
 #[derive(Debug)]
-pub enum Next {
+pub enum Redirect {
     /// It is the last one: its status is the outcome.
-    Answer,
+    NotFollowed,
     /// Ask this.
     Follow(Hop),
     /// It cannot be followed.
@@ -33,10 +33,10 @@ pub enum Next {
 
 impl Hop {
     /// Judges an answer by its status and its Location.
-    pub fn next(&self, status: u16, location: Option<&[u8]>) -> Next {
+    pub fn redirect(&self, status: u16, location: Option<&[u8]>) -> Redirect {
         let location = location.unwrap_or_default();
         if !matches!(status, 301 | 302 | 303 | 307 | 308) || location.is_empty() {
-            return Next::Answer;
+            return Redirect::NotFollowed;
         }
         let reference = match url::parse(location) {
             Ok(reference) => reference,
@@ -44,10 +44,10 @@ impl Hop {
         };
         let url = self.url.resolve(&reference);
         if url.hostname() != self.url.hostname() {
-            return Next::Answer;
+            return Redirect::NotFollowed;
         }
         if self.followed >= MAX_HOPS {
-            return Next::Fail(Outcome::invalid("stopped after 9 redirects"));
+            return Redirect::Fail(Outcome::invalid("stopped after 9 redirects"));
         }
         if url.scheme != "http" && url.scheme != "https" {
             return fail("unknown scheme", location);
@@ -56,7 +56,7 @@ impl Hop {
         let keeps_host = reference.scheme.is_empty() && self.authority != self.url.host;
         let authority = if keeps_host { self.authority.clone() } else { host_header(&url) };
         let referer = self.referer_to(&url);
-        Next::Follow(Hop { url, authority, referer, followed: self.followed.saturating_add(1) })
+        Redirect::Follow(Hop { url, authority, referer, followed: self.followed.saturating_add(1) })
     }
 
     /// The port that is asked; `None` where the URL names none that exists.
@@ -94,9 +94,9 @@ fn host_header(url: &Url) -> Vec<u8> {
     url.host.strip_suffix(b":").unwrap_or(&url.host).to_vec()
 }
 
-fn fail(why: &str, location: &[u8]) -> Next {
+fn fail(why: &str, location: &[u8]) -> Redirect {
     let what = ["redirect: ", why].concat();
-    Next::Fail(Outcome::invalid(with_cause(&what, &String::from_utf8_lossy(location))))
+    Redirect::Fail(Outcome::invalid(with_cause(&what, &String::from_utf8_lossy(location))))
 }
 
 #[cfg(test)]
@@ -113,10 +113,10 @@ mod tests {
     }
 
     fn lead(hop: &Hop, location: &str) -> String {
-        match hop.next(302, Some(location.as_bytes())) {
-            Next::Answer => "answer".to_owned(),
-            Next::Fail(outcome) => format!("{} {}", outcome.status(), outcome.reason()),
-            Next::Follow(hop) => {
+        match hop.redirect(302, Some(location.as_bytes())) {
+            Redirect::NotFollowed => "answer".to_owned(),
+            Redirect::Fail(outcome) => format!("{} {}", outcome.status(), outcome.reason()),
+            Redirect::Follow(hop) => {
                 let url = &hop.url;
                 let port = hop.port().map_or("none".to_owned(), |port| port.to_string());
                 format!("{}:{port}{}", url.scheme, text(&url.request_target()))
@@ -160,18 +160,18 @@ mod tests {
     #[test]
     fn only_five_codes_are_followed() {
         for status in 300..400 {
-            let follows = matches!(first().next(status, Some(b"/x")), Next::Follow(_));
+            let follows = matches!(first().redirect(status, Some(b"/x")), Redirect::Follow(_));
             assert_eq!(follows, [301, 302, 303, 307, 308].contains(&status), "{status}");
         }
-        assert!(matches!(first().next(302, None), Next::Answer));
+        assert!(matches!(first().redirect(302, None), Redirect::NotFollowed));
     }
 
     #[test]
     fn the_tenth_fails() {
         let mut hop = first();
         for _ in 0..9 {
-            hop = match hop.next(302, Some(b"/x")) {
-                Next::Follow(hop) => hop,
+            hop = match hop.redirect(302, Some(b"/x")) {
+                Redirect::Follow(hop) => hop,
                 other => panic!("{other:?}"),
             };
         }
@@ -187,10 +187,14 @@ mod tests {
             ("//10.0.0.7:81/", "example.com"),
             ("http://10.0.0.7/", "10.0.0.7"),
         ] {
-            let Next::Follow(next) = hop.next(302, Some(location.as_bytes())) else { panic!() };
+            let Redirect::Follow(next) = hop.redirect(302, Some(location.as_bytes())) else {
+                panic!()
+            };
             assert_eq!(text(&next.authority), host, "{location}");
         }
-        let Next::Follow(next) = first().next(302, Some(b"http://10.0.0.7:/x")) else { panic!() };
+        let Redirect::Follow(next) = first().redirect(302, Some(b"http://10.0.0.7:/x")) else {
+            panic!()
+        };
         assert_eq!(text(&next.authority), "10.0.0.7");
     }
 
@@ -202,7 +206,9 @@ mod tests {
             (https.clone(), "/x", Some("https://10.0.0.7/s")),
             (https, "http://10.0.0.7/", None),
         ] {
-            let Next::Follow(next) = from.next(302, Some(location.as_bytes())) else { panic!() };
+            let Redirect::Follow(next) = from.redirect(302, Some(location.as_bytes())) else {
+                panic!()
+            };
             assert_eq!(next.referer.map(|referer| text(&referer)).as_deref(), referer);
         }
     }

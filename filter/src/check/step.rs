@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::outcome::Outcome;
-use crate::request::{Change, Headers};
+use crate::request::{HeaderChange, Headers};
 
 /// What has happened.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The head of a request on the status port.
-    Request {
+    RequestHeaders {
         /// Its headers.
         headers: Headers,
         /// Whether a body follows.
@@ -18,28 +18,28 @@ pub enum Event {
     /// What follows the head of the request.
     RequestBody,
     /// Whether Envoy has taken the destination or the call that was asked for.
-    Taken(bool),
+    Accepted(bool),
     /// The head of the answer that Envoy's router carries, or Envoy's own in its place.
-    Head {
+    ResponseHeaders {
         /// Whether nothing follows it.
         ends: bool,
     },
     /// A piece of that answer's body.
-    Body {
+    ResponseBody {
         /// In bytes.
         size: usize,
         /// Whether nothing follows it.
         ends: bool,
     },
     /// The trailers of that answer, which end it.
-    Trailers,
+    ResponseTrailers,
     /// A dispatched HTTP call has been answered.
-    Called {
+    CallResponse {
         /// Whether the answer has a head: where it has none, it broke off.
         has_head: bool,
     },
     /// A dispatched gRPC call has ended.
-    GrpcCalled {
+    GrpcCallResponse {
         /// The gRPC status.
         code: u32,
         /// The answer's message where the status is 0, else the status's own text.
@@ -51,13 +51,14 @@ impl Event {
     /// What comes of it where nobody waits for it.
     pub fn unawaited(&self) -> Step {
         match self {
-            Self::Head { .. } => Step::Left,
-            Self::Request { .. } | Self::Body { .. } | Self::Trailers => {
+            Self::ResponseHeaders { .. } => Step::LeftToEnvoy,
+            Self::RequestHeaders { .. } | Self::ResponseBody { .. } | Self::ResponseTrailers => {
                 Step::Go(Command::Continue)
             }
-            Self::RequestBody | Self::Taken(_) | Self::Called { .. } | Self::GrpcCalled { .. } => {
-                Step::Go(Command::Wait)
-            }
+            Self::RequestBody
+            | Self::Accepted(_)
+            | Self::CallResponse { .. }
+            | Self::GrpcCallResponse { .. } => Step::Go(Command::Pause),
         }
     }
 }
@@ -68,9 +69,9 @@ pub enum Command {
     /// Let pass what has come.
     Continue,
     /// Hold what has come, until the next event.
-    Wait,
+    Pause,
     /// Name the destination for Envoy's router, and the route that leads there.
-    Name {
+    SetDestination {
         /// The name that a route of the configuration matches.
         route: &'static str,
         /// IP address and port.
@@ -79,17 +80,17 @@ pub enum Command {
         is_hook: bool,
     },
     /// Change the request so, and let Envoy's router carry it.
-    Route(Vec<Change>),
+    Route(Vec<HeaderChange>),
     /// Send a request of the filter's own.
-    Call(HttpCall),
+    HttpCall(HttpCall),
     /// The same by gRPC: a health check.
     GrpcCall(GrpcCall),
     /// Hold the answer, made one that has this status and no body.
-    Hold(u16),
+    HoldResponse(u16),
     /// Set the status of the answer that has come, and let it pass.
-    Restore(u16),
+    RestoreStatus(u16),
     /// Answer the request.
-    Reply {
+    LocalReply {
         /// The HTTP status.
         status: u16,
         /// The body: one line, or nothing.
@@ -135,9 +136,9 @@ pub enum Step {
     /// It has come to this, which is to be answered.
     End(Outcome),
     /// It has come to this, which the answer that is held says already.
-    Said(Outcome),
+    EndAsHeld(Outcome),
     /// Envoy answers in its place: what comes by is not the app's.
-    Left,
+    LeftToEnvoy,
 }
 
 impl From<Result<Command, Outcome>> for Step {
@@ -149,10 +150,10 @@ impl From<Result<Command, Outcome>> for Step {
 /// Where an answer comes from whose headers can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Of the event [`Event::Head`].
+    /// Of the event [`Event::ResponseHeaders`].
     Routed,
-    /// Of the event [`Event::Called`], where it has a head.
-    Called,
+    /// Of the event [`Event::CallResponse`], where it has a head.
+    Dispatched,
 }
 
 /// What costs a call to Envoy, and so is read only where it decides.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use app_health_webhook::tcp_check::{self, Answer};
 
-use super::call::{is_genuine, text};
-use super::probe::{Probe, limit_router};
+use super::call_response::{is_from_upstream, response_text};
+use super::probe_request::{ProbeRequest, limit_router};
 use super::step::{Command, Event, Facts, HttpCall, Source, Step};
 use crate::outcome::{self, Outcome, with_cause};
 
@@ -18,7 +18,7 @@ const CONNECTED: u16 = Answer::Connected.status();
 const FAILED: u16 = Answer::Failed.status();
 
 /// A `tcpSocket` under way.
-pub struct Tcp {
+pub struct TcpCheck {
     port: u16,
     stage: Stage,
 }
@@ -26,43 +26,47 @@ pub struct Tcp {
 /// What is awaited.
 enum Stage {
     /// Whether Envoy takes the destination.
-    Name,
+    Destination,
     /// The agent's answer.
     Agent,
     /// The connection that Envoy makes in the agent's place.
     Connection,
 }
 
-impl Tcp {
+impl TcpCheck {
     /// The route is named before the agent is asked: Envoy 1.36 takes no filter state in the callback
     /// of a call.
-    pub fn start(port: u16, probe: &Probe) -> (Self, Step) {
-        let mut tcp = Self { port, stage: Stage::Name };
+    pub fn start(port: u16, probe: &ProbeRequest) -> (Self, Step) {
+        let mut tcp = Self { port, stage: Stage::Destination };
         let step = if probe.routable {
-            Step::Go(probe.name_route("tcp", port))
+            Step::Go(probe.set_destination("tcp", port))
         } else {
             tcp.ask(probe, probe.started).into()
         };
         (tcp, step)
     }
 
-    pub fn on(&mut self, event: Event, probe: &Probe, facts: &dyn Facts) -> Step {
+    pub fn on(&mut self, event: Event, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         match (&self.stage, event) {
-            (Stage::Name, Event::Taken(true)) => self.ask(probe, probe.started).into(),
-            (Stage::Name, Event::Taken(false)) => Step::End(probe.not_named(self.port)),
-            (Stage::Agent, Event::Taken(false)) => {
+            (Stage::Destination, Event::Accepted(true)) => self.ask(probe, probe.started).into(),
+            (Stage::Destination, Event::Accepted(false)) => {
+                Step::End(probe.destination_refused(self.port))
+            }
+            (Stage::Agent, Event::Accepted(false)) => {
                 probe.shared.agent.note_lost();
                 self.connect(probe, probe.started).into()
             }
-            (Stage::Agent, Event::Called { has_head }) => {
+            (Stage::Agent, Event::CallResponse { has_head }) => {
                 self.agent_answered(has_head, probe, facts)
             }
-            (Stage::Connection, Event::Head { .. }) => Step::End(self.connected(probe, facts)),
+            (Stage::Connection, Event::ResponseHeaders { .. }) => {
+                Step::End(self.connected(probe, facts))
+            }
             (_, event) => event.unawaited(),
         }
     }
 
-    fn ask(&mut self, probe: &Probe, now: Duration) -> Result<Command, Outcome> {
+    fn ask(&mut self, probe: &ProbeRequest, now: Duration) -> Result<Command, Outcome> {
         let cluster = &probe.shared.settings.agent_cluster;
         if cluster.is_empty() {
             return self.connect(probe, now);
@@ -79,11 +83,11 @@ impl Tcp {
         }
         let timeout = probe.begin_call(now)?;
         self.stage = Stage::Agent;
-        Ok(Command::Call(HttpCall { cluster: cluster.clone(), headers, timeout }))
+        Ok(Command::HttpCall(HttpCall { cluster: cluster.clone(), headers, timeout }))
     }
 
     /// Lets Envoy's router make the connection, in the time that is left.
-    fn connect(&mut self, probe: &Probe, now: Duration) -> Result<Command, Outcome> {
+    fn connect(&mut self, probe: &ProbeRequest, now: Duration) -> Result<Command, Outcome> {
         if !probe.routable {
             let reason = "no agent, and Envoy takes the request for a gRPC call or an upgrade";
             return Err(Outcome::declined(500, reason));
@@ -101,13 +105,13 @@ impl Tcp {
         Ok(Command::Route(changes))
     }
 
-    fn agent_answered(&mut self, has_head: bool, probe: &Probe, facts: &dyn Facts) -> Step {
+    fn agent_answered(&mut self, has_head: bool, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         if !has_head {
             return Step::End(Outcome::unreached("the agent's answer broke off"));
         }
-        let status = facts.header(Source::Called, ":status").unwrap_or_default();
+        let status = facts.header(Source::Dispatched, ":status").unwrap_or_default();
         let status = outcome::parse_status(&status);
-        let genuine = is_genuine(facts);
+        let genuine = is_from_upstream(facts);
         if status == 503 && !genuine {
             probe.shared.agent.note_lost();
             return self.connect(probe, facts.now()).map_err(as_tcp).into();
@@ -115,7 +119,7 @@ impl Tcp {
         if genuine {
             probe.shared.agent.note_reached();
         }
-        let text = text(facts);
+        let text = response_text(facts);
         let reason = text.trim_ascii_end();
         Step::End(match status {
             CONNECTED if genuine => Outcome::Answered(200),
@@ -127,7 +131,7 @@ impl Tcp {
     }
 
     /// Envoy has connected, or says why not.
-    fn connected(&self, probe: &Probe, facts: &dyn Facts) -> Outcome {
+    fn connected(&self, probe: &ProbeRequest, facts: &dyn Facts) -> Outcome {
         match outcome::why_not_connected(&facts.details()) {
             None => Outcome::Answered(200),
             // As the agent says it.

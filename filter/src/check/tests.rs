@@ -64,8 +64,8 @@ impl Given {
 /// What a check makes of an event.
 fn tell(check: &mut Check, event: Event, given: &Given) -> Command {
     given.readable.set(match event {
-        Event::Head { .. } => Some(Source::Routed),
-        Event::Called { has_head: true } => Some(Source::Called),
+        Event::ResponseHeaders { .. } => Some(Source::Routed),
+        Event::CallResponse { has_head: true } => Some(Source::Dispatched),
         _ => None,
     });
     check.on(event, given)
@@ -91,7 +91,7 @@ impl Facts for Given {
     }
 
     fn call_body(&self) -> Vec<u8> {
-        assert_eq!(self.readable.get(), Some(Source::Called));
+        assert_eq!(self.readable.get(), Some(Source::Dispatched));
         self.details.into()
     }
 
@@ -117,33 +117,33 @@ fn request(path: &str, content_type: Option<&str>) -> Event {
         (":authority".to_owned(), b"10.0.0.7:15020".to_vec()),
     ];
     headers.extend(content_type.map(|value| ("content-type".to_owned(), value.into())));
-    Event::Request { headers: Headers::new(headers), has_body: false }
+    Event::RequestHeaders { headers: Headers::new(headers), has_body: false }
 }
 
 fn called() -> Event {
-    Event::Called { has_head: true }
+    Event::CallResponse { has_head: true }
 }
 
 fn grpc_called(code: u32, message: &[u8]) -> Event {
-    Event::GrpcCalled { code, message: message.to_vec() }
+    Event::GrpcCallResponse { code, message: message.to_vec() }
 }
 
 /// A command's name, and what of it a test looks at.
 fn said(command: &Command) -> String {
     match command {
         Command::Continue => "continue".to_owned(),
-        Command::Wait => "wait".to_owned(),
-        Command::Name { route, destination, .. } => format!("name {route} {destination}"),
+        Command::Pause => "wait".to_owned(),
+        Command::SetDestination { route, destination, .. } => format!("name {route} {destination}"),
         Command::Route(_) => "route".to_owned(),
-        Command::Call(call) => {
+        Command::HttpCall(call) => {
             let value = |name| call.headers.iter().find(|(n, _)| n == name).map(|(_, v)| &**v);
             let destination = value("x-envoy-original-dst-host").unwrap_or("the agent");
             format!("call {} {destination}", call.cluster)
         }
         Command::GrpcCall(call) => format!("grpc {}", call.destination),
-        Command::Hold(status) => format!("hold {status}"),
-        Command::Restore(status) => format!("restore {status}"),
-        Command::Reply { status, .. } => format!("reply {status}"),
+        Command::HoldResponse(status) => format!("hold {status}"),
+        Command::RestoreStatus(status) => format!("restore {status}"),
+        Command::LocalReply { status, .. } => format!("reply {status}"),
         Command::Close => "close".to_owned(),
     }
 }
@@ -160,10 +160,10 @@ fn way(path: &str, content_type: Option<&str>, events: Vec<(Event, Given)>) -> V
 fn an_answer_with_a_body() {
     let app = || Given::app("204");
     let events = vec![
-        (Event::Taken(true), app()),
-        (Event::Head { ends: false }, app()),
-        (Event::Body { size: 5, ends: false }, app()),
-        (Event::Body { size: 0, ends: true }, app()),
+        (Event::Accepted(true), app()),
+        (Event::ResponseHeaders { ends: false }, app()),
+        (Event::ResponseBody { size: 5, ends: false }, app()),
+        (Event::ResponseBody { size: 0, ends: true }, app()),
     ];
     let commands = ["name http 10.0.0.7:8080", "route", "hold 204", "wait", "continue"];
     assert_eq!(way("/app-health/http/readyz", None, events), commands);
@@ -172,12 +172,12 @@ fn an_answer_with_a_body() {
 #[test]
 fn a_redirect() {
     let events = vec![
-        (Event::Taken(true), Given::default()),
-        (Event::Head { ends: false }, Given::leads_to("//10.0.0.7:81/y")),
-        (Event::Body { size: 5, ends: true }, Given::default()),
-        (Event::Taken(true), Given::default()),
+        (Event::Accepted(true), Given::default()),
+        (Event::ResponseHeaders { ends: false }, Given::leads_to("//10.0.0.7:81/y")),
+        (Event::ResponseBody { size: 5, ends: true }, Given::default()),
+        (Event::Accepted(true), Given::default()),
         (called(), Given::app("503")),
-        (Event::Head { ends: false }, Given::default()),
+        (Event::ResponseHeaders { ends: false }, Given::default()),
     ];
     let commands = [
         "name http 10.0.0.7:8080",
@@ -194,11 +194,11 @@ fn a_redirect() {
 #[test]
 fn a_hook_over_https_that_meets_plain_http() {
     let events = vec![
-        (Event::Taken(true), Given::default()),
-        (Event::Head { ends: false }, Given::envoy("503", NO_TLS)),
-        (Event::Taken(true), Given::default()),
+        (Event::Accepted(true), Given::default()),
+        (Event::ResponseHeaders { ends: false }, Given::envoy("503", NO_TLS)),
+        (Event::Accepted(true), Given::default()),
         (called(), Given::envoy("503", "reset reason: connection timeout")),
-        (Event::Taken(false), Given::default()),
+        (Event::Accepted(false), Given::default()),
     ];
     let commands = [
         "name https 10.0.0.7:8080",
@@ -214,13 +214,13 @@ fn a_hook_over_https_that_meets_plain_http() {
 #[test]
 fn a_tcp_check_where_the_agent_is_not_there() {
     for lost in [
-        vec![(Event::Taken(false), Given::default())],
-        vec![(Event::Taken(true), Given::default()), (called(), Given::envoy("503", "refused"))],
+        vec![(Event::Accepted(false), Given::default())],
+        vec![(Event::Accepted(true), Given::default()), (called(), Given::envoy("503", "refused"))],
     ] {
         let asked = lost.len();
-        let mut events = vec![(Event::Taken(true), Given::default())];
+        let mut events = vec![(Event::Accepted(true), Given::default())];
         events.extend(lost);
-        events.push((Event::Head { ends: true }, Given::app("200")));
+        events.push((Event::ResponseHeaders { ends: true }, Given::app("200")));
         let commands = way("/app-health/tcp/readyz", None, events);
         let first = ["name tcp 10.0.0.7:8080", "call app_health_agent the agent"];
         assert_eq!(commands[..2], first);
@@ -231,7 +231,7 @@ fn a_tcp_check_where_the_agent_is_not_there() {
 #[test]
 fn a_grpc_connection_that_the_app_closes_is_made_anew() {
     let closed = || (grpc_called(14, CLOSED.as_bytes()), Given::default());
-    let taken = || (Event::Taken(true), Given::default());
+    let taken = || (Event::Accepted(true), Given::default());
     let events = vec![taken(), closed(), taken(), closed(), taken(), closed()];
     let grpc = "grpc 10.0.0.7:8080";
     let commands = [grpc, "wait", grpc, "wait", grpc, "wait", "reply 500"];
@@ -244,14 +244,14 @@ fn a_grpc_connection_that_the_app_closes_is_made_anew() {
 #[test]
 fn a_grpc_content_type_is_dispatched_and_its_status_restored() {
     let events = vec![
-        (Event::Taken(true), Given::default()),
+        (Event::Accepted(true), Given::default()),
         (called(), Given::app("404")),
-        (Event::Head { ends: false }, Given::default()),
+        (Event::ResponseHeaders { ends: false }, Given::default()),
     ];
     let commands = ["call app_http_hop 10.0.0.7:8080", "wait", "reply 404", "restore 404"];
     let typed = Some("application/grpc");
     assert_eq!(way("/app-health/http/readyz", typed, events), commands);
-    let events = vec![(Event::Head { ends: true }, Given::default())];
+    let events = vec![(Event::ResponseHeaders { ends: true }, Given::default())];
     assert_eq!(way("/app-health/none/readyz", typed, events), ["reply 400", "restore 400"]);
 }
 
@@ -266,14 +266,14 @@ fn envoys_own_answer_while_a_call_is_awaited_passes() {
         let given = Given { sent: 408, ..Given::envoy("408", "request_overall_timeout") };
         let mut check = Check::new(shared());
         tell(&mut check, request(path, typed), &given);
-        tell(&mut check, Event::Taken(true), &given);
+        tell(&mut check, Event::Accepted(true), &given);
         assert!(check.is_under_way());
-        let head = tell(&mut check, Event::Head { ends: false }, &given);
+        let head = tell(&mut check, Event::ResponseHeaders { ends: false }, &given);
         assert!(matches!(head, Command::Continue), "{path}: {head:?}");
         assert!(!check.is_under_way(), "{path}: its body is taken out");
         let late = tell(&mut check, called(), &given);
-        assert!(matches!(late, Command::Wait), "{path}: {late:?}");
-        check.over(&given);
+        assert!(matches!(late, Command::Pause), "{path}: {late:?}");
+        check.log(&given);
         assert_eq!(check.outcome, Some(Outcome::Abandoned), "{path}");
     }
 }
@@ -282,15 +282,15 @@ fn envoys_own_answer_while_a_call_is_awaited_passes() {
 fn events() -> Vec<Event> {
     vec![
         Event::RequestBody,
-        Event::Taken(true),
-        Event::Taken(false),
-        Event::Head { ends: false },
-        Event::Head { ends: true },
-        Event::Body { size: 6000, ends: false },
-        Event::Body { size: 0, ends: true },
-        Event::Trailers,
-        Event::Called { has_head: true },
-        Event::Called { has_head: false },
+        Event::Accepted(true),
+        Event::Accepted(false),
+        Event::ResponseHeaders { ends: false },
+        Event::ResponseHeaders { ends: true },
+        Event::ResponseBody { size: 6000, ends: false },
+        Event::ResponseBody { size: 0, ends: true },
+        Event::ResponseTrailers,
+        Event::CallResponse { has_head: true },
+        Event::CallResponse { has_head: false },
         grpc_called(0, b"\x08\x01"),
         grpc_called(14, CLOSED.as_bytes()),
     ]
@@ -312,19 +312,22 @@ impl Run<'_> {
         let said = said(&command);
         self.seen.borrow_mut().push(format!("{event:?}: {said}"));
         match &command {
-            Command::Reply { .. } | Command::Close => {
+            Command::LocalReply { .. } | Command::Close => {
                 self.answers += 1;
                 assert!(!self.check.is_under_way(), "{self:?}");
             }
-            Command::Name { .. } | Command::Route(_) | Command::Call(_) | Command::GrpcCall(_) => {
+            Command::SetDestination { .. }
+            | Command::Route(_)
+            | Command::HttpCall(_)
+            | Command::GrpcCall(_) => {
                 assert!(self.check.is_under_way(), "{self:?}");
                 let elsewhere = ["the agent", " 10.0.0.7:8080", " 10.0.0.7:81"];
                 let known = said == "route" || elsewhere.iter().any(|end| said.ends_with(end));
                 assert!(known, "never out of the pod, nor to itself: {self:?}");
             }
-            Command::Hold(_) => assert!(was_under_way, "{self:?}"),
-            Command::Restore(_) => assert_eq!(self.answers, 1, "{self:?}"),
-            Command::Continue | Command::Wait => {}
+            Command::HoldResponse(_) => assert!(was_under_way, "{self:?}"),
+            Command::RestoreStatus(_) => assert_eq!(self.answers, 1, "{self:?}"),
+            Command::Continue | Command::Pause => {}
         }
         assert!(self.answers <= 1, "one answer: {self:?}");
     }
@@ -356,7 +359,7 @@ fn each_order(
         answered = run.answers;
         run.on(event.clone());
     }
-    run.check.over(given);
+    run.check.log(given);
     drop(run);
     if let Lookup::Found(entry) = shared.table.lookup(path.as_bytes()) {
         assert!(entry.runs.is_idle(), "{path}: counted as under way: {order:?}");

@@ -6,14 +6,14 @@ use super::step::{Facts, Source};
 const GENUINE_HEADER: &str = "x-envoy-upstream-service-time";
 
 /// Whether the answer is the upstream's.
-pub fn is_genuine(facts: &dyn Facts) -> bool {
-    facts.header(Source::Called, GENUINE_HEADER).is_some()
+pub fn is_from_upstream(facts: &dyn Facts) -> bool {
+    facts.header(Source::Dispatched, GENUINE_HEADER).is_some()
 }
 
 /// The answer's text. Of a failure, where the call's Content-Type is gRPC's, it is in a header.
-pub fn text(facts: &dyn Facts) -> String {
+pub fn response_text(facts: &dyn Facts) -> String {
     let body = facts.call_body();
-    let message = || facts.header(Source::Called, "grpc-message");
+    let message = || facts.header(Source::Dispatched, "grpc-message");
     let text = if body.is_empty() { message().unwrap_or_default() } else { body };
     String::from_utf8_lossy(&text).into_owned()
 }

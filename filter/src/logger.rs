@@ -8,11 +8,11 @@ use proxy_wasm::types::LogLevel;
 
 use crate::host;
 
-struct EnvoyLog;
+struct EnvoyLogger;
 
 /// May be called again.
 pub fn init() {
-    if log::set_logger(&EnvoyLog).is_ok() {
+    if log::set_logger(&EnvoyLogger).is_ok() {
         log::set_max_level(LevelFilter::Debug);
     }
 }
@@ -32,7 +32,7 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-impl Log for EnvoyLog {
+impl Log for EnvoyLogger {
     /// By Envoy's own level, which an operator may change at any time.
     fn enabled(&self, metadata: &Metadata) -> bool {
         of(metadata.level()) as u32 >= host::log_level()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::step::{Command, Facts};
 use crate::config::Shared;
 use crate::outcome::{Outcome, with_cause};
-use crate::request::{self, Address, Change, Headers};
+use crate::request::{self, HeaderChange, Headers, SocketAddress};
 use crate::runs::LONGEST_CALL;
 use crate::table::{Entry, HttpAction};
 
@@ -17,7 +17,7 @@ const ROUTER_RETRIES_HEADER: &str = "x-envoy-max-retries";
 pub const LONGEST_DIAL: Duration = Duration::from_secs(127);
 
 /// A probe, from its request on.
-pub struct Probe {
+pub struct ProbeRequest {
     pub shared: Rc<Shared>,
     pub entry: Rc<Entry>,
     /// The client's request.
@@ -25,9 +25,9 @@ pub struct Probe {
     /// Whether Envoy's router may carry it. Where it may not, all is dispatched.
     pub routable: bool,
     /// Where the connection came to.
-    pub local: Address,
+    pub local: SocketAddress,
     /// The pod's address, which is asked.
-    pub pod: Address,
+    pub pod: SocketAddress,
     /// The port that rewritten probes name.
     pub status_port: u16,
     /// When it came, in monotonic time.
@@ -36,7 +36,7 @@ pub struct Probe {
     call: Cell<Option<Duration>>,
 }
 
-impl Probe {
+impl ProbeRequest {
     /// # Errors
     /// Where Envoy does not say to which address of the pod the client came.
     pub fn new(
@@ -79,15 +79,15 @@ impl Probe {
     /// The Host that the app sees.
     pub fn authority(&self, action: &HttpAction) -> Vec<u8> {
         let client = self.client.get(":authority").unwrap_or_default();
-        let own: &[&Address] = if action.has_host { &[] } else { &[&self.local, &self.pod] };
+        let own: &[&SocketAddress] = if action.has_host { &[] } else { &[&self.local, &self.pod] };
         request::authority(client, own, self.status_port, action.port)
     }
 
-    pub fn name_route(&self, route: &'static str, port: u16) -> Command {
-        Command::Name { route, destination: self.pod.at(port), is_hook: self.is_hook() }
+    pub fn set_destination(&self, route: &'static str, port: u16) -> Command {
+        Command::SetDestination { route, destination: self.pod.at(port), is_hook: self.is_hook() }
     }
 
-    pub fn not_named(&self, port: u16) -> Outcome {
+    pub fn destination_refused(&self, port: u16) -> Outcome {
         Outcome::unreached(with_cause("Envoy does not take", &self.pod.at(port)))
     }
 
@@ -115,7 +115,7 @@ impl Probe {
         if !self.is_hook() {
             return Ok(left);
         }
-        let until = self.entry.runs.call(now);
+        let until = self.entry.runs.begin_call(now);
         self.call.set(until);
         until
             .ok_or_else(|| Outcome::declined(500, "16 calls of this hook are under way already"))?;
@@ -125,7 +125,7 @@ impl Probe {
     /// The dispatched call has ended, or was not taken.
     pub fn end_call(&self) {
         if let Some(until) = self.call.take() {
-            self.entry.runs.call_ended(until);
+            self.entry.runs.end_call(until);
         }
     }
 
@@ -141,7 +141,7 @@ impl Probe {
     }
 }
 
-impl Drop for Probe {
+impl Drop for ProbeRequest {
     fn drop(&mut self) {
         self.entry.runs.end();
     }
@@ -149,7 +149,7 @@ impl Drop for Probe {
 
 /// Sets the router's limits: the time, and how often a failed dial is made anew. A header that changes
 /// is also what has Envoy look for the route anew.
-pub fn limit_router(changes: &mut Vec<Change>, ms: u32, dials_again: u32) {
+pub fn limit_router(changes: &mut Vec<HeaderChange>, ms: u32, dials_again: u32) {
     let mut set = |name: &str, number: u32| {
         changes.push((name.to_owned(), Some(number.to_string().into_bytes())));
     };
@@ -160,9 +160,9 @@ pub fn limit_router(changes: &mut Vec<Change>, ms: u32, dials_again: u32) {
 }
 
 /// The address that the client connected to, which says the IP family to probe.
-fn local(facts: &dyn Facts) -> Result<Address, Outcome> {
+fn local(facts: &dyn Facts) -> Result<SocketAddress, Outcome> {
     let address = facts.destination();
     let address = String::from_utf8_lossy(&address);
-    Address::parse(&address)
+    SocketAddress::parse(&address)
         .ok_or_else(|| Outcome::unreached(with_cause("not an address of this pod", &address)))
 }
