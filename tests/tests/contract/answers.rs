@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{HTTP, HTTPS, NO_TEXT, READYZ, assert_failure, assert_status, host, probe};
-use crate::host::app::{App, End, Failure, Http};
+use super::{HTTP, HTTPS, NO_TEXT, READYZ, assert_failure, assert_status, get, host, probe};
+use crate::host::Host;
+use crate::host::app::{App, BodyEnd::*, HttpResponse, UpstreamFailure::*};
 use crate::host::headers::Headers;
-use crate::host::stream::Phase;
-use crate::host::{Host, Request};
+use crate::host::stream::StreamPhase;
 
 #[test]
 fn the_apps_status() {
@@ -47,9 +47,9 @@ fn a_3xx_that_is_left_over() {
 fn a_status_that_is_none() {
     for status in ["101", "100", "102", "199", "0", "99", "099", "600", "700", "999", "1000"] {
         let headers = Headers::of([(":status", status)]);
-        let http = Http { headers, pieces: vec![], end: End::Whole, after: Duration::ZERO };
+        let http = HttpResponse { headers, pieces: vec![], end: Whole, after: Duration::ZERO };
         assert_failure(status, &probe(HTTP, |_| App::Http(http.clone())), 502, "status");
-        let http = Http { pieces: vec![b"x".to_vec()], ..http };
+        let http = HttpResponse { pieces: vec![b"x".to_vec()], ..http };
         assert_failure(status, &probe(HTTP, |_| App::Http(http.clone())), 502, "status");
     }
 }
@@ -57,12 +57,12 @@ fn a_status_that_is_none() {
 #[test]
 fn no_answer() {
     for (failure, status, why) in [
-        (Failure::Refused, 500, "refused"),
-        (Failure::Unreachable, 500, "unreachable"),
-        (Failure::Reset, 500, ""),
-        (Failure::NoHttp, 502, "http"),
-        (Failure::NoTls, 502, "tls"),
-        (Failure::Silent, 504, "time"),
+        (Refused, 500, "refused"),
+        (Unreachable, 500, "unreachable"),
+        (Reset, 500, ""),
+        (NoHttp, 502, "http"),
+        (NoTls, 502, "tls"),
+        (Silent, 504, "time"),
     ] {
         for entry in [HTTP, HTTPS] {
             let probe = probe(entry, |_| App::Fails(failure));
@@ -93,10 +93,10 @@ fn what_else_envoy_replies() {
         (200, "via_the_moon", 500),
     ] {
         let mut host = host(HTTP);
-        let id = host.request(Request::get(READYZ));
+        let id = host.request(get(READYZ));
         host.envoy_replies(id, code, details, "upstream connect error\nand more");
-        let Phase::Ended(outcome) = host.stream(id).phase.clone() else { panic!("{details}") };
-        let probe = crate::host::run::Probe { outcome, asks: vec![], took: Duration::ZERO };
+        let StreamPhase::Ended(end) = host.stream(id).phase.clone() else { panic!("{details}") };
+        let probe = crate::host::run::ProbeRun { end, sent: vec![], took: Duration::ZERO };
         assert_failure(details, &probe, status, "");
     }
 }
@@ -106,29 +106,29 @@ const KIB_10: usize = 10_240;
 #[test]
 fn the_body_counts_up_to_10_kib() {
     for (size, end, status) in [
-        (0, End::Whole, 200),
-        (0, End::EmptyPiece, 200),
-        (0, End::Trailers, 200),
-        (1, End::Whole, 200),
-        (1, End::Trailers, 200),
-        (KIB_10 - 1, End::Whole, 200),
-        (KIB_10 - 1, End::EmptyPiece, 200),
-        (KIB_10 - 1, End::Trailers, 200),
-        (KIB_10, End::Whole, 200),
-        (KIB_10, End::EmptyPiece, 200),
-        (KIB_10 + 1, End::Whole, 200),
-        (1 << 20, End::Whole, 200),
-        (0, End::Endless, 200),
-        (KIB_10, End::Endless, 200),
-        (0, End::Broken, 502),
-        (1, End::Broken, 502),
-        (KIB_10 - 1, End::Broken, 502),
-        (KIB_10, End::Broken, 200),
-        (KIB_10 + 1, End::Broken, 200),
-        (0, End::Stalls, 504),
-        (1, End::Stalls, 504),
-        (KIB_10 - 1, End::Stalls, 504),
-        (KIB_10, End::Stalls, 200),
+        (0, Whole, 200),
+        (0, EmptyPiece, 200),
+        (0, Trailers, 200),
+        (1, Whole, 200),
+        (1, Trailers, 200),
+        (KIB_10 - 1, Whole, 200),
+        (KIB_10 - 1, EmptyPiece, 200),
+        (KIB_10 - 1, Trailers, 200),
+        (KIB_10, Whole, 200),
+        (KIB_10, EmptyPiece, 200),
+        (KIB_10 + 1, Whole, 200),
+        (1 << 20, Whole, 200),
+        (0, Endless, 200),
+        (KIB_10, Endless, 200),
+        (0, Broken, 502),
+        (1, Broken, 502),
+        (KIB_10 - 1, Broken, 502),
+        (KIB_10, Broken, 200),
+        (KIB_10 + 1, Broken, 200),
+        (0, Stalls, 504),
+        (1, Stalls, 504),
+        (KIB_10 - 1, Stalls, 504),
+        (KIB_10, Stalls, 200),
     ] {
         for app_status in [200, 404, 500] {
             let name = format!("{size} {end:?} {app_status}");
@@ -136,7 +136,7 @@ fn the_body_counts_up_to_10_kib() {
             let probe = probe(HTTP, |_| app.clone());
             let expected = if status == 200 { app_status } else { status };
             assert_eq!(probe.status(), expected, "{name}: {probe:#?}");
-            let body = probe.answer().map(|answer| answer.body.len());
+            let body = probe.response().map(|answer| answer.body.len());
             assert_eq!(body, Some(0), "{name}: nothing of the body is passed on");
             let full_time = status == 504;
             assert_eq!(probe.took == Duration::from_secs(1), full_time, "{name}: {:?}", probe.took);
@@ -149,13 +149,13 @@ fn the_body_counts_up_to_10_kib() {
 fn pieces_of_any_size() {
     for size in [1, 3, 1000, 10_239, 10_240, 16_384, 32_768] {
         let mut host = host(HTTP);
-        let id = host.request(Request::get(READYZ));
+        let id = host.request(get(READYZ));
         host.respond(id, Headers::of([(":status", "200")]), false);
         let mut sent = 0;
-        while host.stream(id).outcome().is_none() {
+        while host.stream(id).end().is_none() {
             host.respond_body(id, &vec![b'x'; size], false);
             sent += size;
-            let kept = host.stream(id).body.as_ref().map_or(0, Vec::len);
+            let kept = host.stream(id).buffered_body.as_ref().map_or(0, Vec::len);
             assert!(kept == 0 || sent >= KIB_10, "{size}: {kept} bytes are kept");
         }
         assert_eq!(sent, KIB_10.div_ceil(size) * size, "{size}: at 10 KiB it is decided");
@@ -179,9 +179,9 @@ fn an_answer_within_the_timeout() {
 /// One check, one request: nothing is sent again.
 #[test]
 fn nothing_is_repeated() {
-    for app in [App::Fails(Failure::Refused), App::Fails(Failure::NoTls), App::answers(503)] {
+    for app in [App::Fails(Refused), App::Fails(NoTls), App::answers(503)] {
         for entry in [HTTP, HTTPS] {
-            assert_eq!(probe(entry, |_| app.clone()).asks.len(), 1, "{app:?}");
+            assert_eq!(probe(entry, |_| app.clone()).sent.len(), 1, "{app:?}");
         }
     }
 }
@@ -190,16 +190,14 @@ fn nothing_is_repeated() {
 #[test]
 fn many_at_once() {
     let mut host: Host = host(HTTP);
-    let ids: Vec<u32> = (0..100).map(|_| host.request(Request::get(READYZ))).collect();
+    let ids: Vec<u32> = (0..100).map(|_| host.request(get(READYZ))).collect();
     for (n, id) in ids.iter().enumerate().rev() {
         let status = (200 + n).to_string();
         host.respond(*id, Headers::of([(":status", status)]), n % 2 == 0);
         host.respond_body(*id, b"x", true);
     }
     for (n, id) in ids.iter().enumerate() {
-        let Some(crate::host::stream::Outcome::Answer(answer)) = host.stream(*id).outcome() else {
-            panic!("no answer to {n}")
-        };
+        let answer = host.stream(*id).response().expect("a response");
         assert_eq!(usize::from(answer.status()), 200 + n);
     }
 }
@@ -208,17 +206,17 @@ fn many_at_once() {
 #[test]
 fn a_client_that_goes_away() {
     let mut host = host(HTTP);
-    let waiting = host.request(Request::get(READYZ));
+    let waiting = host.request(get(READYZ));
     host.client_gone(waiting);
-    let in_body = host.request(Request::get(READYZ));
+    let in_body = host.request(get(READYZ));
     host.respond(in_body, Headers::of([(":status", "200")]), false);
     host.respond_body(in_body, b"x", false);
     host.client_gone(in_body);
-    let redirected = host.request(Request::get(READYZ));
+    let redirected = host.request(get(READYZ));
     host.respond(redirected, Headers::of([(":status", "302"), ("location", "/x")]), true);
     host.client_gone(redirected);
     let token = *host.state().callouts.keys().next().expect("a hop");
-    host.answer_call(token, Default::default());
-    let after = host.run(Request::get(READYZ), |_| App::answers(200));
+    host.answer_http_call(token, Default::default());
+    let after = host.run(get(READYZ), |_| App::answers(200));
     assert_status("the next one", &after, 200);
 }

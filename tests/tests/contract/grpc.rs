@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::{NO_TEXT, READYZ, assert_failure, assert_status, host, probe};
-use crate::host::Request;
-use crate::host::app::{App, Failure, grpc_answer};
-use crate::host::run::Way;
+use super::{NO_TEXT, READYZ, assert_failure, assert_status, get, host, probe};
+use crate::host::app::{App, UpstreamFailure::*, grpc_response};
+use crate::host::run::Via;
 
 const GRPC: &str = r#"{"grpc":{"port":9090,"service":null}}"#;
 
@@ -27,16 +26,21 @@ fn what_is_asked() {
         ),
         (&long_entry, "10.0.0.7:15020", "10.0.0.7:9090", &long_message, 1),
     ] {
-        let probe = host(entry).run(Request::get(READYZ).to(to), |_| App::Message(vec![8, 1]));
+        let probe = host(entry).run(get(READYZ).to(to), |_| App::Message(vec![8, 1]));
         assert_status(entry, &probe, 200);
-        let ask = &probe.asks[0];
-        assert_eq!((ask.way, ask.cluster.as_str()), (Way::Grpc, "app_grpc"), "{entry}");
-        assert_eq!(ask.destination, destination, "{entry}");
-        assert_eq!(ask.rpc, format!("{destination} grpc.health.v1.Health Check"), "{entry}");
-        assert_eq!(ask.message, message, "{entry}");
-        assert_eq!(ask.timeout, Some(Duration::from_secs(limit)), "{entry}");
-        assert_eq!(ask.headers.get("user-agent").as_deref(), Some("kube-probe/1.36"), "{entry}");
-        assert_eq!(ask.headers.pairs().len(), 2, "nothing else of the client's: {:?}", ask.headers);
+        let sent = &probe.sent[0];
+        assert_eq!((sent.via, sent.cluster.as_str()), (Via::GrpcCall, "app_grpc"), "{entry}");
+        assert_eq!(sent.destination, destination, "{entry}");
+        assert_eq!(sent.rpc, format!("{destination} grpc.health.v1.Health Check"), "{entry}");
+        assert_eq!(sent.message, message, "{entry}");
+        assert_eq!(sent.timeout, Some(Duration::from_secs(limit)), "{entry}");
+        assert_eq!(sent.headers.get("user-agent").as_deref(), Some("kube-probe/1.36"), "{entry}");
+        assert_eq!(
+            sent.headers.pairs().len(),
+            2,
+            "nothing else of the client's: {:?}",
+            sent.headers
+        );
     }
 }
 
@@ -94,13 +98,13 @@ fn statuses() {
         (App::grpc_status(16, ""), 500, "16"),
         (App::grpc_status(99, ""), 500, "99"),
         (App::grpc_status(u32::MAX, ""), 500, ""),
-        (App::Fails(Failure::Refused), 500, "refused"),
-        (App::Fails(Failure::NoHttp), 500, ""),
-        (App::Fails(Failure::Silent), 504, "time"),
+        (App::Fails(Refused), 500, "refused"),
+        (App::Fails(NoHttp), 500, ""),
+        (App::Fails(Silent), 504, "time"),
     ] {
         let probe = probe(GRPC, |_| app.clone());
         assert_failure(&format!("{app:?}"), &probe, status, why);
-        assert_eq!(probe.asks.len(), 1, "at once, without dialling again");
+        assert_eq!(probe.sent.len(), 1, "at once, without dialling again");
     }
 }
 
@@ -114,32 +118,32 @@ fn messages_that_are_no_text() {
         let probe = probe(GRPC, |_| App::grpc_status(code, &said));
         assert_failure(&code.to_string(), &probe, status, why);
     }
-    let request = Request::get(READYZ).with("user-agent", NO_TEXT);
+    let request = get(READYZ).with("user-agent", NO_TEXT);
     let probe = host(GRPC).run(request, |_| App::Message(vec![8, 1]));
     assert_status("the client's user-agent", &probe, 200);
-    assert_eq!(probe.asks[0].headers.first(b"user-agent"), Some(NO_TEXT));
+    assert_eq!(probe.sent[0].headers.first(b"user-agent"), Some(NO_TEXT));
 }
 
 #[test]
 fn a_call_that_cannot_be_sent() {
     let mut host = host(GRPC);
     host.state_mut().dispatch_fails = true;
-    assert_failure("", &host.run(Request::get(READYZ), super::unasked), 500, "grpc");
+    assert_failure("", &host.run(get(READYZ), super::unasked), 500, "grpc");
     // Envoy says so once more, of a call that nobody knows.
     host.close_unknown_grpc(7);
     host.state_mut().dispatch_fails = false;
-    let next = host.run(Request::get(READYZ), |_| App::Message(vec![8, 1]));
+    let next = host.run(get(READYZ), |_| App::Message(vec![8, 1]));
     assert_status("the next", &next, 200);
 }
 
 #[test]
 fn a_client_that_goes_away() {
     let mut host = host(GRPC);
-    let id = host.request(Request::get(READYZ));
+    let id = host.request(get(READYZ));
     host.client_gone(id);
     let token = *host.state().callouts.keys().next().expect("a call");
-    host.answer_grpc(token, Default::default());
-    let next = host.run(Request::get(READYZ), |_| App::Message(vec![8, 1]));
+    host.answer_grpc_call(token, Default::default());
+    let next = host.run(get(READYZ), |_| App::Message(vec![8, 1]));
     assert_status("the next", &next, 200);
 }
 
@@ -149,7 +153,7 @@ fn over_tls() {
         let entry = format!(r#"{{"grpc":{{"port":9090,"service":null,"mode":"{mode}"}}}}"#);
         let serving = probe(&entry, |_| App::Message(vec![8, 1]));
         assert_status(mode, &serving, 200);
-        assert_eq!(serving.asks[0].cluster, cluster);
+        assert_eq!(serving.sent[0].cluster, cluster);
     }
 }
 
@@ -158,18 +162,18 @@ fn over_tls() {
 fn a_dial_that_times_out_is_made_anew_while_there_is_time() {
     let mut host = host(r#"{"grpc":{"port":9090,"service":null},"timeoutSeconds":2}"#);
     let mut dials = 0;
-    let probe = host.run(Request::get(READYZ), |_| {
+    let probe = host.run(get(READYZ), |_| {
         dials += 1;
-        if dials < 8 { App::Fails(Failure::DialTimedOut) } else { App::Message(vec![8, 1]) }
+        if dials < 8 { App::Fails(DialTimedOut) } else { App::Message(vec![8, 1]) }
     });
     assert_status("", &probe, 200);
     let left: Vec<u128> =
-        probe.asks.iter().map(|ask| ask.timeout.expect("a limit").as_millis()).collect();
+        probe.sent.iter().map(|sent| sent.timeout.expect("a limit").as_millis()).collect();
     assert_eq!(left, [2000, 1750, 1500, 1250, 1000, 750, 500, 250]);
 
-    let probe = host.run(Request::get(READYZ), |_| App::Fails(Failure::DialTimedOut));
+    let probe = host.run(get(READYZ), |_| App::Fails(DialTimedOut));
     assert_failure("", &probe, 504, "not done within");
-    assert_eq!(probe.asks.len(), 8);
+    assert_eq!(probe.sent.len(), 8);
 }
 
 /// An app that knows the call's deadline may end it first.
@@ -177,11 +181,11 @@ fn a_dial_that_times_out_is_made_anew_while_there_is_time() {
 fn a_reset_at_the_deadline_is_a_timeout() {
     for (after, status) in [(0, 500), (900, 500), (996, 504), (1000, 504)] {
         let mut host = host(GRPC);
-        let id = host.request(Request::get(READYZ));
+        let id = host.request(get(READYZ));
         host.advance(Duration::from_millis(after));
         let token = *host.state().callouts.keys().next().expect("a call");
-        host.answer_grpc(token, grpc_answer(App::Fails(Failure::RemoteReset)));
-        assert_eq!(host.stream(id).answer().expect("an answer").status(), status, "{after}");
+        host.answer_grpc_call(token, grpc_response(App::Fails(RemoteReset)));
+        assert_eq!(host.stream(id).response().expect("an answer").status(), status, "{after}");
     }
 }
 
@@ -195,7 +199,7 @@ fn an_app_that_says_what_envoy_says() {
         for code in [2, 14] {
             let entry = r#"{"grpc":{"port":9090},"timeoutSeconds":3}"#;
             let said = probe(entry, |_| App::grpc_status(code, text));
-            assert_eq!((said.status(), said.asks.len()), (500, 1), "{code} {text}");
+            assert_eq!((said.status(), said.sent.len()), (500, 1), "{code} {text}");
             assert!(!said.reason().contains("via upstream"), "{}", said.reason());
         }
     }
@@ -207,14 +211,14 @@ fn a_connection_that_the_app_closes_is_made_anew() {
     for (seconds, closed, status) in [(1, 1, 500), (3, 1, 200), (3, 2, 200), (3, 3, 500)] {
         let entry = format!(r#"{{"grpc":{{"port":9090}},"timeoutSeconds":{seconds}}}"#);
         let mut dials = 0;
-        let probe = host(&entry).run(Request::get(READYZ), |_| {
+        let probe = host(&entry).run(get(READYZ), |_| {
             dials += 1;
-            if dials <= closed { App::Fails(Failure::Reset) } else { App::Message(vec![8, 1]) }
+            if dials <= closed { App::Fails(Reset) } else { App::Message(vec![8, 1]) }
         });
         assert_eq!(probe.status(), status, "{seconds} s, {closed} closed: {probe:#?}");
     }
     // It would be refused again.
     let probe = host(r#"{"grpc":{"port":9090},"timeoutSeconds":3}"#)
-        .run(Request::get(READYZ), |_| App::Fails(Failure::Refused));
-    assert_eq!((probe.status(), probe.asks.len()), (500, 1));
+        .run(get(READYZ), |_| App::Fails(Refused));
+    assert_eq!((probe.status(), probe.sent.len()), (500, 1));
 }

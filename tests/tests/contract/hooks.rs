@@ -4,19 +4,19 @@
 use std::time::Duration;
 
 use super::{
-    HTTP, HTTPS, PRESTOPZ, READYZ, assert_failure, assert_status, hook, host, probe, unasked,
+    HTTP, HTTPS, PRESTOPZ, READYZ, assert_failure, assert_status, get, hook, host, probe, unasked,
 };
-use crate::host::app::{App, End, Failure, Http};
+use crate::host::Host;
+use crate::host::app::{App, BodyEnd::*, HttpResponse, UpstreamFailure::*};
 use crate::host::headers::Headers;
-use crate::host::run::{Probe, Way};
-use crate::host::stream::Outcome;
-use crate::host::{Host, Request};
+use crate::host::run::{ProbeRun, Via};
+use crate::host::stream::StreamEnd;
 
 const TCP: &str = r#"{"tcpSocket":{"port":2940}}"#;
 
 #[track_caller]
-fn assert_closed(name: &str, probe: &Probe) {
-    assert_eq!(probe.outcome, Outcome::Closed, "{name}: {probe:#?}");
+fn assert_closed(name: &str, probe: &ProbeRun) {
+    assert_eq!(probe.end, StreamEnd::Reset, "{name}: {probe:#?}");
 }
 
 #[test]
@@ -31,14 +31,14 @@ fn any_answer_is_passed_on() {
 fn a_status_that_is_none_becomes_a_success() {
     for status in ["101", "199", "600", "999"] {
         let headers = Headers::of([(":status", status)]);
-        let http = Http { headers, pieces: vec![], end: End::Whole, after: Duration::ZERO };
+        let http = HttpResponse { headers, pieces: vec![], end: Whole, after: Duration::ZERO };
         let probe = hook(HTTP, |_| App::Http(http.clone()));
         assert!((200..300).contains(&probe.status()), "{status}: {probe:#?}");
-        let with_body = Http { pieces: vec![b"x".to_vec()], ..http.clone() };
+        let with_body = HttpResponse { pieces: vec![b"x".to_vec()], ..http.clone() };
         let probe = hook(HTTP, |_| App::Http(with_body.clone()));
         assert!((200..300).contains(&probe.status()), "{status} with a body: {probe:#?}");
-        let hop = hook(HTTP, |ask| match ask.way {
-            Way::Routed => App::redirects(302, "/x"),
+        let hop = hook(HTTP, |sent| match sent.via {
+            Via::Router => App::redirects(302, "/x"),
             _ => App::Http(http.clone()),
         });
         assert!((200..300).contains(&hop.status()), "{status} of a hop: {hop:#?}");
@@ -50,30 +50,30 @@ fn a_status_that_is_none_becomes_a_success() {
 fn a_status_below_100_closes_the_connection() {
     for status in ["099", "0"] {
         let headers = Headers::of([(":status", status)]);
-        let http = Http { headers, pieces: vec![], end: End::Whole, after: Duration::ZERO };
+        let http = HttpResponse { headers, pieces: vec![], end: Whole, after: Duration::ZERO };
         assert_closed(status, &hook(HTTP, |_| App::Http(http.clone())));
     }
 }
 
 #[test]
 fn no_answer_closes_the_connection() {
-    for failure in [Failure::Refused, Failure::Unreachable, Failure::Reset, Failure::NoHttp] {
+    for failure in [Refused, Unreachable, Reset, NoHttp] {
         let name = format!("{failure:?}");
         for entry in [HTTP, HTTPS] {
             assert_closed(&name, &hook(entry, |_| App::Fails(failure)));
         }
-        let hop = hook(HTTP, |ask| match ask.way {
-            Way::Routed => App::redirects(302, "/x"),
+        let hop = hook(HTTP, |sent| match sent.via {
+            Via::Router => App::redirects(302, "/x"),
             _ => App::Fails(failure),
         });
         assert_closed(&name, &hop);
     }
     let entry = r#"{"httpGet":{"port":8080},"timeoutSeconds":2}"#;
-    assert_closed("not in time", &hook(entry, |_| App::Fails(Failure::Silent)));
+    assert_closed("not in time", &hook(entry, |_| App::Fails(Silent)));
     let tls = "TLS to an HTTP redirect's target";
-    let probe = hook(HTTP, |ask| match ask.way {
-        Way::Routed => App::redirects(302, "https://10.0.0.7:81/"),
-        _ => App::Fails(Failure::Reset),
+    let probe = hook(HTTP, |sent| match sent.via {
+        Via::Router => App::redirects(302, "https://10.0.0.7:81/"),
+        _ => App::Fails(Reset),
     });
     assert_closed(tls, &probe);
 }
@@ -84,7 +84,7 @@ fn a_hook_has_no_timeout() {
     let hours = Duration::from_secs(10_000);
     let probe = hook(HTTP, |_| App::answers(204).after(hours));
     assert_status("", &probe, 204);
-    assert_eq!((probe.took, probe.asks[0].timeout), (hours, None));
+    assert_eq!((probe.took, probe.sent[0].timeout), (hours, None));
 }
 
 /// A dispatched call goes on when its client has gone, and so has to end some time.
@@ -95,14 +95,14 @@ fn a_later_hop_of_a_hook_has_an_hour() {
     let probe = hook(HTTP, |_| App::redirects(302, "/x").after(most));
     assert_eq!(probe.took, most * 10);
     assert_closed("ten redirects", &probe);
-    assert!(probe.asks[1..].iter().all(|ask| ask.timeout == Some(hour)), "{probe:#?}");
-    let late = hook(HTTP, |ask| match ask.way {
-        Way::Routed => App::redirects(302, "/x"),
+    assert!(probe.sent[1..].iter().all(|sent| sent.timeout == Some(hour)), "{probe:#?}");
+    let late = hook(HTTP, |sent| match sent.via {
+        Via::Router => App::redirects(302, "/x"),
         _ => App::answers(204).after(hour + Duration::from_secs(1)),
     });
     assert_closed("later than that", &late);
-    let tcp = hook(TCP, |ask| {
-        let limits = (ask.timeout, ask.headers.get("x-app-health-timeout-ms"));
+    let tcp = hook(TCP, |sent| {
+        let limits = (sent.timeout, sent.headers.get("x-app-health-timeout-ms"));
         assert_eq!(limits, (Some(hour), None));
         App::answers(200).after(most)
     });
@@ -121,8 +121,8 @@ fn redirects() {
         ("ftp://10.0.0.7/", 0),
         ("http://10.0.0.7:99999/", 0),
     ] {
-        let probe = hook(HTTP, |ask| match ask.way {
-            Way::Routed => App::redirects(302, location),
+        let probe = hook(HTTP, |sent| match sent.via {
+            Via::Router => App::redirects(302, location),
             _ => App::answers(204),
         });
         match status {
@@ -135,24 +135,24 @@ fn redirects() {
 #[test]
 fn the_body_ends_it_or_10_kib_of_it() {
     for (size, end, length) in [
-        (5, End::Whole, None),
-        (0, End::EmptyPiece, None),
-        (0, End::Trailers, None),
-        (5, End::Trailers, None),
-        (10_240, End::Stalls, None),
-        (0, End::Endless, None),
-        (10_240, End::Broken, None),
+        (5, Whole, None),
+        (0, EmptyPiece, None),
+        (0, Trailers, None),
+        (5, Trailers, None),
+        (10_240, Stalls, None),
+        (0, Endless, None),
+        (10_240, Broken, None),
         // The rest of the listener's configuration answers this one.
-        (5, End::Broken, None),
-        (0, End::Stalls, Some("10241")),
-        (0, End::Stalls, Some("4294967296")),
+        (5, Broken, None),
+        (0, Stalls, Some("10241")),
+        (0, Stalls, Some("4294967296")),
     ] {
         let mut app = App::answers(503).body(size).ends(end.clone());
         if let Some(length) = length {
             app = app.header("content-length", length);
         }
         let probe = hook(HTTP, |_| app.clone());
-        let status = if (size, &end) == (5, &End::Broken) { 200 } else { 503 };
+        let status = if (size, &end) == (5, &Broken) { 200 } else { 503 };
         assert_eq!(probe.status(), status, "{size} {end:?} {length:?}: {probe:#?}");
     }
 }
@@ -160,47 +160,47 @@ fn the_body_ends_it_or_10_kib_of_it() {
 /// A probe is not done at the head, however long its body is announced to be.
 #[test]
 fn an_announced_length_ends_only_hooks() {
-    let app = App::answers(200).header("content-length", "10241").ends(End::Stalls);
+    let app = App::answers(200).header("content-length", "10241").ends(Stalls);
     assert_eq!(probe(HTTP, |_| app.clone()).status(), 504);
 }
 
 #[test]
 fn https_answered_by_plain_http_is_tried_again_over_http() {
     let entry = r#"{"httpGet":{"port":8080,"scheme":"HTTPS","path":"/p?q"}}"#;
-    let request = Request::get(PRESTOPZ).header("authorization", "secret").header("x-a", "1");
+    let request = get(PRESTOPZ).header("authorization", "secret").header("x-a", "1");
     for (second, status) in [
         (App::answers(204), 204),
         (App::answers(500), 500),
-        (App::Fails(Failure::Refused), 0),
-        (App::Fails(Failure::NoHttp), 0),
+        (App::Fails(Refused), 0),
+        (App::Fails(NoHttp), 0),
     ] {
-        let probe = host(entry).run(request.clone(), |ask| match ask.way {
-            Way::Routed => App::Fails(Failure::NoTls),
+        let probe = host(entry).run(request.clone(), |sent| match sent.via {
+            Via::Router => App::Fails(NoTls),
             _ => second.clone(),
         });
         assert_eq!(probe.urls(), ["https://10.0.0.7:8080/p?q", "http://10.0.0.7:8080/p?q"]);
         assert_eq!(probe.status(), status, "{second:?}");
-        let ask = &probe.asks[1];
-        assert_eq!(ask.cluster, "app_http_hop");
-        assert_eq!(ask.headers.get("authorization"), None);
-        assert_eq!(ask.headers.get("referer"), None);
-        assert_eq!(ask.headers.get("x-a").as_deref(), Some("1"));
-        assert_eq!(ask.headers.get(":authority").as_deref(), Some("10.0.0.7:8080"));
+        let sent = &probe.sent[1];
+        assert_eq!(sent.cluster, "app_http_hop");
+        assert_eq!(sent.headers.get("authorization"), None);
+        assert_eq!(sent.headers.get("referer"), None);
+        assert_eq!(sent.headers.get("x-a").as_deref(), Some("1"));
+        assert_eq!(sent.headers.get(":authority").as_deref(), Some("10.0.0.7:8080"));
     }
-    let probe = probe(HTTPS, |_| App::Fails(Failure::NoTls));
+    let probe = probe(HTTPS, |_| App::Fails(NoTls));
     assert_failure("a probe is not tried again", &probe, 502, "tls");
-    assert_eq!(probe.asks.len(), 1);
+    assert_eq!(probe.sent.len(), 1);
 }
 
 #[test]
 fn the_second_try_may_redirect() {
-    let probe = hook(HTTPS, |ask| match ask.url().as_str() {
-        "https://10.0.0.7:8080/" => App::Fails(Failure::NoTls),
+    let probe = hook(HTTPS, |sent| match sent.url().as_str() {
+        "https://10.0.0.7:8080/" => App::Fails(NoTls),
         "http://10.0.0.7:8080/" => App::redirects(302, "/x"),
         _ => App::answers(204),
     });
     assert_status("", &probe, 204);
-    assert_eq!(probe.asks.len(), 3);
+    assert_eq!(probe.sent.len(), 3);
 }
 
 #[test]
@@ -209,8 +209,8 @@ fn tcp_hooks() {
         (App::answers(200), true),
         (App::answers(500).text("connection refused"), false),
         (App::answers(400), false),
-        (App::Fails(Failure::Refused), false),
-        (App::answers(200).text("x").ends(End::Broken), false),
+        (App::Fails(Refused), false),
+        (App::answers(200).text("x").ends(Broken), false),
     ] {
         let probe = hook(TCP, |_| app.clone());
         match accepts {
@@ -225,7 +225,7 @@ fn a_dispatch_that_fails_at_once() {
     for entry in [HTTP, HTTPS] {
         let mut host: Host = host(entry);
         host.state_mut().dispatch_fails = true;
-        let probe = host.run(Request::get(PRESTOPZ), |_| App::redirects(302, "/x"));
+        let probe = host.run(get(PRESTOPZ), |_| App::redirects(302, "/x"));
         assert_closed(entry, &probe);
     }
 }
@@ -234,24 +234,24 @@ fn a_dispatch_that_fails_at_once() {
 #[test]
 fn one_closed_hook_harms_nothing() {
     let mut host = host(HTTP);
-    let closed = host.run(Request::get(PRESTOPZ), |_| App::Fails(Failure::Refused));
+    let closed = host.run(get(PRESTOPZ), |_| App::Fails(Refused));
     assert_closed("", &closed);
-    assert_status("", &host.run(Request::get(READYZ), |_| App::answers(200)), 200);
+    assert_status("", &host.run(get(READYZ), |_| App::answers(200)), 200);
 }
 
 /// A hook has no time-out, so that those under way would pile up where it stalls.
 #[test]
 fn sixteen_runs_of_a_hook_at_once() {
     let mut host = host(HTTP);
-    let running: Vec<u32> = (0..16).map(|_| host.request(Request::get(PRESTOPZ))).collect();
-    let one_more = host.request(Request::get(PRESTOPZ));
-    assert_eq!(host.stream(one_more).outcome(), Some(&Outcome::Closed));
+    let running: Vec<u32> = (0..16).map(|_| host.request(get(PRESTOPZ))).collect();
+    let one_more = host.request(get(PRESTOPZ));
+    assert_eq!(host.stream(one_more).end(), Some(&StreamEnd::Reset));
     // Probes and other hooks get in, and so does the hook once one of them has ended.
     for path in [READYZ, "/app-lifecycle/app/poststartz"] {
-        assert_status(path, &host.run(Request::get(path), |_| App::answers(200)), 200);
+        assert_status(path, &host.run(get(path), |_| App::answers(200)), 200);
     }
     host.client_gone(running[0]);
-    assert_status("", &host.run(Request::get(PRESTOPZ), |_| App::answers(200)), 200);
+    assert_status("", &host.run(get(PRESTOPZ), |_| App::answers(200)), 200);
 }
 
 /// A dispatched call goes on when its client has gone, and counts as long as it may take: nobody says
@@ -259,14 +259,14 @@ fn sixteen_runs_of_a_hook_at_once() {
 #[test]
 fn calls_that_go_on_count() {
     let mut host = host(HTTP);
-    let typed = Request::get(PRESTOPZ).header("content-type", "application/grpc");
+    let typed = get(PRESTOPZ).header("content-type", "application/grpc");
     for _ in 0..16 {
         let id = host.request(typed.clone());
         host.client_gone(id);
     }
     assert_eq!(host.state().callouts.len(), 16);
     assert_closed("one more", &host.run(typed.clone(), unasked));
-    assert_status("routed", &host.run(Request::get(PRESTOPZ), |_| App::answers(204)), 204);
+    assert_status("routed", &host.run(get(PRESTOPZ), |_| App::answers(204)), 204);
     host.state_mut().now += Duration::from_secs(3599);
     assert_closed("within the hour", &host.run(typed.clone(), unasked));
     host.state_mut().now += Duration::from_secs(1);
@@ -277,7 +277,7 @@ fn calls_that_go_on_count() {
 #[test]
 fn calls_one_after_the_other() {
     let mut host = host(HTTP);
-    let typed = Request::get(PRESTOPZ).header("content-type", "application/grpc");
+    let typed = get(PRESTOPZ).header("content-type", "application/grpc");
     for n in 0..40 {
         assert_eq!(host.run(typed.clone(), |_| App::answers(200)).status(), 200, "{n}");
     }

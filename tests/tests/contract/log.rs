@@ -1,14 +1,14 @@
 //! What stands in Envoy's log: changes at info and above, every probe at debug.
 
-use super::{HTTP, READYZ, host, unasked};
-use crate::host::app::{App, End, Failure};
+use super::{HTTP, READYZ, get, host, unasked};
+use crate::host::Host;
+use crate::host::app::{App, BodyEnd::*, UpstreamFailure::*};
 use crate::host::headers::Headers;
-use crate::host::state::{Level, LogLine};
-use crate::host::{Host, Request};
+use crate::host::state::{LogLevel, LogLine};
 
 fn lines(host: &mut Host) -> (Vec<LogLine>, Vec<LogLine>) {
     let log = std::mem::take(&mut host.state_mut().log);
-    log.into_iter().partition(|line| line.level > Level::Debug)
+    log.into_iter().partition(|line| line.level > LogLevel::Debug)
 }
 
 #[test]
@@ -19,19 +19,19 @@ fn a_line_when_a_probe_changes() {
         (0, App::answers(200), None),
         (1, App::answers(404), Some("404")),
         (2, App::answers(404), None),
-        (3, App::Fails(Failure::Refused), None),
+        (3, App::Fails(Refused), None),
         (4, App::answers(302), Some("302")),
         (5, App::answers(200), None),
-        (6, App::Fails(Failure::Refused), Some("refused")),
-        (7, App::answers(200).body(9).ends(End::Broken), None),
+        (6, App::Fails(Refused), Some("refused")),
+        (7, App::answers(200).body(9).ends(Broken), None),
         (8, App::answers(200), Some("200")),
-        (9, App::answers(200).body(9).ends(End::Broken), Some("broke")),
+        (9, App::answers(200).body(9).ends(Broken), Some("broke")),
         (10, App::answers(200), Some("200")),
-        (11, App::Fails(Failure::Silent), Some("time")),
+        (11, App::Fails(Silent), Some("time")),
         (12, App::redirects(302, "/x"), None),
         (13, App::answers(200), Some("200")),
     ] {
-        host.run(Request::get(READYZ), |_| app.clone());
+        host.run(get(READYZ), |_| app.clone());
         let (changes, probes) = lines(&mut host);
         assert_eq!(probes.len(), 1, "{step}: every probe at debug: {probes:?}");
         assert_eq!(changes.len(), usize::from(change.is_some()), "{step}: {changes:?}");
@@ -47,10 +47,10 @@ fn a_line_when_a_probe_changes() {
 #[test]
 fn only_changes_where_envoy_does_not_log_debug() {
     let mut host = host(HTTP);
-    host.state_mut().log_level = Level::Info;
+    host.state_mut().log_level = LogLevel::Info;
     lines(&mut host);
     for (status, changes) in [(200, 0), (500, 1), (500, 0), (200, 1)] {
-        host.run(Request::get(READYZ), |_| App::answers(status));
+        host.run(get(READYZ), |_| App::answers(status));
         let (changed, probes) = lines(&mut host);
         assert_eq!((changed.len(), probes.len()), (changes, 0), "{status}: {changed:?}");
     }
@@ -59,12 +59,12 @@ fn only_changes_where_envoy_does_not_log_debug() {
 /// "off" is a level of its own, above all that lines can have.
 #[test]
 fn what_envoys_level_leaves_out() {
-    use Level::*;
+    use LogLevel::*;
     let lines_at = |level| {
         let builder = Host::builder().env("ISTIO_KUBE_APP_PROBERS", super::variable(HTTP));
         let mut host = builder.log_level(level).build();
         for status in [200, 500, 200] {
-            host.run(Request::get(READYZ), |_| App::answers(status));
+            host.run(get(READYZ), |_| App::answers(status));
         }
         (std::mem::take(&mut host.state_mut().log), host.state().unheard)
     };
@@ -83,13 +83,12 @@ fn where_envoys_log_is_switched_off() {
     for entry in [HTTP, r#"{"tcpSocket":{"port":1}}"#] {
         let mut host = host(entry);
         lines(&mut host);
-        for (level, said) in [(Level::Off, false), (Level::Trace, true), (Level::Off, false)] {
+        for (level, said) in
+            [(LogLevel::Off, false), (LogLevel::Trace, true), (LogLevel::Off, false)]
+        {
             host.state_mut().log_level = level;
             for status in [500, 200] {
-                assert_eq!(
-                    host.run(Request::get(READYZ), |_| App::answers(status)).status(),
-                    status
-                );
+                assert_eq!(host.run(get(READYZ), |_| App::answers(status)).status(), status);
             }
             assert_eq!(!host.log_text().is_empty(), said, "{level:?}: {}", host.log_text());
             assert_eq!(host.state().unheard, 0, "{level:?}");
@@ -105,7 +104,7 @@ fn a_request_that_envoy_refuses_itself() {
     lines(&mut host);
     host.refused_by_envoy();
     assert_eq!(lines(&mut host), (vec![], vec![]));
-    assert_eq!(host.run(Request::get(READYZ), |_| App::answers(204)).status(), 204);
+    assert_eq!(host.run(get(READYZ), |_| App::answers(204)).status(), 204);
 }
 
 #[test]
@@ -119,7 +118,7 @@ fn each_probe_changes_by_itself() {
         ("/app-health/a/livez", "a/livenessProbe"),
         ("/app-health/b/readyz", "b/readinessProbe"),
     ] {
-        host.run(Request::get(path), |_| App::answers(500));
+        host.run(get(path), |_| App::answers(500));
         let (changes, _) = lines(&mut host);
         assert_eq!(changes.len(), 1, "{path}");
         assert!(changes[0].text.contains(name), "{changes:?}");
@@ -130,12 +129,10 @@ fn each_probe_changes_by_itself() {
 fn hooks_fail_without_an_answer_only() {
     let mut host = host(HTTP);
     lines(&mut host);
-    for (app, change) in [
-        (App::answers(500), false),
-        (App::Fails(Failure::Refused), true),
-        (App::answers(404), true),
-    ] {
-        host.run(Request::get(super::PRESTOPZ), |_| app.clone());
+    for (app, change) in
+        [(App::answers(500), false), (App::Fails(Refused), true), (App::answers(404), true)]
+    {
+        host.run(get(super::PRESTOPZ), |_| app.clone());
         assert_eq!(lines(&mut host).0.len(), usize::from(change), "{app:?}");
     }
 }
@@ -145,8 +142,7 @@ fn hooks_fail_without_an_answer_only() {
 fn a_hook_whose_body_breaks_off_passes() {
     let mut host = host(HTTP);
     lines(&mut host);
-    let probe =
-        host.run(Request::get(super::PRESTOPZ), |_| App::answers(200).body(9).ends(End::Broken));
+    let probe = host.run(get(super::PRESTOPZ), |_| App::answers(200).body(9).ends(Broken));
     assert_eq!(probe.status(), 200);
     let (changes, probes) = lines(&mut host);
     assert_eq!((changes, probes.len()), (vec![], 1));
@@ -160,7 +156,7 @@ fn a_client_that_goes_away_changes_nothing() {
         lines(&mut host);
         for path in [READYZ, super::PRESTOPZ] {
             for _ in 0..2 {
-                let id = host.request(Request::get(path));
+                let id = host.request(get(path));
                 host.client_gone(id);
             }
             let (changes, probes) = lines(&mut host);
@@ -171,7 +167,7 @@ fn a_client_that_goes_away_changes_nothing() {
     // Nor does it while the answer's body comes.
     let mut host = host(HTTP);
     lines(&mut host);
-    let id = host.request(Request::get(READYZ));
+    let id = host.request(get(READYZ));
     host.respond(id, Headers::of([(":status", "503")]), false);
     host.client_gone(id);
     assert_eq!(lines(&mut host).0, []);
@@ -184,19 +180,19 @@ fn a_check_that_is_not_made_changes_nothing() {
     let mut hook = host(HTTP);
     lines(&mut tcp);
     lines(&mut hook);
-    let typed = Request::get(READYZ).header("content-type", "application/grpc");
+    let typed = get(READYZ).header("content-type", "application/grpc");
     for _ in 0..2 {
-        assert_eq!(tcp.run(typed.clone(), |_| App::Fails(Failure::Refused)).status(), 500);
+        assert_eq!(tcp.run(typed.clone(), |_| App::Fails(Refused)).status(), 500);
     }
     assert_eq!(lines(&mut tcp).0, []);
     for _ in 0..17 {
-        hook.request(Request::get(super::PRESTOPZ));
+        hook.request(get(super::PRESTOPZ));
     }
     assert_eq!(lines(&mut hook).0, []);
     // Envoy's own limit of a request that never ends.
     let mut upgrade = host(HTTP);
     lines(&mut upgrade);
-    let request = Request::get(READYZ).with("connection", "upgrade").header("upgrade", "x");
+    let request = get(READYZ).with("connection", "upgrade").header("upgrade", "x");
     let id = upgrade.request(request.with_body());
     upgrade.envoy_replies(id, 408, "request_overall_timeout", "request timeout");
     assert_eq!(lines(&mut upgrade).0, []);
@@ -208,12 +204,12 @@ fn what_is_not_recorded_is_no_change() {
     let mut host = host(HTTP);
     lines(&mut host);
     for path in ["/app-health/x/readyz", "/app-lifecycle/", "/healthz"] {
-        let id = host.request(Request::get(path).with(":method", "POST"));
+        let id = host.request(get(path).with(":method", "POST"));
         host.client_gone_unless_ended(id);
         assert_eq!(lines(&mut host).0, [], "{path}");
     }
-    host.run(Request::get(READYZ).with_body(), unasked);
-    host.run(Request::get(READYZ).with(":method", "POST"), unasked);
+    host.run(get(READYZ).with_body(), unasked);
+    host.run(get(READYZ).with(":method", "POST"), unasked);
     assert_eq!(lines(&mut host).0, [], "a client's mistake says nothing of the app");
 }
 
@@ -227,7 +223,7 @@ fn lines_stay_lines() {
         (HTTP, App::redirects(302, "http://10.0.0.7:x\n[critical] forged")),
     ] {
         let mut host = host(entry);
-        host.run(Request::get(READYZ), |_| app.clone());
+        host.run(get(READYZ), |_| app.clone());
         let (changes, probes) = lines(&mut host);
         for line in changes.iter().chain(&probes) {
             assert!(!line.text.contains(['\r', '\n', '\0']), "{line:?}");

@@ -3,12 +3,12 @@
 //! Each row says what is recorded, what the app does, and what the kubelet is told.
 
 mod answers;
+mod arbitrary_input;
 mod clock;
 mod grpc;
-mod grpc_content;
+mod grpc_content_type;
 mod hooks;
 mod hops;
-mod hostile;
 mod log;
 mod paths;
 mod redirects;
@@ -19,30 +19,35 @@ mod tcp_by_envoy;
 mod upgrade;
 
 use crate::host::app::App;
-use crate::host::run::{Ask, Probe, Way};
-use crate::host::{Host, Request};
+use crate::host::run::{ProbeRun, UpstreamRequest, Via};
+use crate::host::{DownstreamRequest, Host};
 
 const READYZ: &str = "/app-health/app/readyz";
 const PRESTOPZ: &str = "/app-lifecycle/app/prestopz";
 
+/// The kubelet's request for a probe.
+fn get(path: impl AsRef<[u8]>) -> DownstreamRequest {
+    DownstreamRequest::get(path)
+}
+
 /// One probe that is recorded as this entry, with its answers by a script.
-fn probe(entry: &str, app: impl FnMut(&Ask) -> App) -> Probe {
-    host(entry).run(Request::get(READYZ), app)
+fn probe(entry: &str, app: impl FnMut(&UpstreamRequest) -> App) -> ProbeRun {
+    host(entry).run(get(READYZ), app)
 }
 
 /// The same for a preStop hook.
-fn hook(entry: &str, app: impl FnMut(&Ask) -> App) -> Probe {
-    host(entry).run(Request::get(PRESTOPZ), app)
+fn hook(entry: &str, app: impl FnMut(&UpstreamRequest) -> App) -> ProbeRun {
+    host(entry).run(get(PRESTOPZ), app)
 }
 
 /// The first request is answered with this Location, all others with 204.
-fn redirected(entry: &str, location: &[u8]) -> Probe {
-    redirected_of(&mut host(entry), Request::get(READYZ), location)
+fn redirected(entry: &str, location: &[u8]) -> ProbeRun {
+    redirected_of(&mut host(entry), get(READYZ), location)
 }
 
-fn redirected_of(host: &mut Host, request: Request, location: &[u8]) -> Probe {
-    host.run(request, |ask| match ask.way {
-        Way::Routed => App::redirects(302, location).text("moved"),
+fn redirected_of(host: &mut Host, request: DownstreamRequest, location: &[u8]) -> ProbeRun {
+    host.run(request, |sent| match sent.via {
+        Via::Router => App::redirects(302, location).text("moved"),
         _ => App::answers(204),
     })
 }
@@ -71,9 +76,9 @@ const NO_TEXT: &[u8] = b"a\xff\xc3";
 
 /// The answer is the app's own status, and nothing else of it.
 #[track_caller]
-fn assert_status(name: &str, probe: &Probe, status: u16) {
+fn assert_status(name: &str, probe: &ProbeRun, status: u16) {
     assert_eq!((probe.status(), probe.reason().as_str()), (status, ""), "{name}: {probe:#?}");
-    let headers = &probe.answer().expect("an answer").headers;
+    let headers = &probe.response().expect("an answer").headers;
     let known = [":status", "content-length", "content-type"];
     let leaked =
         headers.pairs().iter().filter(|(name, _)| !known.iter().any(|k| k.as_bytes() == name));
@@ -82,7 +87,7 @@ fn assert_status(name: &str, probe: &Probe, status: u16) {
 
 /// The answer is a failure, with a reason in one line that says `why`.
 #[track_caller]
-fn assert_failure(name: &str, probe: &Probe, status: u16, why: &str) {
+fn assert_failure(name: &str, probe: &ProbeRun, status: u16, why: &str) {
     let reason = probe.reason();
     assert_eq!(probe.status(), status, "{name}: {probe:#?}");
     let one_line = !reason.is_empty() && !reason.trim_end().contains(|c: char| c.is_control());
@@ -94,6 +99,6 @@ fn assert_failure(name: &str, probe: &Probe, status: u16, why: &str) {
 }
 
 /// An app that must not be asked.
-fn unasked(ask: &Ask) -> App {
-    panic!("asked {} {ask:?}", ask.url())
+fn unasked(sent: &UpstreamRequest) -> App {
+    panic!("asked {} {sent:?}", sent.url())
 }

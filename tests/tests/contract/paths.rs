@@ -1,16 +1,16 @@
 //! What is asked for on the status port, and by what method.
 
 use super::{
-    HTTP, PRESTOPZ, READYZ, assert_failure, assert_status, host, probe, unasked, variable,
+    HTTP, PRESTOPZ, READYZ, assert_failure, assert_status, get, host, probe, unasked, variable,
 };
+use crate::host::Host;
 use crate::host::app::App;
-use crate::host::stream::Phase;
-use crate::host::{Host, Request};
+use crate::host::stream::StreamPhase;
 
 #[test]
 fn a_recorded_path_matches_up_to_the_question_mark() {
     for path in [READYZ, "/app-health/app/readyz?", "/app-health/app/readyz?x=/y?z#a"] {
-        let probe = host(HTTP).run(Request::get(path), |_| App::answers(204));
+        let probe = host(HTTP).run(get(path), |_| App::answers(204));
         assert_status(path, &probe, 204);
         assert_eq!(probe.urls(), ["http://10.0.0.7:8080/"], "the probe's own query is not sent");
     }
@@ -41,7 +41,7 @@ fn not_recorded() {
         long.as_bytes(),
         latin,
     ] {
-        let probe = host(HTTP).run(Request::get(path), unasked);
+        let probe = host(HTTP).run(get(path), unasked);
         let name = String::from_utf8_lossy(path).into_owned();
         let start: String = name.split('?').next().unwrap_or_default().chars().take(60).collect();
         assert_failure(&start, &probe, 400, &start);
@@ -69,16 +69,16 @@ fn any_other_path_is_passed_on() {
         "/?/app-health/app/readyz",
     ] {
         let requests = [
-            Request::get(path),
-            Request::get(path).with(":method", "POST").with_body(),
-            Request::get(path).header("x-envoy-original-dst-host", "1.2.3.4:5"),
+            get(path),
+            get(path).with(":method", "POST").with_body(),
+            get(path).header("x-envoy-original-dst-host", "1.2.3.4:5"),
         ];
         for request in requests {
             let sent = request.headers.clone();
             let mut host = host(HTTP);
             let id = host.request(request);
             let stream = host.stream(id);
-            assert_eq!(stream.phase, Phase::Routed, "{path}");
+            assert_eq!(stream.phase, StreamPhase::Routed, "{path}");
             assert_eq!(stream.request, sent, "{path}");
             assert!(stream.filter_state.is_empty() && stream.set_properties.is_empty(), "{path}");
         }
@@ -89,15 +89,13 @@ fn any_other_path_is_passed_on() {
 #[test]
 fn the_answer_to_a_path_that_is_passed_on_is_left_alone() {
     let mut host = host(HTTP);
-    let id = host.request(Request::get("/stats/prometheus"));
+    let id = host.request(get("/stats/prometheus"));
     let headers =
         crate::host::headers::Headers::of([(":status", "302"), ("location", "/x"), ("a", "b")]);
     host.respond(id, headers.clone(), false);
     host.respond_body(id, b"some ", false);
     host.respond_body(id, b"text", true);
-    let Phase::Ended(crate::host::stream::Outcome::Answer(answer)) = &host.stream(id).phase else {
-        panic!("{:?}", host.stream(id).phase)
-    };
+    let answer = host.stream(id).response().expect("a response");
     assert_eq!((&answer.headers, answer.text()), (&headers, "some text".to_owned()));
 }
 
@@ -106,7 +104,7 @@ fn the_answer_to_a_path_that_is_passed_on_is_left_alone() {
 fn an_apps_own_405() {
     let probe = probe(HTTP, |_| App::answers(405));
     assert_status("", &probe, 405);
-    assert_eq!(probe.answer().expect("an answer").headers.get("allow"), None);
+    assert_eq!(probe.response().expect("an answer").headers.get("allow"), None);
 }
 
 #[test]
@@ -114,13 +112,13 @@ fn methods() {
     for path in [READYZ, PRESTOPZ] {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH", "get", "X"]
         {
-            let probe = host(HTTP).run(Request::get(path).with(":method", method), unasked);
+            let probe = host(HTTP).run(get(path).with(":method", method), unasked);
             assert_failure(method, &probe, 405, "GET");
-            let answer = probe.answer().expect("an answer");
+            let answer = probe.response().expect("an answer");
             assert_eq!(answer.headers.get("allow").as_deref(), Some("GET, HEAD"));
         }
-        let head = host(HTTP).run(Request::get(path).with(":method", "HEAD"), |ask| {
-            assert_eq!(ask.headers.get(":method").as_deref(), Some("GET"));
+        let head = host(HTTP).run(get(path).with(":method", "HEAD"), |sent| {
+            assert_eq!(sent.headers.get(":method").as_deref(), Some("GET"));
             App::answers(418)
         });
         assert_status("HEAD runs the same check", &head, 418);
@@ -130,7 +128,7 @@ fn methods() {
 #[test]
 fn a_request_with_a_body() {
     for path in [READYZ, PRESTOPZ] {
-        let probe = host(HTTP).run(Request::get(path).with_body(), unasked);
+        let probe = host(HTTP).run(get(path).with_body(), unasked);
         assert_failure(path, &probe, 400, "body");
     }
 }
@@ -144,9 +142,9 @@ fn an_entry_whose_port_is_the_status_port() {
         r#"{"tcpSocket":{"port":15020}}"#,
         r#"{"grpc":{"port":15020,"service":null}}"#,
     ] {
-        let probe = host(entry).run(Request::get(READYZ), unasked);
+        let probe = host(entry).run(get(READYZ), unasked);
         assert_failure(entry, &probe, 500, "status port");
-        let hook = host(entry).run(Request::get(PRESTOPZ), unasked);
+        let hook = host(entry).run(get(PRESTOPZ), unasked);
         assert_failure(entry, &hook, 500, "status port");
     }
     let moved = |entry: &str| {
@@ -155,6 +153,6 @@ fn an_entry_whose_port_is_the_status_port() {
             .plugin_config(r#"{"status_port":15021}"#)
             .build()
     };
-    let probe = moved(r#"{"tcpSocket":{"port":15021}}"#).run(Request::get(READYZ), unasked);
+    let probe = moved(r#"{"tcpSocket":{"port":15021}}"#).run(get(READYZ), unasked);
     assert_failure("the configured one", &probe, 500, "status port");
 }

@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use super::{
-    HTTP, HTTP2, HTTPS, NO_TEXT, PRESTOPZ, READYZ, assert_failure, assert_status, host, probe,
+    HTTP, HTTP2, HTTPS, NO_TEXT, PRESTOPZ, READYZ, assert_failure, assert_status, get, host, probe,
     redirected, redirected_of,
 };
-use crate::host::app::{App, End, Failure};
-use crate::host::run::{Probe, Way};
-use crate::host::{Host, Request};
+use crate::host::Host;
+use crate::host::app::{App, BodyEnd::*, UpstreamFailure::*};
+use crate::host::run::{ProbeRun, Via};
 
 const ENTRY: &str = r#"{"httpGet":{"port":8080,"path":"/a/b?q"}}"#;
 
 #[test]
 fn five_codes_are_followed() {
     for status in 300..400 {
-        let probe = probe(HTTP, |ask| match ask.way {
-            Way::Routed => App::redirects(status, "/x"),
+        let probe = probe(HTTP, |sent| match sent.via {
+            Via::Router => App::redirects(status, "/x"),
             _ => App::answers(204),
         });
         let followed = [301, 302, 303, 307, 308].contains(&status);
@@ -51,8 +51,8 @@ fn locations_that_are_followed() {
         assert_status(location, &probe, 204);
         assert_eq!(probe.urls(), ["http://10.0.0.7:8080/a/b?q", url], "{location}");
         let cluster = if url.starts_with("https") { "app_https_hop" } else { "app_http_hop" };
-        assert_eq!((probe.asks[1].way, probe.asks[1].cluster.as_str()), (Way::Hop, cluster));
-        assert_eq!(probe.asks[1].headers.get(":method").as_deref(), Some("GET"));
+        assert_eq!((probe.sent[1].via, probe.sent[1].cluster.as_str()), (Via::HttpCall, cluster));
+        assert_eq!(probe.sent[1].headers.get(":method").as_deref(), Some("GET"));
     }
 }
 
@@ -79,7 +79,7 @@ fn locations_that_are_left_over() {
     ] {
         let probe = redirected(ENTRY, location.as_bytes());
         assert_status(location, &probe, 302);
-        assert_eq!(probe.asks.len(), 1, "{location}");
+        assert_eq!(probe.sent.len(), 1, "{location}");
     }
 }
 
@@ -108,7 +108,7 @@ fn locations_that_fail() {
             continue;
         }
         assert_failure(&name, &probe, 502, "redirect");
-        assert_eq!(probe.asks.len(), 1, "{name}");
+        assert_eq!(probe.sent.len(), 1, "{name}");
     }
 }
 
@@ -118,7 +118,7 @@ fn to_the_status_port() {
         let probe = redirected(ENTRY, location.as_bytes());
         assert!([500, 502].contains(&probe.status()), "{location}: {probe:?}");
         assert_failure(location, &probe, probe.status(), "status port");
-        assert_eq!(probe.asks.len(), 1, "{location}");
+        assert_eq!(probe.sent.len(), 1, "{location}");
     }
 }
 
@@ -138,12 +138,12 @@ fn nine_are_followed_and_the_tenth_fails() {
     for length in 0..=9 {
         let probe = chain(length);
         assert_status(&length.to_string(), &probe, 204);
-        assert_eq!(probe.asks.len(), length + 1);
+        assert_eq!(probe.sent.len(), length + 1);
     }
     for length in [10, 11, 1000] {
         let probe = chain(length);
         assert_failure(&length.to_string(), &probe, 502, "redirect");
-        assert_eq!(probe.asks.len(), 10);
+        assert_eq!(probe.sent.len(), 10);
     }
 }
 
@@ -171,21 +171,21 @@ fn what_the_last_hop_answers() {
         (App::answers(302), 302, ""),
         (App::redirects(302, "http://other/"), 302, ""),
         (App::answers(200).body(100_000), 200, ""),
-        (App::answers(200).text("x").ends(End::Trailers), 200, ""),
+        (App::answers(200).text("x").ends(Trailers), 200, ""),
         (App::answers(600), 502, "status"),
         (App::answers(101), 502, "status"),
         (App::redirects(302, "%zz"), 502, "redirect"),
-        (App::answers(200).body(100).ends(End::Broken), 502, "."),
-        (App::answers(200).body(100).ends(End::Stalls), 504, "time"),
-        (App::Fails(Failure::Refused), 500, "refused"),
-        (App::Fails(Failure::Unreachable), 500, "unreachable"),
-        (App::Fails(Failure::Reset), 500, ""),
-        (App::Fails(Failure::NoHttp), 502, "http"),
-        (App::Fails(Failure::NoTls), 502, "tls"),
-        (App::Fails(Failure::Silent), 504, "time"),
+        (App::answers(200).body(100).ends(Broken), 502, "."),
+        (App::answers(200).body(100).ends(Stalls), 504, "time"),
+        (App::Fails(Refused), 500, "refused"),
+        (App::Fails(Unreachable), 500, "unreachable"),
+        (App::Fails(Reset), 500, ""),
+        (App::Fails(NoHttp), 502, "http"),
+        (App::Fails(NoTls), 502, "tls"),
+        (App::Fails(Silent), 504, "time"),
     ] {
-        let probe = probe(HTTP, |ask| match ask.way {
-            Way::Routed => App::redirects(301, "/x"),
+        let probe = probe(HTTP, |sent| match sent.via {
+            Via::Router => App::redirects(301, "/x"),
             _ => app.clone(),
         });
         let name = format!("{app:?}");
@@ -204,9 +204,9 @@ fn one_timeout_covers_all_hops() {
     let slow = probe(entry, |_| App::redirects(302, "/x").after(step));
     assert_failure("seven times 300 ms are more than 2 s", &slow, 504, "time");
     assert_eq!(slow.took, Duration::from_secs(2));
-    let left: Vec<_> = slow.asks.iter().filter_map(|ask| Some(ask.at + ask.timeout?)).collect();
+    let left: Vec<_> = slow.sent.iter().filter_map(|sent| Some(sent.at + sent.timeout?)).collect();
     assert_eq!(left, vec![Duration::from_secs(2); 7], "each hop gets what is left");
-    let just = probe(entry, |ask| match ask.at.as_millis() {
+    let just = probe(entry, |sent| match sent.at.as_millis() {
         1800 => App::answers(204).after(Duration::from_millis(199)),
         _ => App::redirects(302, "/x").after(step),
     });
@@ -216,8 +216,8 @@ fn one_timeout_covers_all_hops() {
 #[test]
 fn the_longest_timeout() {
     let entry = r#"{"httpGet":{"port":8080},"timeoutSeconds":2147483647}"#;
-    let probe = probe(entry, |ask| match ask.way {
-        Way::Routed => App::redirects(302, "/x"),
+    let probe = probe(entry, |sent| match sent.via {
+        Via::Router => App::redirects(302, "/x"),
         _ => App::answers(204),
     });
     assert_status("", &probe, 204);
@@ -227,17 +227,17 @@ fn the_longest_timeout() {
 #[test]
 fn a_redirect_with_a_body() {
     for (size, end) in [
-        (5, End::Whole),
-        (100_000, End::Whole),
-        (10, End::Trailers),
-        (0, End::Trailers),
-        (2_048, End::Stalls),
-        (100_000, End::Stalls),
-        (0, End::Endless),
+        (5, Whole),
+        (100_000, Whole),
+        (10, Trailers),
+        (0, Trailers),
+        (2_048, Stalls),
+        (100_000, Stalls),
+        (0, Endless),
     ] {
         for entry in [HTTP, HTTPS, HTTP2] {
-            let probe = probe(entry, |ask| match ask.way {
-                Way::Routed => App::redirects(302, "/x").body(size).ends(end.clone()),
+            let probe = probe(entry, |sent| match sent.via {
+                Via::Router => App::redirects(302, "/x").body(size).ends(end.clone()),
                 _ => App::answers(204),
             });
             assert_status(&format!("{size} {end:?} {entry}"), &probe, 204);
@@ -249,12 +249,12 @@ fn a_redirect_with_a_body() {
 #[test]
 fn a_redirect_whose_body_stalls() {
     for (announced, status) in [(None, 504), (Some("2048"), 504), (Some("2049"), 204)] {
-        let probe = probe(HTTP, |ask| match (ask.way, announced) {
-            (Way::Routed, Some(length)) => {
+        let probe = probe(HTTP, |sent| match (sent.via, announced) {
+            (Via::Router, Some(length)) => {
                 let redirect = App::redirects(302, "/x").header("content-length", length);
-                redirect.body(2_047).ends(End::Stalls)
+                redirect.body(2_047).ends(Stalls)
             }
-            (Way::Routed, None) => App::redirects(302, "/x").body(2_047).ends(End::Stalls),
+            (Via::Router, None) => App::redirects(302, "/x").body(2_047).ends(Stalls),
             _ => App::answers(204),
         });
         assert_status(&format!("{announced:?}"), &probe, status);
@@ -265,7 +265,7 @@ fn a_redirect_whose_body_stalls() {
 fn a_dispatch_that_fails_at_once() {
     let mut host = host(HTTP);
     host.state_mut().dispatch_fails = true;
-    let probe = redirected_of(&mut host, Request::get(READYZ), b"/x");
+    let probe = redirected_of(&mut host, get(READYZ), b"/x");
     assert_failure("", &probe, 500, "redirect");
 }
 
@@ -273,7 +273,7 @@ fn a_dispatch_that_fails_at_once() {
 #[test]
 fn locations_that_are_no_text() {
     let path = [b"/", NO_TEXT].concat();
-    let probe = probe(ENTRY, |ask| match ask.url().as_str() {
+    let probe = probe(ENTRY, |sent| match sent.url().as_str() {
         "http://10.0.0.7:8080/a/b?q" => App::redirects(302, &path).header("x", NO_TEXT),
         "http://10.0.0.7:8080/a%FF%C3" => App::redirects(307, &path[1..]).header("x", NO_TEXT),
         _ => App::answers(204),
@@ -289,7 +289,7 @@ fn locations_that_are_no_text() {
     ] {
         let name = String::from_utf8_lossy(&location).into_owned();
         assert_eq!(redirected(ENTRY, &location).status(), status, "{name}");
-        let hop = host(ENTRY).run(Request::get(READYZ), |ask| match ask.headers.get(":path") {
+        let hop = host(ENTRY).run(get(READYZ), |sent| match sent.headers.get(":path") {
             Some(path) if path == "/a/b?q" => App::redirects(302, "/a/c"),
             Some(path) if path == "/a/c" => App::redirects(302, &location),
             _ => App::answers(204),
@@ -305,12 +305,12 @@ fn over_ipv6() {
         ("http://[fd00::7]:81/x", "http://[fd00::7]:81/x"),
         ("https://[fd00::7]", "https://[fd00::7]:443/"),
     ] {
-        let request = Request::get(READYZ).to("[fd00::7]:15020");
+        let request = get(READYZ).to("[fd00::7]:15020");
         let probe = redirected_of(&mut host(HTTP), request, location.as_bytes());
         assert_status(location, &probe, 204);
         assert_eq!(probe.urls()[1], url, "{location}");
     }
-    let request = Request::get(READYZ).to("[fd00::7]:15020");
+    let request = get(READYZ).to("[fd00::7]:15020");
     let other = redirected_of(&mut host(HTTP), request, b"http://[fd00:0::7]:8080/");
     assert_status("compared as text", &other, 302);
 }
@@ -327,7 +327,7 @@ fn over_loopback() {
         ("http://10.0.0.9:81/", vec!["http://10.0.0.9:8080/", "http://10.0.0.9:81/"]),
         ("http://127.0.0.1:81/", vec!["http://10.0.0.9:8080/"]),
     ] {
-        let request = Request::get(READYZ).to("127.0.0.1:15020");
+        let request = get(READYZ).to("127.0.0.1:15020");
         let probe = redirected_of(&mut host, request, location.as_bytes());
         assert_eq!(probe.urls(), urls, "{location}");
     }
@@ -337,20 +337,20 @@ fn over_loopback() {
 #[test]
 fn a_dial_that_times_out_is_made_anew_while_there_is_time() {
     let mut dials = 0;
-    let dead_at_first = probe(HTTP, |ask| match ask.way {
-        Way::Routed => App::redirects(302, "http://10.0.0.7:81/x"),
+    let dead_at_first = probe(HTTP, |sent| match sent.via {
+        Via::Router => App::redirects(302, "http://10.0.0.7:81/x"),
         _ => {
             dials += 1;
-            if dials < 4 { App::Fails(Failure::DialTimedOut) } else { App::answers(200) }
+            if dials < 4 { App::Fails(DialTimedOut) } else { App::answers(200) }
         }
     });
     assert_status("", &dead_at_first, 200);
-    let hops = &dead_at_first.asks[1..];
+    let hops = &dead_at_first.sent[1..];
     let left: Vec<u128> =
-        hops.iter().map(|ask| ask.timeout.expect("a limit").as_millis()).collect();
+        hops.iter().map(|sent| sent.timeout.expect("a limit").as_millis()).collect();
     assert_eq!(left, [1000, 750, 500, 250]);
-    for ask in hops {
-        assert_eq!(ask.headers.lines(), hops[0].headers.lines());
+    for sent in hops {
+        assert_eq!(sent.headers.lines(), hops[0].headers.lines());
     }
     let dead = probe_of_dead_hop(HTTP, READYZ);
     assert_failure("", &dead, 504, "not done within");
@@ -359,23 +359,23 @@ fn a_dial_that_times_out_is_made_anew_while_there_is_time() {
     assert_eq!((hook.status(), hook.took.as_secs()), (0, 127));
 }
 
-fn probe_of_dead_hop(entry: &str, path: &str) -> Probe {
-    host(entry).run(Request::get(path), |ask| match ask.way {
-        Way::Routed => App::redirects(302, "http://10.0.0.7:81/x"),
-        _ => App::Fails(Failure::DialTimedOut),
+fn probe_of_dead_hop(entry: &str, path: &str) -> ProbeRun {
+    host(entry).run(get(path), |sent| match sent.via {
+        Via::Router => App::redirects(302, "http://10.0.0.7:81/x"),
+        _ => App::Fails(DialTimedOut),
     })
 }
 
 /// The kubelet's client for HTTP/2 in clear text speaks nothing else, and verifies certificates.
 #[test]
 fn over_http2() {
-    let hop = probe(HTTP2, |ask| match ask.way {
-        Way::Routed => App::redirects(302, "http://10.0.0.7:81/x"),
+    let hop = probe(HTTP2, |sent| match sent.via {
+        Via::Router => App::redirects(302, "http://10.0.0.7:81/x"),
         _ => App::answers(200),
     });
     assert_status("", &hop, 200);
-    assert_eq!(hop.asks[1].cluster, "app_grpc");
-    assert_eq!(hop.asks[1].headers.get("connection"), None);
+    assert_eq!(hop.sent[1].cluster, "app_grpc");
+    assert_eq!(hop.sent[1].headers.get("connection"), None);
     let to_tls = probe(HTTP2, |_| App::redirects(302, "https://10.0.0.7:81/x"));
     assert_failure("", &to_tls, 502, "redirect from HTTP/2");
 }

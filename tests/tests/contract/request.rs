@@ -1,22 +1,22 @@
 //! The request that the app gets: the kubelet's own, as it would have sent it to the app itself.
 
 use super::{
-    HTTP, HTTP2, HTTPS, NO_TEXT, PRESTOPZ, READYZ, assert_failure, host, unasked, variable,
+    HTTP, HTTP2, HTTPS, NO_TEXT, PRESTOPZ, READYZ, assert_failure, get, host, unasked, variable,
 };
 use crate::host::app::App;
 use crate::host::headers::Headers;
-use crate::host::run::{Ask, Way};
-use crate::host::{Host, Request};
+use crate::host::run::{UpstreamRequest, Via};
+use crate::host::{DownstreamRequest, Host};
 
 /// What the app is asked first for this entry and request.
-fn first(entry: &str, request: Request) -> Ask {
+fn first(entry: &str, request: DownstreamRequest) -> UpstreamRequest {
     first_of(&mut host(entry), request)
 }
 
-fn first_of(host: &mut Host, request: Request) -> Ask {
+fn first_of(host: &mut Host, request: DownstreamRequest) -> UpstreamRequest {
     let probe = host.run(request, |_| App::answers(200));
-    assert_eq!(probe.asks.len(), 1, "{probe:#?}");
-    probe.asks[0].clone()
+    assert_eq!(probe.sent.len(), 1, "{probe:#?}");
+    probe.sent[0].clone()
 }
 
 /// Without pseudo-headers, and without those that the filter and the listener add.
@@ -30,9 +30,9 @@ fn own_lines(headers: &Headers) -> Vec<String> {
 
 #[test]
 fn over_http() {
-    let ask = first(HTTP, Request::get(READYZ));
-    assert_eq!((ask.way, ask.cluster.as_str()), (Way::Routed, "http"));
-    assert_eq!(ask.destination, "10.0.0.7:8080");
+    let sent = first(HTTP, get(READYZ));
+    assert_eq!((sent.via, sent.cluster.as_str()), (Via::Router, "http"));
+    assert_eq!(sent.destination, "10.0.0.7:8080");
     for line in [
         ":method: GET",
         ":path: /",
@@ -43,34 +43,38 @@ fn over_http() {
         "x-forwarded-proto: http",
         "x-envoy-upstream-rq-timeout-ms: 1000",
     ] {
-        assert_eq!(ask.headers.lines().iter().filter(|l| *l == line).count(), 1, "{line}: {ask:?}");
+        assert_eq!(
+            sent.headers.lines().iter().filter(|l| *l == line).count(),
+            1,
+            "{line}: {sent:?}"
+        );
     }
-    assert_eq!(own_lines(&ask.headers), ["user-agent: kube-probe/1.36", "accept: */*"]);
+    assert_eq!(own_lines(&sent.headers), ["user-agent: kube-probe/1.36", "accept: */*"]);
 }
 
 #[test]
 fn over_https() {
-    let ask = first(HTTPS, Request::get(READYZ));
-    assert_eq!((ask.way, ask.cluster.as_str()), (Way::Routed, "https"));
-    assert_eq!(ask.url(), "https://10.0.0.7:8080/");
+    let sent = first(HTTPS, get(READYZ));
+    assert_eq!((sent.via, sent.cluster.as_str()), (Via::Router, "https"));
+    assert_eq!(sent.url(), "https://10.0.0.7:8080/");
     // It would reach an HTTP/2 app as a header.
-    assert_eq!(ask.headers.get("connection"), None);
-    assert_eq!(ask.headers.get("x-forwarded-proto").as_deref(), Some("http"));
+    assert_eq!(sent.headers.get("connection"), None);
+    assert_eq!(sent.headers.get("x-forwarded-proto").as_deref(), Some("http"));
 }
 
 #[test]
 fn over_http2() {
-    let ask = first(HTTP2, Request::get(READYZ));
-    assert_eq!((ask.way, ask.cluster.as_str()), (Way::Routed, "http2"));
-    assert_eq!(ask.url(), "http://10.0.0.7:8080/");
+    let sent = first(HTTP2, get(READYZ));
+    assert_eq!((sent.via, sent.cluster.as_str()), (Via::Router, "http2"));
+    assert_eq!(sent.url(), "http://10.0.0.7:8080/");
     // An app on HTTP/2 takes it for a malformed request.
-    assert_eq!(ask.headers.get("connection"), None);
+    assert_eq!(sent.headers.get("connection"), None);
     // The kubelet's lifecycle handlers know no protocol.
-    assert_eq!(first(HTTP2, Request::get(PRESTOPZ)).cluster, "http");
+    assert_eq!(first(HTTP2, get(PRESTOPZ)).cluster, "http");
     let http1 = r#"{"httpGet":{"port":8080,"protocol":"HTTP1"}}"#;
-    assert_eq!(first(http1, Request::get(READYZ)).cluster, "http");
+    assert_eq!(first(http1, get(READYZ)).cluster, "http");
     let tls = r#"{"httpGet":{"port":8080,"scheme":"HTTPS","protocol":"HTTP2"}}"#;
-    let probe = host(tls).run(Request::get(READYZ), unasked);
+    let probe = host(tls).run(get(READYZ), unasked);
     assert_failure("", &probe, 500, "protocol");
 }
 
@@ -79,11 +83,11 @@ fn over_http2() {
 fn how_often_envoy_dials() {
     for (seconds, retries) in [(1, None), (29, None), (30, Some("1")), (3600, Some("120"))] {
         let entry = format!(r#"{{"httpGet":{{"port":8080}},"timeoutSeconds":{seconds}}}"#);
-        let ask = first(&entry, Request::get(READYZ));
-        assert_eq!(ask.headers.get("x-envoy-max-retries").as_deref(), retries, "{seconds}");
+        let sent = first(&entry, get(READYZ));
+        assert_eq!(sent.headers.get("x-envoy-max-retries").as_deref(), retries, "{seconds}");
     }
-    let ask = first(HTTP, Request::get(PRESTOPZ));
-    assert_eq!(ask.headers.get("x-envoy-max-retries").as_deref(), Some("4"));
+    let sent = first(HTTP, get(PRESTOPZ));
+    assert_eq!(sent.headers.get("x-envoy-max-retries").as_deref(), Some("4"));
 }
 
 /// The filter counts with the `connect_timeout` of the clusters that ship.
@@ -106,7 +110,7 @@ fn the_dials_are_as_long_as_the_filter_thinks() {
             .env("ISTIO_KUBE_APP_PROBERS", variable(&entry))
             .plugin_config(r#"{"agent_cluster":""}"#)
             .build();
-        let again: f64 = first_of(&mut host, Request::get(READYZ))
+        let again: f64 = first_of(&mut host, get(READYZ))
             .headers
             .get("x-envoy-max-retries")
             .and_then(|text| text.parse().ok())
@@ -122,7 +126,7 @@ fn hooks_are_marked_for_the_listeners_own_replies() {
         [(READYZ, false), (PRESTOPZ, true), ("/app-lifecycle/app/poststartz", true)]
     {
         let mut host = host(HTTP);
-        let id = host.request(Request::get(path));
+        let id = host.request(get(path));
         assert_eq!(host.stream(id).set_property("app_health_hook").is_some(), marked, "{path}");
     }
 }
@@ -155,9 +159,9 @@ fn paths_by_the_kubelets_rules() {
     ] {
         let path_json = path.replace('"', "\\\"");
         let entry = format!(r#"{{"httpGet":{{"port":8080,"path":"{path_json}"}}}}"#);
-        let ask = first(&entry, Request::get(READYZ));
-        assert_eq!(ask.headers.get(":path").as_deref(), Some(target), "{path}");
-        assert_eq!(ask.destination, "10.0.0.7:8080", "{path}");
+        let sent = first(&entry, get(READYZ));
+        assert_eq!(sent.headers.get(":path").as_deref(), Some(target), "{path}");
+        assert_eq!(sent.destination, "10.0.0.7:8080", "{path}");
     }
 }
 
@@ -166,7 +170,7 @@ fn paths_by_the_kubelets_rules() {
 fn paths_that_fail() {
     for path in ["mailto:x", "http:x"] {
         let entry = format!(r#"{{"httpGet":{{"port":8080,"path":"{path}"}}}}"#);
-        let probe = host(&entry).run(Request::get(READYZ), unasked);
+        let probe = host(&entry).run(get(READYZ), unasked);
         assert!([500, 502].contains(&probe.status()), "{path}: {probe:?}");
         assert_failure(path, &probe, probe.status(), "path");
     }
@@ -181,9 +185,9 @@ fn a_user_in_the_path() {
         ("/x", None),
     ] {
         let entry = format!(r#"{{"httpGet":{{"port":8080,"path":"{path}"}}}}"#);
-        let ask = first(&entry, Request::get(READYZ));
-        assert_eq!(ask.headers.get("authorization").as_deref(), authorization, "{path}");
-        let own = first(&entry, Request::get(READYZ).header("authorization", "own"));
+        let sent = first(&entry, get(READYZ));
+        assert_eq!(sent.headers.get("authorization").as_deref(), authorization, "{path}");
+        let own = first(&entry, get(READYZ).header("authorization", "own"));
         assert_eq!(own.headers.get("authorization").as_deref(), Some("own"), "{path}");
         assert_eq!(own_lines(&own.headers).len(), 3, "{path}: {own:?}");
     }
@@ -191,7 +195,7 @@ fn a_user_in_the_path() {
 
 #[test]
 fn the_clients_headers_go_along() {
-    let request = Request::get(READYZ)
+    let request = get(READYZ)
         .header("x-a", "1")
         .header("cookie", "c")
         .header("x-b", b"\xff\xfe")
@@ -213,9 +217,9 @@ fn the_clients_headers_go_along() {
         "x-a: ",
     ];
     for entry in [HTTP, HTTPS] {
-        let ask = first(entry, request.clone());
-        assert_eq!(own_lines(&ask.headers), expected, "{entry}");
-        assert_eq!(ask.headers.first(b"x-b"), Some(&b"\xff\xfe"[..]));
+        let sent = first(entry, request.clone());
+        assert_eq!(own_lines(&sent.headers), expected, "{entry}");
+        assert_eq!(sent.headers.first(b"x-b"), Some(&b"\xff\xfe"[..]));
     }
 }
 
@@ -231,15 +235,15 @@ fn values_that_are_no_text() {
         ("x-app-health-forwarded-proto", "x-forwarded-proto"),
     ] {
         for entry in [HTTP, HTTPS, HTTP2] {
-            let ask = first(entry, Request::get(READYZ).with(name, NO_TEXT));
-            assert_eq!(ask.headers.first(seen.as_bytes()), Some(NO_TEXT), "{name} {entry}");
+            let sent = first(entry, get(READYZ).with(name, NO_TEXT));
+            assert_eq!(sent.headers.first(seen.as_bytes()), Some(NO_TEXT), "{name} {entry}");
         }
     }
     let named = [NO_TEXT, b", x-a"].concat();
-    let request = Request::get(READYZ).with("connection", named).header("x-a", "1");
+    let request = get(READYZ).with("connection", named).header("x-a", "1");
     assert_eq!(first(HTTP, request).headers.get("x-a"), None);
     for name in ["upgrade", "te", "content-length"] {
-        assert_eq!(first(HTTPS, Request::get(READYZ).header(name, NO_TEXT)).way, Way::Routed);
+        assert_eq!(first(HTTPS, get(READYZ).header(name, NO_TEXT)).via, Via::Router);
     }
 }
 
@@ -258,12 +262,12 @@ fn no_hop_by_hop_headers() {
         "X-Other",
     ] {
         for entry in [HTTP, HTTPS] {
-            let request = Request::get(READYZ)
+            let request = get(READYZ)
                 .with("connection", "close, X-Named , x-other,")
                 .header(name, "x")
                 .header("x-last", "1");
-            let ask = first(entry, request);
-            let lines = own_lines(&ask.headers);
+            let sent = first(entry, request);
+            let lines = own_lines(&sent.headers);
             assert_eq!(
                 lines,
                 ["user-agent: kube-probe/1.36", "accept: */*", "x-last: 1"],
@@ -279,8 +283,8 @@ fn the_connection_header_cannot_take_off_what_envoy_needs() {
     for named in ["x-forwarded-proto", ":path, :authority", ":method, :scheme", "host"] {
         for (host, authority) in [("10.0.0.7:15020", "10.0.0.7:8080"), ("of.its.own", "of.its.own")]
         {
-            let request = Request::get(READYZ).with(":authority", host).with("connection", named);
-            let ask = first(HTTP, request);
+            let request = get(READYZ).with(":authority", host).with("connection", named);
+            let sent = first(HTTP, request);
             for (name, value) in [
                 (":method", "GET"),
                 (":path", "/"),
@@ -288,7 +292,7 @@ fn the_connection_header_cannot_take_off_what_envoy_needs() {
                 (":authority", authority),
                 ("x-forwarded-proto", "http"),
             ] {
-                assert_eq!(ask.headers.get(name).as_deref(), Some(value), "{name}, {named}");
+                assert_eq!(sent.headers.get(name).as_deref(), Some(value), "{name}, {named}");
             }
         }
     }
@@ -306,11 +310,11 @@ fn no_header_of_envoy_goes_along() {
         "X-Envoy-Original-Path",
         "x-envoy-",
     ] {
-        let ask = first(HTTP, Request::get(READYZ).header(name, "60000"));
+        let sent = first(HTTP, get(READYZ).header(name, "60000"));
         let envoys: Vec<_> =
-            ask.headers.lines().into_iter().filter(|line| line.starts_with("x-envoy")).collect();
+            sent.headers.lines().into_iter().filter(|line| line.starts_with("x-envoy")).collect();
         assert_eq!(envoys, ["x-envoy-upstream-rq-timeout-ms: 1000"], "{name}");
-        assert_eq!(ask.destination, "10.0.0.7:8080", "{name}");
+        assert_eq!(sent.destination, "10.0.0.7:8080", "{name}");
     }
 }
 
@@ -318,12 +322,12 @@ fn no_header_of_envoy_goes_along() {
 #[test]
 fn the_clients_own_forwarded_proto() {
     for (entry, cluster) in [(HTTP, "http+xfp"), (HTTPS, "https+xfp")] {
-        let request = Request::get(READYZ).header("x-app-health-forwarded-proto", "https");
-        let ask = first(entry, request);
-        let lines = ask.headers.lines();
+        let request = get(READYZ).header("x-app-health-forwarded-proto", "https");
+        let sent = first(entry, request);
+        let lines = sent.headers.lines();
         let protos = lines.iter().filter(|line| line.contains("forwarded-proto"));
         let protos: Vec<_> = protos.map(String::as_str).collect();
-        assert_eq!((protos, ask.cluster.as_str()), (vec!["x-forwarded-proto: https"], cluster));
+        assert_eq!((protos, sent.cluster.as_str()), (vec!["x-forwarded-proto: https"], cluster));
     }
 }
 
@@ -337,14 +341,14 @@ fn timeouts() {
     ] {
         let entry = format!(r#"{{"httpGet":{{"port":8080}}{seconds}}}"#);
         for (path, millis) in [(READYZ, probe), (PRESTOPZ, hook)] {
-            let ask = first(&entry, Request::get(path));
-            let header = ask.headers.get("x-envoy-upstream-rq-timeout-ms");
+            let sent = first(&entry, get(path));
+            let header = sent.headers.get("x-envoy-upstream-rq-timeout-ms");
             assert_eq!(header.as_deref(), Some(millis), "{path} {entry}");
         }
     }
     let longest = r#"{"httpGet":{"port":8080},"timeoutSeconds":2147483647}"#;
-    let ask = first(longest, Request::get(READYZ));
-    assert!(ask.timeout.is_some_and(|timeout| timeout.as_secs() > 4_000_000), "{ask:?}");
+    let sent = first(longest, get(READYZ));
+    assert!(sent.timeout.is_some_and(|timeout| timeout.as_secs() > 4_000_000), "{sent:?}");
 }
 
 #[test]
@@ -366,8 +370,8 @@ fn the_host_that_the_app_sees() {
         (OVERRIDE, "10.0.0.7:15020", "10.0.0.7:15020", "10.0.0.7:15020"),
         (OVERRIDE, "10.0.0.7:15020", "b\u{e4}d host", "b\u{e4}d host"),
     ] {
-        let ask = first(entry, Request::get(READYZ).to(to).with(":authority", host));
-        assert_eq!(ask.headers.get(":authority").as_deref(), Some(seen), "{entry} {to} {host}");
+        let sent = first(entry, get(READYZ).to(to).with(":authority", host));
+        assert_eq!(sent.headers.get(":authority").as_deref(), Some(seen), "{entry} {to} {host}");
     }
 }
 
@@ -378,9 +382,9 @@ fn the_host_where_the_status_port_is_configured() {
         .env("ISTIO_KUBE_APP_PROBERS", variable(HTTP))
         .plugin_config(r#"{"status_port":15020}"#)
         .build();
-    let request = Request::get(READYZ).to("10.0.0.7:25020").with(":authority", "10.0.0.7:15020");
-    let ask = first_of(&mut host, request);
-    assert_eq!(ask.headers.get(":authority").as_deref(), Some("10.0.0.7:8080"));
+    let request = get(READYZ).to("10.0.0.7:25020").with(":authority", "10.0.0.7:15020");
+    let sent = first_of(&mut host, request);
+    assert_eq!(sent.headers.get(":authority").as_deref(), Some("10.0.0.7:8080"));
 }
 
 /// Each IP family is probed on its own.
@@ -409,9 +413,9 @@ fn the_address_that_is_asked() {
             builder = builder.env(name, value);
         }
         let mut host = builder.env("ISTIO_KUBE_APP_PROBERS", variable(HTTP)).build();
-        let ask = first_of(&mut host, Request::get(READYZ).to(to));
-        assert_eq!(ask.destination, destination, "{to} {env:?}");
-        let own = ask.headers.get(":authority").expect("a Host");
+        let sent = first_of(&mut host, get(READYZ).to(to));
+        assert_eq!(sent.destination, destination, "{to} {env:?}");
+        let own = sent.headers.get(":authority").expect("a Host");
         assert!(own.ends_with(":8080"), "{to} {env:?}: {own}");
     }
 }
@@ -420,13 +424,13 @@ fn the_address_that_is_asked() {
 #[test]
 fn an_address_that_cannot_be_asked() {
     for address in ["/run/x.sock", "", "10.0.0.7", "x:80", "10.0.0.7:x", "10.0.0.7:99999"] {
-        let request = Request::get(READYZ).property("destination.address", address);
+        let request = get(READYZ).property("destination.address", address);
         let probe = host(HTTP).run(request, unasked);
         assert_failure(address, &probe, 500, "");
     }
-    let request = Request::get(READYZ).property("destination.address", NO_TEXT);
+    let request = get(READYZ).property("destination.address", NO_TEXT);
     assert_failure("no text", &host(HTTP).run(request, unasked), 500, "");
-    let mut request = Request::get(READYZ);
+    let mut request = get(READYZ);
     request.properties.clear();
     assert_failure("absent", &host(HTTP).run(request, unasked), 500, "");
 }

@@ -1,13 +1,12 @@
 //! The variable and the plugin configuration: what happens before the first probe.
 
 use super::{
-    HTTP, HTTP2, PRESTOPZ, READYZ, assert_failure, assert_status, probe, unasked, variable,
+    HTTP, HTTP2, PRESTOPZ, READYZ, assert_failure, assert_status, get, probe, unasked, variable,
 };
 use crate::host::app::App;
 use crate::host::headers::Headers;
-use crate::host::state::Level;
-use crate::host::stream::Outcome;
-use crate::host::{Host, Request, module};
+use crate::host::state::LogLevel;
+use crate::host::{Host, module};
 
 /// Of WASI the environment and the clock, of proxy-wasm what the SDK brings: Envoy refuses what it
 /// does not know.
@@ -60,13 +59,13 @@ fn imports() {
 #[test]
 fn a_probe_in_flight_keeps_its_configuration() {
     let mut host = Host::with_probers(variable(HTTP));
-    let id = host.request(Request::get(READYZ));
+    let id = host.request(get(READYZ));
     host.state_mut().env.clear();
     host.configure();
     host.respond(id, Headers::of([(":status", "204")]), true);
-    let Some(Outcome::Answer(answer)) = host.stream(id).outcome() else { panic!("no answer") };
+    let answer = host.stream(id).response().expect("a response");
     assert_eq!(answer.status(), 204);
-    assert_failure("the next", &host.run(Request::get(READYZ), unasked), 400, READYZ);
+    assert_failure("the next", &host.run(get(READYZ), unasked), 400, READYZ);
 }
 
 #[test]
@@ -75,9 +74,9 @@ fn nothing_recorded() {
     let hosts = ["", "{}", "null", " {} "].map(Host::with_probers);
     for mut host in hosts.into_iter().chain([unset]) {
         for path in [READYZ, PRESTOPZ] {
-            assert_failure(path, &host.run(Request::get(path), unasked), 400, path);
+            assert_failure(path, &host.run(get(path), unasked), 400, path);
         }
-        assert_eq!(host.take_log(Level::Error), [""; 0]);
+        assert_eq!(host.take_log(LogLevel::Error), [""; 0]);
     }
 }
 
@@ -106,11 +105,11 @@ fn a_variable_that_is_no_json_object() {
         let mut host = Host::with_probers(variable);
         let name = String::from_utf8_lossy(&variable[..variable.len().min(60)]).into_owned();
         for path in [READYZ, "/app-health/other/livez", PRESTOPZ] {
-            let probe = host.run(Request::get(path), unasked);
+            let probe = host.run(get(path), unasked);
             assert_failure(&name, &probe, 500, "ISTIO_KUBE_APP_PROBERS");
         }
-        assert_eq!(host.take_log(Level::Error).len(), 1, "{name}");
-        let other = host.request(Request::get("/healthz/ready"));
+        assert_eq!(host.take_log(LogLevel::Error).len(), 1, "{name}");
+        let other = host.request(get("/healthz/ready"));
         assert_eq!(host.stream(other).destination(), None, "other routes are served");
     }
 }
@@ -148,11 +147,11 @@ fn an_entry_that_is_not_valid_harms_no_other() {
     ] {
         let variable = format!(r#"{{"{READYZ}":{entry},"/app-health/b/livez":{HTTP}}}"#);
         let mut host = Host::with_probers(variable);
-        let logged = host.take_log(Level::Error).join("\n");
+        let logged = host.take_log(LogLevel::Error).join("\n");
         assert!(logged.contains(READYZ) && logged.contains(why), "{entry}: {logged:?}");
-        let probe = host.run(Request::get(READYZ), unasked);
+        let probe = host.run(get(READYZ), unasked);
         assert_failure(entry, &probe, 500, why);
-        let other = host.run(Request::get("/app-health/b/livez"), |_| App::answers(204));
+        let other = host.run(get("/app-health/b/livez"), |_| App::answers(204));
         assert_status(entry, &other, 204);
     }
 }
@@ -177,13 +176,13 @@ fn what_an_entry_may_hold_besides() {
 fn a_key_that_is_no_probe_path_is_logged_and_never_answered() {
     for key in ["/", "x", "", "/healthz", "/app-health/a/b/readyz", "/app-health/a/prestopz"] {
         let mut host = Host::with_probers(format!(r#"{{"{key}":{HTTP},"{READYZ}":{HTTP}}}"#));
-        let logged = host.take_log(Level::Error).join("\n");
+        let logged = host.take_log(LogLevel::Error).join("\n");
         assert!(logged.contains(key), "{key}: {logged:?}");
-        assert_status(key, &host.run(Request::get(READYZ), |_| App::answers(200)), 200);
+        assert_status(key, &host.run(get(READYZ), |_| App::answers(200)), 200);
         if key.starts_with("/app-health/") {
-            assert_eq!(host.run(Request::get(key), unasked).status(), 400, "{key}");
+            assert_eq!(host.run(get(key), unasked).status(), 400, "{key}");
         } else {
-            let stream = host.request(Request::get(key));
+            let stream = host.request(get(key));
             assert_eq!(host.stream(stream).destination(), None, "{key}");
         }
     }
@@ -193,7 +192,7 @@ fn a_key_that_is_no_probe_path_is_logged_and_never_answered() {
 fn of_a_key_that_is_there_twice_the_last_counts() {
     let other = HTTP.replace("8080", "81");
     let mut host = Host::with_probers(format!(r#"{{"{READYZ}":{other},"{READYZ}":{HTTP}}}"#));
-    let probe = host.run(Request::get(READYZ), |_| App::answers(200));
+    let probe = host.run(get(READYZ), |_| App::answers(200));
     assert_eq!(probe.urls(), ["http://10.0.0.7:8080/"]);
 }
 
@@ -204,7 +203,7 @@ fn the_largest_variable_that_exec_takes() {
     let variable = format!("{{{}}}", entries.join(","));
     assert!((120_000..131_072).contains(&variable.len()), "{}", variable.len());
     let mut host = Host::with_probers(variable);
-    let probe = host.run(Request::get("/app-health/c2499/livez"), |_| App::answers(200));
+    let probe = host.run(get("/app-health/c2499/livez"), |_| App::answers(200));
     assert_status("the last one", &probe, 200);
 }
 
@@ -221,13 +220,13 @@ fn the_plugin_configuration_names_clusters() {
             .rename_cluster(cluster, "other")
             .plugin_config(format!(r#"{{"{key}":"other"}}"#))
             .build();
-        let probe = host.run(Request::get(READYZ), |ask| match ask.cluster.as_str() {
+        let probe = host.run(get(READYZ), |sent| match sent.cluster.as_str() {
             "http" => App::redirects(302, second),
             _ if key == "grpc_cluster" => App::Message(vec![8, 1]),
             _ => App::answers(200),
         });
         assert_eq!(probe.status(), 200, "{key}: {probe:#?}");
-        assert_eq!(probe.asks.last().expect("asked").cluster, "other", "{key}");
+        assert_eq!(probe.sent.last().expect("asked").cluster, "other", "{key}");
     }
 }
 
@@ -244,7 +243,7 @@ fn a_cluster_that_envoy_does_not_know() {
             .env("ISTIO_KUBE_APP_PROBERS", variable(entry))
             .plugin_config(format!(r#"{{"{key}":"unknown"}}"#))
             .build();
-        let probe = host.run(Request::get(READYZ), |_| App::redirects(302, location));
+        let probe = host.run(get(READYZ), |_| App::redirects(302, location));
         assert_failure(key, &probe, 500, why);
     }
 }
@@ -272,11 +271,11 @@ fn a_wrong_plugin_configuration_is_logged_and_the_defaults_hold() {
             .env("ISTIO_KUBE_APP_PROBERS", variable(r#"{"tcpSocket":{"port":8080}}"#))
             .plugin_config(config)
             .build();
-        let logged = host.take_log(Level::Warn).join("\n");
+        let logged = host.take_log(LogLevel::Warn).join("\n");
         assert!(logged.contains(named), "{name}: {logged:?}");
-        let probe = host.run(Request::get(READYZ), |_| App::answers(200));
+        let probe = host.run(get(READYZ), |_| App::answers(200));
         assert_status(&name, &probe, 200);
-        assert_eq!(probe.asks[0].cluster, "app_health_agent", "{name}");
+        assert_eq!(probe.sent[0].cluster, "app_health_agent", "{name}");
     }
 }
 
@@ -284,14 +283,14 @@ fn a_wrong_plugin_configuration_is_logged_and_the_defaults_hold() {
 fn an_empty_plugin_configuration_is_no_mistake() {
     for config in ["", "{}"] {
         let mut host = Host::builder().plugin_config(config).build();
-        assert_eq!(host.take_log(Level::Warn), [""; 0], "{config}");
+        assert_eq!(host.take_log(LogLevel::Warn), [""; 0], "{config}");
     }
 }
 
 #[test]
 fn the_start_is_one_line_with_the_number_of_probes() {
     let mut host = Host::with_probers(variable(HTTP));
-    let lines = host.take_log(Level::Info);
+    let lines = host.take_log(LogLevel::Info);
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains('3'), "{lines:?}");
     assert_eq!(host.log_text(), "", "and nothing else");

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{NO_TEXT, READYZ, assert_failure, assert_status, host, probe};
-use crate::host::app::{App, End, Failure};
-use crate::host::run::Way;
-use crate::host::{Host, Request};
+use super::{NO_TEXT, READYZ, assert_failure, assert_status, get, host, probe};
+use crate::host::Host;
+use crate::host::app::{App, BodyEnd::*, UpstreamFailure::*};
+use crate::host::run::Via;
 
 const TCP: &str = r#"{"tcpSocket":{"port":2940}}"#;
 
@@ -22,17 +22,21 @@ fn what_the_agent_is_asked() {
         ),
         (r#"{"tcpSocket":{"port":1,"host":"1.2.3.4"}}"#, "10.0.0.7:15020", "/tcp/10.0.0.7/1", 1000),
     ] {
-        let probe = host(entry).run(Request::get(READYZ).to(to), |_| App::answers(200));
+        let probe = host(entry).run(get(READYZ).to(to), |_| App::answers(200));
         assert_status(entry, &probe, 200);
-        let ask = &probe.asks[0];
-        assert_eq!((ask.way, ask.cluster.as_str()), (Way::Agent, "app_health_agent"), "{entry}");
-        assert_eq!(ask.headers.get(":path").as_deref(), Some(path), "{entry}");
-        assert_eq!(ask.headers.get(":method").as_deref(), Some("GET"), "{entry}");
-        assert_eq!(ask.timeout, Some(Duration::from_millis(limit)), "{entry}");
-        let agents = ask.headers.get("x-app-health-timeout-ms").expect("the time left");
+        let sent = &probe.sent[0];
+        assert_eq!(
+            (sent.via, sent.cluster.as_str()),
+            (Via::AgentCall, "app_health_agent"),
+            "{entry}"
+        );
+        assert_eq!(sent.headers.get(":path").as_deref(), Some(path), "{entry}");
+        assert_eq!(sent.headers.get(":method").as_deref(), Some("GET"), "{entry}");
+        assert_eq!(sent.timeout, Some(Duration::from_millis(limit)), "{entry}");
+        let agents = sent.headers.get("x-app-health-timeout-ms").expect("the time left");
         let agents: u64 = agents.parse().expect("milliseconds");
         assert!(agents < limit && agents > limit / 2, "{entry}: a little less: {agents}");
-        assert_eq!(ask.headers.pairs().len(), 4, "nothing of the client's goes to the agent");
+        assert_eq!(sent.headers.pairs().len(), 4, "nothing of the client's goes to the agent");
     }
 }
 
@@ -47,7 +51,7 @@ fn answers() {
         ("no UTF-8", App::answers(500).text("\u{fffd}"), 500, ""),
         ("no text", App::answers(500).text([NO_TEXT, b" refused"].concat()), 500, "refused"),
         ("no text in a header", App::answers(200).header("x", NO_TEXT), 200, ""),
-        ("with trailers", App::answers(200).ends(End::Trailers), 200, ""),
+        ("with trailers", App::answers(200).ends(Trailers), 200, ""),
         ("no reason", App::answers(500), 500, ""),
         (
             "not this pod's",
@@ -58,11 +62,11 @@ fn answers() {
         ("another server", App::answers(404), 500, "agent"),
         ("another success", App::answers(204), 500, "agent"),
         ("a redirect", App::redirects(302, "/x"), 500, "agent"),
-        ("no HTTP", App::Fails(Failure::NoHttp), 500, "agent"),
-        ("agent is silent", App::Fails(Failure::Silent), 500, "agent"),
-        ("agent breaks off", App::answers(500).text("x").ends(End::Broken), 500, "agent"),
-        ("agent breaks off at once", App::answers(200).ends(End::Broken), 500, "agent"),
-        ("agent stops half way", App::answers(200).text("x").ends(End::Stalls), 500, "agent"),
+        ("no HTTP", App::Fails(NoHttp), 500, "agent"),
+        ("agent is silent", App::Fails(Silent), 500, "agent"),
+        ("agent breaks off", App::answers(500).text("x").ends(Broken), 500, "agent"),
+        ("agent breaks off at once", App::answers(200).ends(Broken), 500, "agent"),
+        ("agent stops half way", App::answers(200).text("x").ends(Stalls), 500, "agent"),
         (
             "agent's time runs out",
             App::answers(500).text("timed out").after(Duration::from_millis(950)),
@@ -92,16 +96,16 @@ fn over_loopback() {
         .env("POD_IP", "10.0.0.9")
         .env("ISTIO_KUBE_APP_PROBERS", super::variable(TCP))
         .build();
-    let probe = host.run(Request::get(READYZ).to("127.0.0.1:15020"), |_| App::answers(200));
-    assert_eq!(probe.asks[0].headers.get(":path").as_deref(), Some("/tcp/10.0.0.9/2940"));
+    let probe = host.run(get(READYZ).to("127.0.0.1:15020"), |_| App::answers(200));
+    assert_eq!(probe.sent[0].headers.get(":path").as_deref(), Some("/tcp/10.0.0.9/2940"));
 }
 
 #[test]
 fn a_client_that_goes_away() {
     let mut host = host(TCP);
-    let id = host.request(Request::get(READYZ));
+    let id = host.request(get(READYZ));
     host.client_gone(id);
     let token = *host.state().callouts.keys().next().expect("a call");
-    host.answer_call(token, Default::default());
-    assert_status("the next", &host.run(Request::get(READYZ), |_| App::answers(200)), 200);
+    host.answer_http_call(token, Default::default());
+    assert_status("the next", &host.run(get(READYZ), |_| App::answers(200)), 200);
 }

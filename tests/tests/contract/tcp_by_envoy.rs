@@ -2,21 +2,26 @@
 
 use std::time::Duration;
 
-use super::{PRESTOPZ, READYZ, assert_failure, assert_status, host, variable};
-use crate::host::app::{App, Failure};
-use crate::host::run::{Ask, Probe, Way};
-use crate::host::state::Level;
-use crate::host::{Host, Request};
+use super::{PRESTOPZ, READYZ, assert_failure, assert_status, get, host, variable};
+use crate::host::Host;
+use crate::host::app::{
+    App,
+    UpstreamFailure::{self, *},
+};
+use crate::host::run::{ProbeRun, UpstreamRequest, Via};
+use crate::host::state::LogLevel;
 
 const TCP: &str = r#"{"tcpSocket":{"port":2940},"timeoutSeconds":3}"#;
 
 /// No agent; the port does this.
-fn without_agent(app: App) -> impl FnMut(&Ask) -> App {
-    move |ask| if ask.way == Way::Agent { App::Fails(Failure::Refused) } else { app.clone() }
+fn without_agent(app: App) -> impl FnMut(&UpstreamRequest) -> App {
+    move |sent| {
+        if sent.via == Via::AgentCall { App::Fails(Refused) } else { app.clone() }
+    }
 }
 
-fn ways(probe: &Probe) -> Vec<Way> {
-    probe.asks.iter().map(|ask| ask.way).collect()
+fn via(probe: &ProbeRun) -> Vec<Via> {
+    probe.sent.iter().map(|sent| sent.via).collect()
 }
 
 #[test]
@@ -24,25 +29,20 @@ fn answers() {
     for (name, app, status, why) in [
         ("accepts", App::answers(200), 200, ""),
         ("accepts and talks", App::answers(200).body(8192), 200, ""),
-        ("accepts and resets", App::Fails(Failure::ConnectReset), 200, ""),
-        ("refuses", App::Fails(Failure::Refused), 500, "tcp: 10.0.0.7:2940: Connection refused"),
-        ("unreachable", App::Fails(Failure::Unreachable), 500, "Network is unreachable"),
-        ("never accepts", App::Fails(Failure::Silent), 500, "no connection within"),
-        (
-            "dials that all timed out",
-            App::Fails(Failure::DialTimedOut),
-            500,
-            "no connection within",
-        ),
+        ("accepts and resets", App::Fails(ConnectReset), 200, ""),
+        ("refuses", App::Fails(Refused), 500, "tcp: 10.0.0.7:2940: Connection refused"),
+        ("unreachable", App::Fails(Unreachable), 500, "Network is unreachable"),
+        ("never accepts", App::Fails(Silent), 500, "no connection within"),
+        ("dials that all timed out", App::Fails(DialTimedOut), 500, "no connection within"),
     ] {
-        let probe = host(TCP).run(Request::get(READYZ), without_agent(app));
+        let probe = host(TCP).run(get(READYZ), without_agent(app));
         match status {
             200 => assert_status(name, &probe, 200),
             _ => assert_failure(name, &probe, status, why),
         }
-        assert_eq!(ways(&probe), [Way::Agent, Way::Routed], "{name}");
-        let ask = &probe.asks[1];
-        assert_eq!((ask.cluster.as_str(), ask.destination.as_str()), ("tcp", "10.0.0.7:2940"));
+        assert_eq!(via(&probe), [Via::AgentCall, Via::Router], "{name}");
+        let sent = &probe.sent[1];
+        assert_eq!((sent.cluster.as_str(), sent.destination.as_str()), ("tcp", "10.0.0.7:2940"));
     }
 }
 
@@ -50,18 +50,18 @@ fn answers() {
 /// failure is the check's.
 #[test]
 fn where_the_agent_is_not_there() {
-    for (name, agent) in [("refuses", Failure::Refused), ("resets", Failure::Reset)] {
-        let probe = host(TCP).run(Request::get(READYZ), |ask| match ask.way {
-            Way::Agent => App::Fails(agent),
+    for (name, agent) in [("refuses", Refused), ("resets", Reset)] {
+        let probe = host(TCP).run(get(READYZ), |sent| match sent.via {
+            Via::AgentCall => App::Fails(agent),
             _ => App::answers(200),
         });
         assert_status(name, &probe, 200);
     }
     let mut host = host(TCP);
     host.state_mut().dispatch_fails = true;
-    let probe = host.run(Request::get(READYZ), |_| App::answers(200));
+    let probe = host.run(get(READYZ), |_| App::answers(200));
     assert_status("no such cluster", &probe, 200);
-    assert_eq!(ways(&probe), [Way::Routed]);
+    assert_eq!(via(&probe), [Via::Router]);
 }
 
 #[test]
@@ -70,29 +70,29 @@ fn an_agent_that_is_not_wanted_is_not_asked() {
         .env("ISTIO_KUBE_APP_PROBERS", variable(TCP))
         .plugin_config(r#"{"agent_cluster":""}"#)
         .build();
-    let probe = host.run(Request::get(READYZ), |_| App::answers(200));
+    let probe = host.run(get(READYZ), |_| App::answers(200));
     assert_status("", &probe, 200);
-    assert_eq!(ways(&probe), [Way::Routed]);
-    assert_eq!(probe.asks[0].timeout, Some(Duration::from_secs(3)));
-    assert_eq!(probe.asks[0].headers.get("x-envoy-max-retries").as_deref(), Some("12"));
+    assert_eq!(via(&probe), [Via::Router]);
+    assert_eq!(probe.sent[0].timeout, Some(Duration::from_secs(3)));
+    assert_eq!(probe.sent[0].headers.get("x-envoy-max-retries").as_deref(), Some("12"));
 }
 
 #[test]
 fn the_time_that_is_left() {
     let mut host = host(TCP);
-    let id = host.request(Request::get(READYZ));
+    let id = host.request(get(READYZ));
     host.advance(Duration::from_millis(1_200));
     let token = *host.state().callouts.keys().next().expect("the agent is asked");
-    host.answer_call(token, Failure::Reset.called());
+    host.answer_http_call(token, Reset.callout_response());
     let request = &host.stream(id).request;
     assert_eq!(request.get("x-envoy-upstream-rq-timeout-ms").as_deref(), Some("1800"));
     host.client_gone(id);
 
-    let id = host.request(Request::get(READYZ));
+    let id = host.request(get(READYZ));
     host.advance(Duration::from_secs(3));
     let token = *host.state().callouts.keys().next().expect("the agent is asked");
-    host.answer_call(token, Failure::Reset.called());
-    let answer = host.stream(id).answer().expect("an answer").clone();
+    host.answer_http_call(token, Reset.callout_response());
+    let answer = host.stream(id).response().expect("an answer").clone();
     assert_eq!(answer.status(), 500);
     assert!(answer.text().contains("not done within"), "{answer:?}");
 }
@@ -101,25 +101,25 @@ fn the_time_that_is_left() {
 #[test]
 fn hooks() {
     const TCP: &str = r#"{"tcpSocket":{"port":2940}}"#;
-    let probe = host(TCP).run(Request::get(PRESTOPZ), without_agent(App::answers(200)));
+    let probe = host(TCP).run(get(PRESTOPZ), without_agent(App::answers(200)));
     assert_status("", &probe, 200);
-    assert_eq!(probe.asks[1].timeout, None);
-    assert_eq!(probe.asks[1].headers.get("x-envoy-max-retries"), None);
-    let probe = host(TCP).run(Request::get(PRESTOPZ), without_agent(App::Fails(Failure::Refused)));
-    assert_eq!(probe.outcome, crate::host::stream::Outcome::Closed);
+    assert_eq!(probe.sent[1].timeout, None);
+    assert_eq!(probe.sent[1].headers.get("x-envoy-max-retries"), None);
+    let probe = host(TCP).run(get(PRESTOPZ), without_agent(App::Fails(Refused)));
+    assert_eq!(probe.end, crate::host::stream::StreamEnd::Reset);
 }
 
 /// What Envoy makes of a reply to such a request would be a success.
 #[test]
 fn a_request_with_a_grpc_content_type_is_not_routed() {
-    let request = Request::get(READYZ).header("content-type", "application/grpc");
-    let probe = host(TCP).run(request.clone(), |ask| match ask.way {
-        Way::Agent => App::Fails(Failure::Refused),
-        _ => panic!("routed: {ask:?}"),
+    let request = get(READYZ).header("content-type", "application/grpc");
+    let probe = host(TCP).run(request.clone(), |sent| match sent.via {
+        Via::AgentCall => App::Fails(Refused),
+        _ => panic!("routed: {sent:?}"),
     });
     assert_eq!(probe.status(), 500, "{probe:#?}");
     let probe = host(TCP).run(request, |_| App::answers(200));
-    assert_eq!((probe.status(), ways(&probe)), (200, vec![Way::Agent]));
+    assert_eq!((probe.status(), via(&probe)), (200, vec![Via::AgentCall]));
 }
 
 #[test]
@@ -127,26 +127,26 @@ fn one_line_when_the_agent_goes_and_one_when_it_is_back() {
     let mut host = host(TCP);
     let mut said = Vec::new();
     for there in [false, true, true, false, false, true] {
-        host.run(Request::get(READYZ), |ask| match ask.way {
-            Way::Agent if !there => App::Fails(Failure::Refused),
+        host.run(get(READYZ), |sent| match sent.via {
+            Via::AgentCall if !there => App::Fails(Refused),
             _ => App::answers(200),
         });
-        let lines = [host.take_log(Level::Warn), host.take_log(Level::Info)].concat();
+        let lines = [host.take_log(LogLevel::Warn), host.take_log(LogLevel::Info)].concat();
         said.push(lines.into_iter().filter(|line| line.contains("agent")).count());
     }
     // It is no news that an agent is not there that never was.
     assert_eq!(said, [0, 0, 0, 1, 0, 1]);
     // One that hangs is not back, and one whose cluster is gone is lost.
-    let mut lines = |agent: Option<Failure>| {
+    let mut lines = |agent: Option<UpstreamFailure>| {
         host.state_mut().dispatch_fails = agent.is_none();
-        host.run(Request::get(READYZ), |ask| match (ask.way, agent) {
-            (Way::Agent, Some(failure)) => App::Fails(failure),
+        host.run(get(READYZ), |sent| match (sent.via, agent) {
+            (Via::AgentCall, Some(failure)) => App::Fails(failure),
             _ => App::answers(200),
         });
-        let lines = [host.take_log(Level::Warn), host.take_log(Level::Info)].concat();
+        let lines = [host.take_log(LogLevel::Warn), host.take_log(LogLevel::Info)].concat();
         lines.into_iter().filter(|line| line.contains("the agent is")).count()
     };
-    assert_eq!([None, Some(Failure::Silent), Some(Failure::NoHttp)].map(&mut lines), [1, 0, 0]);
+    assert_eq!([None, Some(Silent), Some(NoHttp)].map(&mut lines), [1, 0, 0]);
 }
 
 /// What a client says to Envoy's router counts for nothing.
@@ -154,10 +154,10 @@ fn one_line_when_the_agent_goes_and_one_when_it_is_back() {
 fn the_clients_own_limits_are_taken_off() {
     let request = ["x-envoy-max-retries", "x-envoy-retry-on", "x-envoy-upstream-rq-timeout-ms"]
         .iter()
-        .fold(Request::get(READYZ), |request, name| request.header(name, "9"));
+        .fold(get(READYZ), |request, name| request.header(name, "9"));
     let probe =
         host(r#"{"tcpSocket":{"port":2940}}"#).run(request, without_agent(App::answers(200)));
-    let headers = probe.asks[1].headers.lines();
+    let headers = probe.sent[1].headers.lines();
     let of_envoy: Vec<_> = headers.iter().filter(|line| line.starts_with("x-envoy-")).collect();
     assert_eq!(of_envoy, ["x-envoy-max-retries: 4", "x-envoy-upstream-rq-timeout-ms: 1000"]);
 }

@@ -1,13 +1,13 @@
 //! Probes that set `Connection: Upgrade` and `Upgrade`. To Envoy the request has a body that never ends,
 //! so it is dispatched, as a plain GET.
 
-use super::{HTTP, READYZ, host};
-use crate::host::Request;
-use crate::host::app::{App, Failure};
-use crate::host::run::Way;
+use super::{HTTP, READYZ, get, host};
+use crate::host::DownstreamRequest;
+use crate::host::app::{App, UpstreamFailure::*};
+use crate::host::run::Via;
 
-fn request() -> Request {
-    Request::get(READYZ).with("connection", "Upgrade").header("upgrade", "websocket").with_body()
+fn request() -> DownstreamRequest {
+    get(READYZ).with("connection", "Upgrade").header("upgrade", "websocket").with_body()
 }
 
 #[test]
@@ -16,15 +16,15 @@ fn the_app_is_asked() {
         (App::answers(200), 200),
         (App::answers(426), 426),
         (App::answers(101), 502),
-        (App::Fails(Failure::Refused), 500),
+        (App::Fails(Refused), 500),
     ] {
         let probe = host(HTTP).run(request().header("sec-websocket-key", "x"), |_| app.clone());
         assert_eq!(probe.status(), status, "{app:?}");
-        let [ask] = &probe.asks[..] else { panic!("{probe:#?}") };
-        assert_eq!(ask.way, Way::Hop);
-        assert_eq!(ask.headers.get("upgrade"), None);
-        assert_eq!(ask.headers.get("connection").as_deref(), Some("close"));
-        assert_eq!(ask.headers.get("sec-websocket-key").as_deref(), Some("x"));
+        let [sent] = &probe.sent[..] else { panic!("{probe:#?}") };
+        assert_eq!(sent.via, Via::HttpCall);
+        assert_eq!(sent.headers.get("upgrade"), None);
+        assert_eq!(sent.headers.get("connection").as_deref(), Some("close"));
+        assert_eq!(sent.headers.get("sec-websocket-key").as_deref(), Some("x"));
     }
 }
 
@@ -44,6 +44,6 @@ fn nothing_takes_it_to_the_routes() {
     let mut host = host(HTTP);
     let id = host.request(request());
     host.request_body(id, b"", false);
-    assert_eq!(host.stream(id).phase, crate::host::stream::Phase::Request);
+    assert_eq!(host.stream(id).phase, crate::host::stream::StreamPhase::Request);
     host.client_gone(id);
 }

@@ -13,11 +13,11 @@ pub enum Status {
 }
 
 /// What a hostcall comes to: `Ok` is the ABI's 0.
-pub type Outcome<T = (), E = Status> = Result<T, E>;
+pub type HostcallResult<T = (), E = Status> = Result<T, E>;
 
 /// The header maps of a stream, and those of a callout's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Map {
+pub enum MapType {
     RequestHeaders,
     RequestTrailers,
     ResponseHeaders,
@@ -28,9 +28,9 @@ pub enum Map {
     CallTrailers,
 }
 
-impl Map {
-    pub fn of(number: u32) -> Outcome<Map> {
-        use Map::*;
+impl MapType {
+    pub fn of(number: u32) -> HostcallResult<MapType> {
+        use MapType::*;
         let all = [
             RequestHeaders,
             RequestTrailers,
@@ -47,7 +47,7 @@ impl Map {
 
 /// The buffers that the filter can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Buffer {
+pub enum BufferType {
     RequestBody,
     ResponseBody,
     CallBody,
@@ -56,15 +56,15 @@ pub enum Buffer {
     PluginConfiguration,
 }
 
-impl Buffer {
-    pub fn of(number: u32) -> Outcome<Buffer> {
+impl BufferType {
+    pub fn of(number: u32) -> HostcallResult<BufferType> {
         Ok(match number {
-            0 => Buffer::RequestBody,
-            1 => Buffer::ResponseBody,
-            4 => Buffer::CallBody,
-            5 => Buffer::GrpcMessage,
-            6 => Buffer::VmConfiguration,
-            7 => Buffer::PluginConfiguration,
+            0 => BufferType::RequestBody,
+            1 => BufferType::ResponseBody,
+            4 => BufferType::CallBody,
+            5 => BufferType::GrpcMessage,
+            6 => BufferType::VmConfiguration,
+            7 => BufferType::PluginConfiguration,
             _ => return Err(Status::BadArgument),
         })
     }
@@ -117,7 +117,7 @@ fn text(bytes: &mut &[u8], length: usize) -> Option<Vec<u8>> {
 }
 
 /// The fields of a protobuf message that are length-delimited: number and content.
-pub fn protobuf_fields(mut message: &[u8]) -> Outcome<Vec<(u8, Vec<u8>)>> {
+pub fn protobuf_fields(mut message: &[u8]) -> HostcallResult<Vec<(u8, Vec<u8>)>> {
     let mut fields = Vec::new();
     while let Some((tag, rest)) = message.split_first() {
         if tag & 7 != 2 || tag & 0x80 != 0 {

@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-use super::callout::CallAnswer;
+use super::callout::CalloutResponse;
 use super::headers::Headers;
 
 /// What the app does with a request.
 #[derive(Clone, Debug)]
 pub enum App {
     /// An HTTP answer.
-    Http(Http),
+    Http(HttpResponse),
     /// A gRPC message.
     Message(Vec<u8>),
     /// A gRPC status other than 0, with its message.
     GrpcStatus(u32, Vec<u8>),
     /// No answer.
-    Fails(Failure),
+    Fails(UpstreamFailure),
 }
 
 /// Why there is no answer, as Envoy tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum UpstreamFailure {
     Refused,
     Unreachable,
     /// Closed or reset before the head of an answer was whole.
@@ -40,18 +40,18 @@ pub enum Failure {
 
 /// An HTTP answer.
 #[derive(Clone, Debug)]
-pub struct Http {
+pub struct HttpResponse {
     pub headers: Headers,
     /// Each comes by itself.
     pub pieces: Vec<Vec<u8>>,
-    pub end: End,
+    pub end: BodyEnd,
     /// Until the head comes.
     pub after: Duration,
 }
 
 /// What ends an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum BodyEnd {
     /// The last piece; the head where there is none.
     Whole,
     /// An empty piece, as in chunked coding.
@@ -69,10 +69,10 @@ impl App {
     pub fn answers(status: u16) -> App {
         let headers = Headers::of([(":status", status.to_string())]);
         let after = Duration::ZERO;
-        App::Http(Http { headers, pieces: Vec::new(), end: End::Whole, after })
+        App::Http(HttpResponse { headers, pieces: Vec::new(), end: BodyEnd::Whole, after })
     }
 
-    fn http(self, change: impl FnOnce(&mut Http)) -> App {
+    fn http(self, change: impl FnOnce(&mut HttpResponse)) -> App {
         match self {
             App::Http(mut http) => {
                 change(&mut http);
@@ -97,7 +97,7 @@ impl App {
         self.http(|http| http.pieces.extend(pieces.chunks(4096).map(<[u8]>::to_vec)))
     }
 
-    pub fn ends(self, end: End) -> App {
+    pub fn ends(self, end: BodyEnd) -> App {
         self.http(|http| http.end = end)
     }
 
@@ -117,25 +117,25 @@ impl App {
 }
 
 /// What a gRPC call's callback sees.
-pub fn grpc_answer(app: App) -> CallAnswer {
+pub fn grpc_response(app: App) -> CalloutResponse {
     let (grpc_status, grpc_message) = match app {
-        App::Message(body) => return CallAnswer { body, ..CallAnswer::default() },
+        App::Message(body) => return CalloutResponse { body, ..CalloutResponse::default() },
         App::GrpcStatus(grpc_status, grpc_message) => {
-            return CallAnswer { grpc_status, grpc_message, ..CallAnswer::default() };
+            return CalloutResponse { grpc_status, grpc_message, ..CalloutResponse::default() };
         }
-        App::Fails(Failure::Silent) => (4, ""),
-        App::Fails(Failure::NoHttp) => (14, "protocol error"),
-        App::Fails(Failure::DialTimedOut) => (
+        App::Fails(UpstreamFailure::Silent) => (4, ""),
+        App::Fails(UpstreamFailure::NoHttp) => (14, "protocol error"),
+        App::Fails(UpstreamFailure::DialTimedOut) => (
             14,
             "upstream connect error or disconnect/reset before headers. reset reason: connection \
              timeout{upstream_reset_before_response_started{connection_timeout}}",
         ),
-        App::Fails(Failure::Reset) => (
+        App::Fails(UpstreamFailure::Reset) => (
             14,
             "upstream connect error or disconnect/reset before headers. reset reason: connection \
              termination{upstream_reset_before_response_started{connection_termination}}",
         ),
-        App::Fails(Failure::RemoteReset) => (
+        App::Fails(UpstreamFailure::RemoteReset) => (
             14,
             "upstream connect error or disconnect/reset before headers. reset reason: remote \
              reset{upstream_reset_before_response_started{remote_reset}}",
@@ -144,75 +144,75 @@ pub fn grpc_answer(app: App) -> CallAnswer {
         App::Http(http) => panic!("an HTTP answer to a gRPC call: {http:?}"),
     };
     let grpc_message = grpc_message.as_bytes().to_vec();
-    CallAnswer { grpc_status, grpc_message, ..CallAnswer::default() }
+    CalloutResponse { grpc_status, grpc_message, ..CalloutResponse::default() }
 }
 
-impl Failure {
+impl UpstreamFailure {
     /// Status, `response.code_details` and text of Envoy's reply to a routed request.
-    pub fn routed(self) -> (u16, &'static str, &'static str) {
+    pub fn local_reply(self) -> (u16, &'static str, &'static str) {
         let text = "upstream connect error or disconnect/reset before headers";
         match self {
-            Failure::Refused => (
+            UpstreamFailure::Refused => (
                 503,
                 "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
                 text,
             ),
-            Failure::Unreachable => (
+            UpstreamFailure::Unreachable => (
                 503,
                 "upstream_reset_before_response_started{remote_connection_failure|immediate_connect_error:_Network_is_unreachable}",
                 text,
             ),
-            Failure::Reset => {
+            UpstreamFailure::Reset => {
                 (503, "upstream_reset_before_response_started{connection_termination}", text)
             }
-            Failure::NoHttp => {
+            UpstreamFailure::NoHttp => {
                 (502, "upstream_reset_before_response_started{protocol_error}", text)
             }
-            Failure::NoTls => (
+            UpstreamFailure::NoTls => (
                 503,
                 "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end}",
                 text,
             ),
-            Failure::ConnectReset => (
+            UpstreamFailure::ConnectReset => (
                 503,
                 "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_reset_by_peer}",
                 text,
             ),
-            Failure::DialTimedOut => {
+            UpstreamFailure::DialTimedOut => {
                 (503, "upstream_reset_before_response_started{connection_timeout}", text)
             }
-            Failure::RemoteReset => {
+            UpstreamFailure::RemoteReset => {
                 (503, "upstream_reset_before_response_started{remote_reset}", text)
             }
-            Failure::Silent => (504, "response_timeout", "upstream request timeout"),
+            UpstreamFailure::Silent => (504, "response_timeout", "upstream request timeout"),
         }
     }
 
     /// What a dispatched call's callback sees.
-    pub fn called(self) -> CallAnswer {
+    pub fn callout_response(self) -> CalloutResponse {
         let before = "upstream connect error or disconnect/reset before headers. reset reason: ";
         let (status, text) = match self {
-            Failure::Refused => (
+            UpstreamFailure::Refused => (
                 503,
                 "remote connection failure, transport failure reason: delayed connect error: Connection refused",
             ),
-            Failure::Unreachable => (
+            UpstreamFailure::Unreachable => (
                 503,
                 "remote connection failure, transport failure reason: immediate connect error: Network is unreachable|remote address:10.0.0.7:80",
             ),
-            Failure::Reset => (503, "connection termination"),
-            Failure::NoHttp => (502, "protocol error"),
-            Failure::NoTls => (
+            UpstreamFailure::Reset => (503, "connection termination"),
+            UpstreamFailure::NoHttp => (502, "protocol error"),
+            UpstreamFailure::NoTls => (
                 503,
                 "remote connection failure, transport failure reason: TLS_error:|268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end",
             ),
-            Failure::ConnectReset => (
+            UpstreamFailure::ConnectReset => (
                 503,
                 "remote connection failure, transport failure reason: delayed connect error: Connection reset by peer",
             ),
-            Failure::DialTimedOut => (503, "connection timeout"),
-            Failure::RemoteReset => (503, "remote reset"),
-            Failure::Silent => (504, "upstream request timeout"),
+            UpstreamFailure::DialTimedOut => (503, "connection timeout"),
+            UpstreamFailure::RemoteReset => (503, "remote reset"),
+            UpstreamFailure::Silent => (504, "upstream request timeout"),
         };
         let body = if status == 504 { text.to_owned() } else { format!("{before}{text}") };
         let headers = Headers::of([
@@ -220,6 +220,10 @@ impl Failure {
             ("content-length", body.len().to_string()),
             ("content-type", "text/plain".to_owned()),
         ]);
-        CallAnswer { headers: Some(headers), body: body.into_bytes(), ..CallAnswer::default() }
+        CalloutResponse {
+            headers: Some(headers),
+            body: body.into_bytes(),
+            ..CalloutResponse::default()
+        }
     }
 }

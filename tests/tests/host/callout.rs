@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::abi::{Outcome, Status, protobuf_fields};
+use super::abi::{HostcallResult, Status, protobuf_fields};
 use super::headers::Headers;
 
 /// How a cluster finds its hosts, as far as a dispatch notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cluster {
+pub enum ClusterType {
     /// By `x-envoy-original-dst-host`, an IP address and a port: without it the dispatch fails.
     OriginalDst,
     /// By its configuration.
-    Fixed,
+    Static,
 }
 
 /// A call that waits for its answer.
@@ -22,12 +22,12 @@ pub struct Callout {
     pub stream: u32,
     pub cluster: String,
     pub timeout: Duration,
-    pub kind: Kind,
+    pub request: CalloutRequest,
 }
 
 /// What is called.
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub enum CalloutRequest {
     Http { headers: Headers },
     Grpc { authority: String, service: String, method: String, metadata: Headers, message: Vec<u8> },
 }
@@ -35,9 +35,9 @@ pub enum Kind {
 impl Callout {
     /// An HTTP call's headers, a gRPC call's initial metadata.
     pub fn headers(&self) -> &Headers {
-        match &self.kind {
-            Kind::Http { headers } => headers,
-            Kind::Grpc { metadata, .. } => metadata,
+        match &self.request {
+            CalloutRequest::Http { headers } => headers,
+            CalloutRequest::Grpc { metadata, .. } => metadata,
         }
     }
 
@@ -49,7 +49,7 @@ impl Callout {
 
 /// The answer to a callout, as the filter sees it while the callback runs.
 #[derive(Clone, Debug, Default)]
-pub struct CallAnswer {
+pub struct CalloutResponse {
     /// `None`: the call failed without an answer (`num_headers` is 0).
     pub headers: Option<Headers>,
     pub body: Vec<u8>,
@@ -61,24 +61,24 @@ pub struct CallAnswer {
 
 /// Where a gRPC call goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Upstream {
+pub struct GrpcService {
     pub cluster: String,
     pub authority: String,
     /// `max_receive_message_length`, as a serialized `UInt32Value`.
-    pub longest_answer: Vec<u8>,
+    pub max_receive_message_length: Vec<u8>,
 }
 
 /// Reads a serialized `GrpcService{envoy_grpc{…}}`, or a cluster's bare name.
-pub fn grpc_upstream(upstream: &[u8]) -> Outcome<Upstream> {
+pub fn grpc_service(upstream: &[u8]) -> HostcallResult<GrpcService> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Status::ParseFailure);
-    let mut read = Upstream::default();
+    let mut read = GrpcService::default();
     if let Ok(service) = protobuf_fields(upstream) {
         let (_, envoy_grpc) = service.iter().find(|(n, _)| *n == 1).ok_or(Status::ParseFailure)?;
         for (number, content) in protobuf_fields(envoy_grpc)? {
             match number {
                 1 => read.cluster = text(&content)?,
                 2 => read.authority = text(&content)?,
-                4 => read.longest_answer = content,
+                4 => read.max_receive_message_length = content,
                 _ => {}
             }
         }

@@ -2,8 +2,8 @@
 
 use wasmtime::{Caller, Extern, Memory, TypedFunc};
 
-use super::abi::{Outcome, Pair, Status, decode_pairs};
-use super::state::State;
+use super::abi::{HostcallResult, Pair, Status, decode_pairs};
+use super::state::HostState;
 
 /// What the VM may call while it allocates memory for a result.
 const ALLOCATING: &[&str] = &["proxy_log", "fd_write", "clock_time_get"];
@@ -12,10 +12,10 @@ const MOST_PAIRS: usize = 1024;
 const LARGEST_MAP: usize = 1 << 20;
 
 /// The VM as a hostcall sees it.
-pub struct Guest<'a>(pub Caller<'a, State>);
+pub struct Guest<'a>(pub Caller<'a, HostState>);
 
 impl Guest<'_> {
-    pub fn state(&mut self) -> &mut State {
+    pub fn state(&mut self) -> &mut HostState {
         self.0.data_mut()
     }
 
@@ -29,31 +29,31 @@ impl Guest<'_> {
         Ok(())
     }
 
-    fn memory(&mut self) -> Outcome<Memory> {
+    fn memory(&mut self) -> HostcallResult<Memory> {
         match self.0.get_export("memory") {
             Some(Extern::Memory(memory)) => Ok(memory),
             _ => Err(Status::InvalidMemoryAccess),
         }
     }
 
-    pub fn read(&mut self, at: u32, length: u32) -> Outcome<Vec<u8>> {
+    pub fn read(&mut self, at: u32, length: u32) -> HostcallResult<Vec<u8>> {
         let end = (at as usize).checked_add(length as usize).ok_or(Status::InvalidMemoryAccess)?;
         let memory = self.memory()?;
         let bytes = memory.data(&self.0).get(at as usize..end);
         bytes.map(<[u8]>::to_vec).ok_or(Status::InvalidMemoryAccess)
     }
 
-    pub fn read_u32(&mut self, at: u32) -> Outcome<u32> {
+    pub fn read_u32(&mut self, at: u32) -> HostcallResult<u32> {
         let word = self.read(at, 4)?;
         Ok(u32::from_le_bytes(word.try_into().expect("four bytes")))
     }
 
-    pub fn text(&mut self, at: u32, length: u32) -> Outcome<String> {
+    pub fn text(&mut self, at: u32, length: u32) -> HostcallResult<String> {
         Ok(String::from_utf8_lossy(&self.read(at, length)?).into_owned())
     }
 
     /// A header map.
-    pub fn pairs(&mut self, at: u32, size: u32) -> Outcome<Vec<Pair>> {
+    pub fn pairs(&mut self, at: u32, size: u32) -> HostcallResult<Vec<Pair>> {
         let bytes = self.read(at, size)?;
         let Some(pairs) = decode_pairs(&bytes) else {
             self.state().violation("a header map that is none");
@@ -63,17 +63,17 @@ impl Guest<'_> {
         Ok(if fits { pairs } else { Vec::new() })
     }
 
-    pub fn write(&mut self, at: u32, bytes: &[u8]) -> Outcome {
+    pub fn write(&mut self, at: u32, bytes: &[u8]) -> HostcallResult {
         let memory = self.memory()?;
         memory.write(&mut self.0, at as usize, bytes).map_err(|_| Status::InvalidMemoryAccess)
     }
 
-    pub fn write_u32(&mut self, at: u32, value: u32) -> Outcome {
+    pub fn write_u32(&mut self, at: u32, value: u32) -> HostcallResult {
         self.write(at, &value.to_le_bytes())
     }
 
     /// Hands over bytes in memory that the filter allocates and then owns; none of it for no bytes.
-    pub fn give(&mut self, bytes: &[u8], pointer_at: u32, length_at: u32) -> Outcome {
+    pub fn give(&mut self, bytes: &[u8], pointer_at: u32, length_at: u32) -> HostcallResult {
         let length = u32::try_from(bytes.len()).map_err(|_| Status::InvalidMemoryAccess)?;
         let pointer = if bytes.is_empty() { 0 } else { self.allocate(length)? };
         self.write(pointer, bytes)?;
@@ -81,7 +81,7 @@ impl Guest<'_> {
         self.write_u32(length_at, length)
     }
 
-    fn allocate(&mut self, length: u32) -> Outcome<u32> {
+    fn allocate(&mut self, length: u32) -> HostcallResult<u32> {
         let names = ["malloc", "proxy_on_memory_allocate"];
         let export = names.iter().find_map(|name| self.0.get_export(name)?.into_func());
         let export = export.ok_or(Status::InvalidMemoryAccess)?;
@@ -100,7 +100,7 @@ macro_rules! link_functions {
         $($linker.func_wrap(
             $module,
             stringify!($name),
-            |caller: wasmtime::Caller<'_, $crate::host::state::State>, $($argument: u32),*| {
+            |caller: wasmtime::Caller<'_, $crate::host::state::HostState>, $($argument: u32),*| {
                 let guest = &mut $crate::host::guest::Guest(caller);
                 guest.permit(stringify!($name))?;
                 let outcome = $name(guest, $($argument),*);

@@ -1,6 +1,6 @@
 //! The proxy-wasm host emulator: what Envoy is to the filter, driven by callbacks.
 //!
-//! A test starts a [`Host`] with the filter's `.wasm`, sends a [`Request`], gives the answers of the
+//! A test starts a [`Host`] with the filter's `.wasm`, sends a [`DownstreamRequest`], gives the answers of the
 //! app, and asserts on what came of it: the stream's outcome, its callouts, the log. The order of
 //! the filter's calls into the host is never asserted. [`run`] plays a whole probe in one call.
 //!
@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`run`], [`app`] | a script of the app, played against the filter until the client has its answer |
 //! | this one | start, the request's way in |
-//! | [`respond`] | the response's way out, callouts' answers, the end of a stream |
+//! | [`response`] | the response's way out, callouts' answers, the end of a stream |
 //! | [`stream`], [`callout`], [`state`], [`headers`] | what is asserted on |
 //! | [`hostcalls`] | the functions that the filter imports |
 //! | [`abi`], [`guest`], [`module`] | the border: encodings, the VM's memory, wasmtime |
@@ -23,7 +23,7 @@ mod guest;
 pub mod headers;
 mod hostcalls;
 pub mod module;
-mod respond;
+mod response;
 pub mod run;
 pub mod state;
 pub mod stream;
@@ -36,65 +36,68 @@ use std::time::Duration;
 use wasmtime::{Instance, Module, Store, WasmParams, WasmResults};
 
 use headers::Headers;
-use state::{Level, State};
-use stream::{Answer, Outcome, Phase, Stream};
+use state::{HostState, LogLevel};
+use stream::{DownstreamResponse, Stream, StreamEnd, StreamPhase};
 
 /// The id of the root context.
 const ROOT: u32 = 1;
 
 /// A request to the listener, as Envoy shows it to the filter.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct DownstreamRequest {
     pub headers: Headers,
     /// A body follows.
     pub has_body: bool,
     pub properties: BTreeMap<String, Vec<u8>>,
 }
 
-impl Request {
+impl DownstreamRequest {
     /// What the kubelet sends to a pod at 10.0.0.7.
-    pub fn get(path: impl AsRef<[u8]>) -> Request {
-        let mut request =
-            Request { headers: Headers::default(), has_body: false, properties: BTreeMap::new() }
-                .header(":authority", "10.0.0.7:15020")
-                .header(":path", path)
-                .header(":method", "GET")
-                .header(":scheme", "http")
-                .header("user-agent", "kube-probe/1.36")
-                .header("accept", "*/*")
-                .header("connection", "close")
-                .to("10.0.0.7:15020");
+    pub fn get(path: impl AsRef<[u8]>) -> DownstreamRequest {
+        let mut request = DownstreamRequest {
+            headers: Headers::default(),
+            has_body: false,
+            properties: BTreeMap::new(),
+        }
+        .header(":authority", "10.0.0.7:15020")
+        .header(":path", path)
+        .header(":method", "GET")
+        .header(":scheme", "http")
+        .header("user-agent", "kube-probe/1.36")
+        .header("accept", "*/*")
+        .header("connection", "close")
+        .to("10.0.0.7:15020");
         // Of the listener's own making.
         request.headers.add(b"x-forwarded-proto", b"http");
         request.property("source.address", "10.0.0.1:40000")
     }
 
     /// Adds a header.
-    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Request {
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> DownstreamRequest {
         self.headers.add(name.as_ref(), value.as_ref());
         self
     }
 
     /// Replaces a header.
-    pub fn with(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Request {
+    pub fn with(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> DownstreamRequest {
         self.headers.set(name.as_ref(), value.as_ref());
         self
     }
 
     /// The address and port that the client connected to, and Host with them.
-    pub fn to(self, address: &str) -> Request {
+    pub fn to(self, address: &str) -> DownstreamRequest {
         let port = address.rsplit(':').next().and_then(|port| port.parse::<i64>().ok());
         self.with(":authority", address)
             .property("destination.address", address)
             .property("destination.port", port.expect("address:port").to_le_bytes())
     }
 
-    pub fn property(mut self, path: &str, value: impl AsRef<[u8]>) -> Request {
+    pub fn property(mut self, path: &str, value: impl AsRef<[u8]>) -> DownstreamRequest {
         self.properties.insert(path.to_owned(), value.as_ref().to_vec());
         self
     }
 
-    pub fn with_body(mut self) -> Request {
+    pub fn with_body(mut self) -> DownstreamRequest {
         self.has_body = true;
         self
     }
@@ -102,7 +105,7 @@ impl Request {
 
 /// What a host is started with.
 pub struct Builder {
-    state: State,
+    state: HostState,
 }
 
 impl Builder {
@@ -111,7 +114,7 @@ impl Builder {
         self
     }
 
-    pub fn log_level(mut self, level: Level) -> Builder {
+    pub fn log_level(mut self, level: LogLevel) -> Builder {
         self.state.log_level = level;
         self
     }
@@ -159,13 +162,13 @@ impl Builder {
 
 /// A VM with the filter, and the Envoy around it.
 pub struct Host {
-    store: Store<State>,
+    store: Store<HostState>,
     instance: Instance,
 }
 
 impl Host {
     pub fn builder() -> Builder {
-        Builder { state: State::new() }
+        Builder { state: HostState::new() }
     }
 
     /// With this value of `ISTIO_KUBE_APP_PROBERS`.
@@ -182,11 +185,11 @@ impl Host {
         assert_eq!(configured, 1, "proxy_on_configure refused\n{}", self.log_text());
     }
 
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &HostState {
         self.store.data()
     }
 
-    pub fn state_mut(&mut self) -> &mut State {
+    pub fn state_mut(&mut self) -> &mut HostState {
         self.store.data_mut()
     }
 
@@ -204,7 +207,7 @@ impl Host {
     }
 
     /// The lines logged at this level, since the last call.
-    pub fn take_log(&mut self, level: Level) -> Vec<String> {
+    pub fn take_log(&mut self, level: LogLevel) -> Vec<String> {
         let (taken, left) = std::mem::take(&mut self.state_mut().log)
             .into_iter()
             .partition(|line| line.level == level);
@@ -224,9 +227,9 @@ impl Host {
     }
 
     /// A request comes in. Its stream has this id from then on.
-    pub fn request(&mut self, request: Request) -> u32 {
+    pub fn request(&mut self, request: DownstreamRequest) -> u32 {
         let id = self.state_mut().next_id();
-        let Request { headers, has_body, mut properties } = request;
+        let DownstreamRequest { headers, has_body, mut properties } = request;
         let now = self.state().wall_clock().to_le_bytes();
         properties.entry("request.time".to_owned()).or_insert_with(|| now.to_vec());
         let count = headers.pairs().len() as u32;
@@ -235,7 +238,7 @@ impl Host {
         let action: u32 =
             self.call_for(id, "proxy_on_request_headers", (id, count, u32::from(!has_body)));
         self.settle(id);
-        if action == CONTINUE && self.stream(id).phase == Phase::Request {
+        if action == CONTINUE && self.stream(id).phase == StreamPhase::Request {
             self.pass_on(id);
         }
         id
@@ -248,7 +251,10 @@ impl Host {
         self.call_for::<_, ()>(id, "proxy_on_context_create", (id, ROOT));
         self.set_details(id, "http1.codec_error");
         let headers = Headers::of([(":status", "400")]);
-        self.end(id, Outcome::Answer(Answer { headers, ..Answer::default() }));
+        self.end(
+            id,
+            StreamEnd::Response(DownstreamResponse { headers, ..DownstreamResponse::default() }),
+        );
     }
 
     /// A piece of the request's body.
@@ -256,7 +262,7 @@ impl Host {
         let params = (id, piece.len() as u32, u32::from(end));
         let action: u32 = self.call_for(id, "proxy_on_request_body", params);
         self.settle(id);
-        if action == CONTINUE && self.stream(id).phase == Phase::Request {
+        if action == CONTINUE && self.stream(id).phase == StreamPhase::Request {
             self.pass_on(id);
         }
     }
@@ -264,19 +270,19 @@ impl Host {
     /// The request goes on to the routes.
     fn pass_on(&mut self, id: u32) {
         let stream = self.stream_mut(id);
-        stream.phase = Phase::Routed;
+        stream.phase = StreamPhase::Routed;
         stream.request_in_sight = false;
     }
 
     /// The client goes away.
     pub fn client_gone(&mut self, id: u32) {
         self.set_details(id, "downstream_remote_disconnect");
-        self.end(id, Outcome::Abandoned);
+        self.end(id, StreamEnd::DownstreamGone);
     }
 
     /// The client goes away, if it still waits.
     pub fn client_gone_unless_ended(&mut self, id: u32) {
-        if self.stream(id).outcome().is_none() {
+        if self.stream(id).end().is_none() {
             self.client_gone(id);
         }
     }

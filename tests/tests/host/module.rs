@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use wasmtime::{Config, Engine, Instance, Linker, Module, OptLevel, Store};
 
 use super::hostcalls;
-use super::state::State;
+use super::state::HostState;
 
 /// What one callback may execute. A callback that needs more would hold up all of Envoy's worker.
 pub const FUEL: u64 = 2_000_000_000;
@@ -46,7 +46,7 @@ pub fn load(file: &Path) -> Module {
 /// # Panics
 ///
 /// Where the module imports what Envoy, as far as the emulator knows it, does not offer.
-pub fn instantiate(module: &Module, state: State) -> (Store<State>, Instance) {
+pub fn instantiate(module: &Module, state: HostState) -> (Store<HostState>, Instance) {
     let mut linker = Linker::new(module.engine());
     hostcalls::link_all(&mut linker, module).expect("no function is linked twice");
     let mut store = Store::new(module.engine(), state);

@@ -1,47 +1,47 @@
-//! A script of the app, played against the filter until the client has its answer.
+//! A whole probe: the filter's requests are answered by a script of the app until the stream ends.
 
 use std::time::Duration;
 
-use super::app::{App, End, Failure, Http, grpc_answer};
-use super::callout::{CallAnswer, Callout, Kind};
+use super::app::{App, BodyEnd, HttpResponse, UpstreamFailure, grpc_response};
+use super::callout::{Callout, CalloutRequest, CalloutResponse};
 use super::headers::Headers;
-use super::stream::{Answer, Outcome, Phase};
-use super::{Host, Request};
+use super::stream::{DownstreamResponse, StreamEnd, StreamPhase};
+use super::{DownstreamRequest, Host};
 
-/// By which way the filter asks.
+/// What carries a request of the filter's upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Envoy's router carries the client's request on.
-    Routed,
-    /// Dispatched HTTP.
-    Hop,
-    /// Dispatched gRPC.
-    Grpc,
-    /// Dispatched to a cluster with a fixed host: the agent.
-    Agent,
+pub enum Via {
+    /// Envoy's router: the client's own request goes on.
+    Router,
+    /// A dispatched HTTP call to the app.
+    HttpCall,
+    /// A dispatched gRPC call to the app.
+    GrpcCall,
+    /// A dispatched HTTP call to a cluster with a static host, the agent's.
+    AgentCall,
 }
 
-/// What the filter asks of the app or the agent.
+/// A request that the filter has sent to the app or to the agent.
 #[derive(Clone, Debug)]
-pub struct Ask {
-    pub way: Way,
-    /// A callout's cluster; the property `app_health` of a routed request.
+pub struct UpstreamRequest {
+    pub via: Via,
+    /// A callout's cluster, or the property `app_health` of a routed request.
     pub cluster: String,
     /// `IP:PORT`
     pub destination: String,
     pub headers: Headers,
-    /// A gRPC call's authority, service and method, divided by a space.
+    /// Authority, service and method of a gRPC call, divided by spaces.
     pub rpc: String,
-    /// A gRPC call's message.
+    /// The message of a gRPC call.
     pub message: Vec<u8>,
-    /// `None`: without limit.
+    /// `None`: no limit.
     pub timeout: Option<Duration>,
-    /// Since the request came.
+    /// When it was sent, counted from the client's request.
     pub at: Duration,
 }
 
-impl Ask {
-    /// `http://10.0.0.7:8080/path`: where it goes, whatever the Host header says.
+impl UpstreamRequest {
+    /// `http://10.0.0.7:8080/path`, by the destination rather than by the Host header.
     pub fn url(&self) -> String {
         let scheme = self.headers.get(":scheme").unwrap_or_default();
         let path = self.headers.get(":path").unwrap_or_default();
@@ -49,84 +49,86 @@ impl Ask {
     }
 }
 
-/// What came of a request.
+/// A probe that has run: what the client got, and what the filter sent for it.
 #[derive(Clone, Debug)]
-pub struct Probe {
-    pub outcome: Outcome,
-    /// What was asked, in order.
-    pub asks: Vec<Ask>,
-    /// Until the client had its answer.
+pub struct ProbeRun {
+    pub end: StreamEnd,
+    /// The requests that the filter sent, in order.
+    pub sent: Vec<UpstreamRequest>,
+    /// How long the client waited.
     pub took: Duration,
 }
 
-impl Probe {
-    /// The answer's status; 0: the connection was closed without one.
+impl ProbeRun {
+    /// The response's status, or 0 where the connection was closed without a response.
     pub fn status(&self) -> u16 {
-        self.answer().map_or(0, Answer::status)
+        self.response().map_or(0, DownstreamResponse::status)
     }
 
-    pub fn answer(&self) -> Option<&Answer> {
-        match &self.outcome {
-            Outcome::Answer(answer) => Some(answer),
+    pub fn response(&self) -> Option<&DownstreamResponse> {
+        match &self.end {
+            StreamEnd::Response(response) => Some(response),
             _ => None,
         }
     }
 
-    /// The answer's body.
+    /// The response's body.
     pub fn reason(&self) -> String {
-        self.answer().map(Answer::text).unwrap_or_default()
+        self.response().map(DownstreamResponse::text).unwrap_or_default()
     }
 
-    /// Where the filter asked, in order.
+    /// The URLs that the filter asked, in order.
     pub fn urls(&self) -> Vec<String> {
-        self.asks.iter().map(Ask::url).collect()
+        self.sent.iter().map(UpstreamRequest::url).collect()
     }
 }
 
 /// `connect_timeout` of the clusters that calls are dispatched to.
 const DIAL: Duration = Duration::from_millis(250);
 
-/// How much of an endless body comes at most.
+/// The part of an endless body that is sent, at most.
 const ENDLESS: usize = 4 << 20;
 
 impl Host {
-    /// Sends a request, and lets `app` answer all that the filter asks, until the client has its
-    /// answer. Time goes by as the script says; what does not answer costs the whole timeout.
+    /// Sends a request, and lets `app` answer what the filter sends, until the stream has ended. Time
+    /// passes as the script says: an app that does not answer costs the whole timeout.
     ///
     /// # Panics
     ///
-    /// Where the client would wait for ever, and where the filter passes the request on to the
-    /// listener's routes.
-    pub fn run(&mut self, request: Request, mut app: impl FnMut(&Ask) -> App) -> Probe {
+    /// The client would wait for ever, or the filter has passed the request on to the listener's
+    /// routes.
+    pub fn run(
+        &mut self,
+        request: DownstreamRequest,
+        mut app: impl FnMut(&UpstreamRequest) -> App,
+    ) -> ProbeRun {
         let start = self.state().now;
         let id = self.request(request);
-        let mut asks = Vec::new();
+        let mut sent = Vec::new();
         loop {
             let at = self.state().now - start;
-            let ask = match &self.stream(id).phase {
-                Phase::Ended(outcome) => {
-                    return Probe { outcome: outcome.clone(), asks, took: at };
-                }
-                Phase::Routed => self.routed(id, at),
-                _ => self.called(id, at),
+            let (request, callout) = match &self.stream(id).phase {
+                StreamPhase::Ended(end) => return ProbeRun { end: end.clone(), sent, took: at },
+                StreamPhase::Routed => (self.routed_request(id, at), None),
+                _ => self.dispatched_request(id, at),
             };
-            let answer = app(&ask.0);
-            asks.push(ask.0.clone());
-            match ask.1 {
-                None => self.play_routed(id, &ask.0, answer),
+            let answer = app(&request);
+            match callout {
+                None => self.play_routed(id, &request, answer),
                 Some(callout) => self.play_callout(&callout, answer),
             }
+            sent.push(request);
         }
     }
 
-    fn routed(&mut self, id: u32, at: Duration) -> (Ask, Option<Callout>) {
+    fn routed_request(&mut self, id: u32, at: Duration) -> UpstreamRequest {
         self.check_route(id);
         let stream = self.stream(id);
         let destination = stream.destination().expect("routed to an app, not to the routes");
         let timeout = stream.request.get("x-envoy-upstream-rq-timeout-ms");
         let timeout = timeout.expect("the route's own timeout is not a probe's");
-        let ask = Ask {
-            way: Way::Routed,
+        UpstreamRequest {
+            via: Via::Router,
             cluster: stream.set_property("app_health").unwrap_or_default(),
             destination: destination.to_owned(),
             headers: stream.request.clone(),
@@ -134,11 +136,10 @@ impl Host {
             message: Vec::new(),
             timeout: millis(timeout.parse().expect("milliseconds")),
             at,
-        };
-        (ask, None)
+        }
     }
 
-    /// What the shipped routes need, or no route matches.
+    /// Notes a violation where no route of the shipped configuration would match.
     fn check_route(&mut self, id: u32) {
         let stream = self.stream(id);
         let route = stream.set_property("app_health").unwrap_or_default();
@@ -151,17 +152,13 @@ impl Host {
         }
     }
 
-    fn called(&self, id: u32, at: Duration) -> (Ask, Option<Callout>) {
-        let waiting = self.state().callouts.values().find(|callout| callout.stream == id);
-        let callout = waiting.unwrap_or_else(|| {
-            panic!(
-                "the client waits for ever: no callout, {:?}\n{}",
-                self.stream(id).phase,
-                self.log_text()
-            )
+    fn dispatched_request(&self, id: u32, at: Duration) -> (UpstreamRequest, Option<Callout>) {
+        let callout = self.callout_of(id).unwrap_or_else(|| {
+            let phase = &self.stream(id).phase;
+            panic!("the client waits for ever: no callout, {phase:?}\n{}", self.log_text())
         });
-        let mut ask = Ask {
-            way: Way::Hop,
+        let mut request = UpstreamRequest {
+            via: Via::HttpCall,
             cluster: callout.cluster.clone(),
             destination: callout.destination().unwrap_or_default(),
             headers: callout.headers().clone(),
@@ -170,14 +167,14 @@ impl Host {
             timeout: millis(callout.timeout.as_millis() as u64),
             at,
         };
-        if let Kind::Grpc { authority, service, method, message, .. } = &callout.kind {
-            ask.way = Way::Grpc;
-            ask.rpc = format!("{authority} {service} {method}");
-            ask.message = message.clone();
-        } else if ask.destination.is_empty() {
-            ask.way = Way::Agent;
+        if let CalloutRequest::Grpc { authority, service, method, message, .. } = &callout.request {
+            request.via = Via::GrpcCall;
+            request.rpc = format!("{authority} {service} {method}");
+            request.message = message.clone();
+        } else if request.destination.is_empty() {
+            request.via = Via::AgentCall;
         }
-        (ask, Some(callout.clone()))
+        (request, Some(callout.clone()))
     }
 
     fn wait_out(&mut self, timeout: Option<Duration>) {
@@ -185,49 +182,49 @@ impl Host {
         self.advance(timeout);
     }
 
-    fn play_routed(&mut self, id: u32, ask: &Ask, app: App) {
+    fn play_routed(&mut self, id: u32, request: &UpstreamRequest, app: App) {
         match app {
-            App::Http(http) if ask.timeout.is_none_or(|timeout| http.after < timeout) => {
+            App::Http(http) if request.timeout.is_none_or(|timeout| http.after < timeout) => {
                 self.advance(http.after);
-                let left = ask.timeout.map(|timeout| timeout - http.after);
-                self.play_answer(id, left, http);
+                let left = request.timeout.map(|timeout| timeout - http.after);
+                self.play_response(id, left, http);
             }
-            App::Http(_) | App::Fails(Failure::Silent) => {
-                self.wait_out(ask.timeout);
+            App::Http(_) | App::Fails(UpstreamFailure::Silent) => {
+                self.wait_out(request.timeout);
                 self.envoy_replies(id, 504, "response_timeout", "upstream request timeout");
             }
             App::Fails(failure) => {
-                let (status, details, text) = failure.routed();
+                let (status, details, text) = failure.local_reply();
                 self.envoy_replies(id, status, details, text);
             }
             other => panic!("a gRPC answer to an HTTP request: {other:?}"),
         }
     }
 
-    fn play_answer(&mut self, id: u32, left: Option<Duration>, http: Http) {
-        let Http { headers, pieces, end, .. } = http;
-        let whole = end == End::Whole;
+    fn play_response(&mut self, id: u32, left: Option<Duration>, http: HttpResponse) {
+        let HttpResponse { headers, pieces, end, .. } = http;
+        let whole = end == BodyEnd::Whole;
         self.respond(id, headers, whole && pieces.is_empty());
         let last = pieces.len();
         for (n, piece) in pieces.iter().enumerate() {
             self.respond_body(id, piece, whole && n + 1 == last);
         }
         match end {
-            End::Whole => {}
-            End::EmptyPiece => self.respond_body(id, b"", true),
-            End::Trailers => self.respond_trailers(id, Headers::of([("x-trailer", "1")])),
-            End::Endless => {
+            BodyEnd::Whole => {}
+            BodyEnd::EmptyPiece => self.respond_body(id, b"", true),
+            BodyEnd::Trailers => self.respond_trailers(id, Headers::of([("x-trailer", "1")])),
+            BodyEnd::Endless => {
                 for _ in 0..ENDLESS / 4096 {
                     self.respond_body(id, &[b'x'; 4096], false);
                 }
             }
-            End::Broken => self.break_off(
+            BodyEnd::Broken => self.break_off(
                 id,
                 "upstream_reset_after_response_started{connection_termination}",
                 502,
             ),
-            End::Stalls => {
-                if self.stream(id).outcome().is_none() && self.callout_of(id).is_none() {
+            BodyEnd::Stalls => {
+                if self.stream(id).end().is_none() && self.callout_of(id).is_none() {
                     self.wait_out(left);
                     self.break_off(id, "response_timeout", 504);
                 }
@@ -235,12 +232,12 @@ impl Host {
         }
     }
 
-    /// No callback comes: Envoy replies past the filter, with the status that the shipped
-    /// configuration's `local_reply_config` gives.
+    /// Breaks off a response. The filter gets no callback: Envoy replies past it, with the status that
+    /// `local_reply_config` of the shipped configuration gives.
     fn break_off(&mut self, id: u32, details: &str, status: u16) {
         let hook = self.stream(id).set_properties.contains_key("app_health_hook");
         let reset = details != "response_timeout";
-        if self.stream(id).outcome().is_none() {
+        if self.stream(id).end().is_none() {
             self.envoy_replies(id, if hook && reset { 200 } else { status }, details, "");
         }
     }
@@ -252,48 +249,53 @@ impl Host {
     fn play_callout(&mut self, callout: &Callout, app: App) {
         let timeout = millis(callout.timeout.as_millis() as u64);
         let late = matches!(&app, App::Http(http) if timeout.is_some_and(|t| http.after >= t));
-        let app = if late { App::Fails(Failure::Silent) } else { app };
-        if matches!(app, App::Fails(Failure::Silent)) {
+        let app = if late { App::Fails(UpstreamFailure::Silent) } else { app };
+        if matches!(app, App::Fails(UpstreamFailure::Silent)) {
             self.wait_out(timeout);
         }
-        if matches!(app, App::Fails(Failure::DialTimedOut)) {
+        if matches!(app, App::Fails(UpstreamFailure::DialTimedOut)) {
             self.advance(DIAL);
         }
-        match &callout.kind {
-            Kind::Http { .. } => {
-                let answer = self.http_call_answer(timeout, app);
-                self.answer_call(callout.token, answer);
+        match &callout.request {
+            CalloutRequest::Http { .. } => {
+                let answer = self.http_call_response(timeout, app);
+                self.answer_http_call(callout.token, answer);
             }
-            Kind::Grpc { .. } => self.answer_grpc(callout.token, grpc_answer(app)),
+            CalloutRequest::Grpc { .. } => self.answer_grpc_call(callout.token, grpc_response(app)),
         }
     }
 
-    fn http_call_answer(&mut self, timeout: Option<Duration>, app: App) -> CallAnswer {
+    fn http_call_response(&mut self, timeout: Option<Duration>, app: App) -> CalloutResponse {
         match app {
             App::Http(http) => {
                 self.advance(http.after);
                 let body = http.pieces.concat();
                 match http.end {
-                    End::Broken | End::Endless => return CallAnswer::default(),
-                    End::Stalls => {
+                    BodyEnd::Broken | BodyEnd::Endless => return CalloutResponse::default(),
+                    BodyEnd::Stalls => {
                         self.wait_out(timeout.map(|timeout| timeout - http.after));
-                        return CallAnswer::default();
+                        return CalloutResponse::default();
                     }
                     _ => {}
                 }
                 let mut headers = http.headers;
                 headers.add(b"x-envoy-upstream-service-time", b"1");
-                let trailers = http.end == End::Trailers;
+                let trailers = http.end == BodyEnd::Trailers;
                 let trailers = trailers.then(|| Headers::of([("x-trailer", "1")]));
-                CallAnswer { headers: Some(headers), body, trailers, ..CallAnswer::default() }
+                CalloutResponse {
+                    headers: Some(headers),
+                    body,
+                    trailers,
+                    ..CalloutResponse::default()
+                }
             }
-            App::Fails(failure) => failure.called(),
+            App::Fails(failure) => failure.callout_response(),
             other => panic!("a gRPC answer to an HTTP request: {other:?}"),
         }
     }
 }
 
-/// 0 is no limit, for a route and for a dispatch.
+/// A timeout of 0 is no limit, for a route and for a dispatched call.
 fn millis(timeout: u64) -> Option<Duration> {
     (timeout > 0).then(|| Duration::from_millis(timeout))
 }

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::callout::{CallAnswer, Callout, Cluster};
+use super::callout::{Callout, CalloutResponse, ClusterType};
 use super::stream::Stream;
 
 /// A line that the filter logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    pub level: Level,
+    pub level: LogLevel,
     pub text: String,
 }
 
 /// The levels of the ABI, by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum LogLevel {
     Trace,
     Debug,
     Info,
@@ -27,10 +27,10 @@ pub enum Level {
 }
 
 /// Everything outside the VM.
-pub struct State {
+pub struct HostState {
     pub env: Vec<(Vec<u8>, Vec<u8>)>,
     pub plugin_config: Vec<u8>,
-    pub clusters: BTreeMap<String, Cluster>,
+    pub clusters: BTreeMap<String, ClusterType>,
     /// Every dispatch fails at once.
     pub dispatch_fails: bool,
     /// By the clock that nobody sets.
@@ -38,7 +38,7 @@ pub struct State {
     /// What the wall clock showed when the other one began.
     pub epoch: Duration,
     /// What is below it is not logged.
-    pub log_level: Level,
+    pub log_level: LogLevel,
     pub log: Vec<LogLine>,
     /// How many lines were below it: each was composed for nobody.
     pub unheard: usize,
@@ -48,7 +48,7 @@ pub struct State {
     /// The stream whose callback runs, or the root context.
     pub current: u32,
     /// What the maps and buffers of a callout show while its callback runs.
-    pub call_answer: Option<CallAnswer>,
+    pub callout_response: Option<CalloutResponse>,
     /// What `proxy_get_status` says: the code is the last failed callout's, long after it.
     pub status: (u32, Vec<u8>),
     /// `proxy_on_configure` runs: only then the plugin configuration can be read.
@@ -61,29 +61,29 @@ pub struct State {
     last_token: u32,
 }
 
-impl State {
-    pub fn new() -> State {
+impl HostState {
+    pub fn new() -> HostState {
         let clusters = [
-            ("app_http_hop", Cluster::OriginalDst),
-            ("app_https_hop", Cluster::OriginalDst),
-            ("app_grpc", Cluster::OriginalDst),
-            ("app_grpc_tls", Cluster::OriginalDst),
-            ("app_health_agent", Cluster::Fixed),
+            ("app_http_hop", ClusterType::OriginalDst),
+            ("app_https_hop", ClusterType::OriginalDst),
+            ("app_grpc", ClusterType::OriginalDst),
+            ("app_grpc_tls", ClusterType::OriginalDst),
+            ("app_health_agent", ClusterType::Static),
         ];
-        State {
+        HostState {
             env: Vec::new(),
             plugin_config: Vec::new(),
             clusters: clusters.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect(),
             dispatch_fails: false,
             now: Duration::from_secs(1000),
             epoch: Duration::from_secs(1_700_000_000),
-            log_level: Level::Trace,
+            log_level: LogLevel::Trace,
             log: Vec::new(),
             unheard: 0,
             streams: BTreeMap::new(),
             callouts: BTreeMap::new(),
             current: 0,
-            call_answer: None,
+            callout_response: None,
             status: (0, Vec::new()),
             configuring: false,
             permitted: None,

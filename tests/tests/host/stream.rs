@@ -8,40 +8,40 @@ use super::headers::Headers;
 /// The filter state by which the filter names the destination of a routed request.
 pub const DESTINATION: &str = "envoy.network.transport_socket.original_dst_address";
 
-/// Where a stream is.
+/// How far a stream has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Paused at the request's headers: the filter answers, or waits for a callout.
+pub enum StreamPhase {
+    /// The filter has paused the request's headers: it will answer, or it waits for a callout.
     Request,
-    /// The filter let it go on: to the routes, and by them perhaps to an app.
+    /// The filter let the request go on to the routes, which may lead to an app.
     Routed,
-    /// The filter sees an answer, the app's or Envoy's own.
+    /// The filter sees a response, the app's or a local reply of Envoy's.
     Response,
-    /// The client has its answer, or is gone.
-    Ended(Outcome),
+    /// The stream is over.
+    Ended(StreamEnd),
 }
 
-/// What the client of the listener gets.
+/// How a stream ended for the downstream client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// A whole answer.
-    Answer(Answer),
-    /// The connection was closed without one.
-    Closed,
+pub enum StreamEnd {
+    /// The client got a whole response.
+    Response(DownstreamResponse),
+    /// The connection was closed without a response.
+    Reset,
     /// The client went away first.
-    Abandoned,
+    DownstreamGone,
 }
 
-/// An answer as it leaves the filter.
+/// A response as it leaves the filter.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct DownstreamResponse {
     pub headers: Headers,
     pub body: Vec<u8>,
     /// `response.code_details`
     pub details: Option<String>,
 }
 
-impl Answer {
+impl DownstreamResponse {
     /// 0 where `:status` is no number.
     pub fn status(&self) -> u16 {
         self.headers.get(":status").and_then(|text| text.parse().ok()).unwrap_or(0)
@@ -53,7 +53,7 @@ impl Answer {
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for DownstreamResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {:?} {:?}", self.headers, self.text(), self.details)
     }
@@ -62,53 +62,56 @@ impl fmt::Debug for Answer {
 /// What the filter asked for in a callback; done when the callback has returned.
 #[derive(Clone, Debug)]
 pub enum Deferred {
-    LocalReply(Answer),
+    LocalReply(DownstreamResponse),
     Close,
     Continue,
 }
 
 /// A stream, with what the filter did to it.
 pub struct Stream {
-    pub phase: Phase,
+    pub phase: StreamPhase,
     pub request: Headers,
-    /// Envoy takes the request's headers out of the filter's sight once it lets them go.
+    /// Whether the filter can still see the request's headers: Envoy hides them once they go on.
     pub request_in_sight: bool,
-    /// What `set_envoy_filter_state` said.
+    /// Filter state, set by the foreign function `set_envoy_filter_state`.
     pub filter_state: BTreeMap<String, String>,
-    /// What `set_property` said, by the path joined with dots (Envoy keeps it as `wasm.<path>`).
+    /// Properties that the filter set, by their path joined with dots (Envoy keeps them as
+    /// `wasm.<path>`).
     pub set_properties: BTreeMap<String, Vec<u8>>,
-    /// What Envoy says of the stream, by the path joined with dots.
+    /// Properties that Envoy has of the stream, by their path joined with dots.
     pub properties: BTreeMap<String, Vec<u8>>,
-    pub response: Option<Headers>,
-    /// The answer's headers while `proxy_on_log` runs.
+    /// The response's headers, until the filter lets them go.
+    pub response_headers: Option<Headers>,
+    /// The response's headers while `proxy_on_log` runs.
     pub logged: Option<Headers>,
     pub trailers: Option<Headers>,
-    /// The body that has come and is not let go yet.
-    pub body: Option<Vec<u8>>,
+    /// The part of the response's body that has come and is still held.
+    pub buffered_body: Option<Vec<u8>>,
     pub deferred: Vec<Deferred>,
-    /// Response headers the filter has let go.
-    pub(super) sent: Option<Answer>,
-    pub(super) replies: usize,
-    /// Its context is gone from the VM.
+    /// What the filter has let go of the response.
+    pub(super) sent: Option<DownstreamResponse>,
+    /// How many local replies the filter asked for.
+    pub(super) local_replies: usize,
+    /// The filter's context of this stream is gone.
     pub(super) deleted: bool,
 }
 
 impl Stream {
     pub fn new(request: Headers, properties: BTreeMap<String, Vec<u8>>) -> Stream {
         Stream {
-            phase: Phase::Request,
+            phase: StreamPhase::Request,
             request,
             request_in_sight: true,
             filter_state: BTreeMap::new(),
             set_properties: BTreeMap::new(),
             properties,
-            response: None,
+            response_headers: None,
             logged: None,
             trailers: None,
-            body: None,
+            buffered_body: None,
             deferred: Vec::new(),
             sent: None,
-            replies: 0,
+            local_replies: 0,
             deleted: false,
         }
     }
@@ -128,17 +131,17 @@ impl Stream {
         Some(String::from_utf8_lossy(details).into_owned())
     }
 
-    /// What the client got, where it got an answer.
-    pub fn answer(&self) -> Option<&Answer> {
-        match self.outcome() {
-            Some(Outcome::Answer(answer)) => Some(answer),
+    /// The response that the client got, if it got one.
+    pub fn response(&self) -> Option<&DownstreamResponse> {
+        match self.end() {
+            Some(StreamEnd::Response(response)) => Some(response),
             _ => None,
         }
     }
 
-    pub fn outcome(&self) -> Option<&Outcome> {
+    pub fn end(&self) -> Option<&StreamEnd> {
         match &self.phase {
-            Phase::Ended(outcome) => Some(outcome),
+            StreamPhase::Ended(end) => Some(end),
             _ => None,
         }
     }

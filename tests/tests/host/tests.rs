@@ -1,10 +1,10 @@
 //! The emulator's own rules, as they were measured on Envoy 1.40.
 
 use super::abi::{Status, decode_pairs, encode_pairs, protobuf_fields};
-use super::callout::{Upstream, grpc_upstream};
+use super::callout::{GrpcService, grpc_service};
 use super::headers::Headers;
-use super::stream::Phase;
-use super::{Host, Request, module};
+use super::stream::StreamPhase;
+use super::{DownstreamRequest, Host, module};
 
 #[test]
 fn headers_as_envoy_keeps_them() {
@@ -65,14 +65,18 @@ fn protobuf_as_far_as_the_filter_writes_it() {
 #[test]
 fn grpc_upstreams() {
     let limit = &b"\x08\x05"[..];
-    for (message, cluster, authority, longest_answer) in [
+    for (message, cluster, authority, max_receive_message_length) in [
         (&b"app_grpc"[..], "app_grpc", "app_grpc", &b""[..]),
         (b"\x0a\x09\x0a\x02ab\x12\x03c:1", "ab", "c:1", b""),
         (b"\x0a\x08\x0a\x02ab\x22\x02\x08\x05", "ab", "ab", limit),
     ] {
         let (cluster, authority) = (cluster.to_owned(), authority.to_owned());
-        let upstream = Upstream { cluster, authority, longest_answer: longest_answer.to_vec() };
-        assert_eq!(grpc_upstream(message), Ok(upstream));
+        let upstream = GrpcService {
+            cluster,
+            authority,
+            max_receive_message_length: max_receive_message_length.to_vec(),
+        };
+        assert_eq!(grpc_service(message), Ok(upstream));
     }
 }
 
@@ -81,14 +85,14 @@ fn grpc_upstreams() {
 fn a_filter_that_does_nothing() {
     let module = module::load(app_health_tests::wasm::empty());
     let mut host = Host::builder().start(&module);
-    let id = host.request(Request::get("/").header("x", b"\xff"));
-    assert_eq!(host.stream(id).phase, Phase::Routed);
+    let id = host.request(DownstreamRequest::get("/").header("x", b"\xff"));
+    assert_eq!(host.stream(id).phase, StreamPhase::Routed);
     host.respond(id, Headers::of([(":status", "200")]), false);
     host.respond_body(id, b"x", false);
     host.respond_trailers(id, Headers::of([("a", "b")]));
-    let answer = host.stream(id).answer().expect("an answer");
+    let answer = host.stream(id).response().expect("an answer");
     assert_eq!((answer.status(), answer.text()), (200, "x".to_owned()));
-    let gone = host.request(Request::get("/"));
+    let gone = host.request(DownstreamRequest::get("/"));
     host.client_gone(gone);
 }
 

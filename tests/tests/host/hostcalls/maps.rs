@@ -2,13 +2,13 @@
 
 use wasmtime::Linker;
 
-use crate::host::abi::{Buffer, Map, Outcome, Status, encode_pairs};
+use crate::host::abi::{BufferType, HostcallResult, MapType, Status, encode_pairs};
 use crate::host::guest::{Guest, link_functions};
 use crate::host::headers::Headers;
-use crate::host::state::State;
+use crate::host::state::HostState;
 use crate::host::stream::Stream;
 
-pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub fn link_all(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     link_functions!(linker, "env":
         proxy_get_header_map_pairs(map, pairs_at, size_at),
         proxy_set_header_map_pairs(map, pairs_at, size),
@@ -25,26 +25,26 @@ pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 /// `None` where the filter cannot see the map in this callback.
-fn seen(state: &mut State, map: Map) -> Option<&Headers> {
+fn seen(state: &mut HostState, map: MapType) -> Option<&Headers> {
     match map {
-        Map::CallHeaders => return state.call_answer.as_ref()?.headers.as_ref(),
-        Map::CallTrailers => return state.call_answer.as_ref()?.trailers.as_ref(),
+        MapType::CallHeaders => return state.callout_response.as_ref()?.headers.as_ref(),
+        MapType::CallTrailers => return state.callout_response.as_ref()?.trailers.as_ref(),
         _ => {}
     }
     let stream = state.stream()?;
     match map {
-        Map::RequestHeaders if stream.logged.is_some() => Some(&stream.request),
-        Map::ResponseHeaders if stream.logged.is_some() => stream.logged.as_ref(),
+        MapType::RequestHeaders if stream.logged.is_some() => Some(&stream.request),
+        MapType::ResponseHeaders if stream.logged.is_some() => stream.logged.as_ref(),
         _ => held(stream, map).map(|headers| &*headers),
     }
 }
 
 /// What has come and is not let go: only that can be changed.
-fn held(stream: &mut Stream, map: Map) -> Option<&mut Headers> {
+fn held(stream: &mut Stream, map: MapType) -> Option<&mut Headers> {
     match map {
-        Map::RequestHeaders => stream.request_in_sight.then_some(&mut stream.request),
-        Map::ResponseHeaders => stream.response.as_mut(),
-        Map::ResponseTrailers => stream.trailers.as_mut(),
+        MapType::RequestHeaders => stream.request_in_sight.then_some(&mut stream.request),
+        MapType::ResponseHeaders => stream.response_headers.as_mut(),
+        MapType::ResponseTrailers => stream.trailers.as_mut(),
         _ => None,
     }
 }
@@ -55,8 +55,8 @@ fn proxy_get_header_map_pairs(
     number: u32,
     pairs_at: u32,
     size_at: u32,
-) -> Outcome {
-    let pairs = match seen(guest.state(), Map::of(number)?) {
+) -> HostcallResult {
+    let pairs = match seen(guest.state(), MapType::of(number)?) {
         Some(headers) if !headers.pairs().is_empty() => encode_pairs(headers.pairs()),
         _ => Vec::new(),
     };
@@ -70,14 +70,19 @@ fn proxy_get_header_map_value(
     name_length: u32,
     value_at: u32,
     size_at: u32,
-) -> Outcome {
+) -> HostcallResult {
     let name = guest.read(name_at, name_length)?;
-    let headers = seen(guest.state(), Map::of(number)?).ok_or(Status::BadArgument)?;
+    let headers = seen(guest.state(), MapType::of(number)?).ok_or(Status::BadArgument)?;
     let value = headers.first(&name).ok_or(Status::NotFound)?.to_vec();
     guest.give(&value, value_at, size_at)
 }
 
-fn proxy_set_header_map_pairs(guest: &mut Guest, number: u32, pairs_at: u32, size: u32) -> Outcome {
+fn proxy_set_header_map_pairs(
+    guest: &mut Guest,
+    number: u32,
+    pairs_at: u32,
+    size: u32,
+) -> HostcallResult {
     let pairs = guest.pairs(pairs_at, size)?;
     change(guest, number, |headers| *headers = Headers::of(pairs))
 }
@@ -89,7 +94,7 @@ fn proxy_add_header_map_value(
     name_length: u32,
     value_at: u32,
     value_length: u32,
-) -> Outcome {
+) -> HostcallResult {
     let name = guest.read(name_at, name_length)?;
     let value = guest.read(value_at, value_length)?;
     change(guest, number, |headers| headers.add(&name, &value))
@@ -102,7 +107,7 @@ fn proxy_replace_header_map_value(
     name_length: u32,
     value_at: u32,
     value_length: u32,
-) -> Outcome {
+) -> HostcallResult {
     let name = guest.read(name_at, name_length)?;
     let value = guest.read(value_at, value_length)?;
     change(guest, number, |headers| headers.set(&name, &value))
@@ -113,13 +118,13 @@ fn proxy_remove_header_map_value(
     number: u32,
     name_at: u32,
     name_length: u32,
-) -> Outcome {
+) -> HostcallResult {
     let name = guest.read(name_at, name_length)?;
     change(guest, number, |headers| headers.remove(&name))
 }
 
-fn change(guest: &mut Guest, number: u32, change: impl FnOnce(&mut Headers)) -> Outcome {
-    let map = Map::of(number)?;
+fn change(guest: &mut Guest, number: u32, change: impl FnOnce(&mut Headers)) -> HostcallResult {
+    let map = MapType::of(number)?;
     let state = guest.state();
     let headers = state.stream().and_then(|stream| held(stream, map)).ok_or(Status::BadArgument)?;
     change(headers);
@@ -130,19 +135,19 @@ fn change(guest: &mut Guest, number: u32, change: impl FnOnce(&mut Headers)) -> 
 }
 
 /// `None` where there is no such buffer in this callback. Most are always there, and empty.
-fn buffer(state: &mut State, buffer: Buffer) -> Option<Vec<u8>> {
+fn buffer(state: &mut HostState, buffer: BufferType) -> Option<Vec<u8>> {
     let body_of = |is_http: bool| {
-        let answer = state.call_answer.as_ref()?;
+        let answer = state.callout_response.as_ref()?;
         (answer.headers.is_some() == is_http).then(|| answer.body.clone())
     };
     match buffer {
-        Buffer::PluginConfiguration => state.configuring.then(|| state.plugin_config.clone()),
-        Buffer::CallBody => body_of(true),
-        Buffer::GrpcMessage => Some(body_of(false).unwrap_or_default()),
-        Buffer::ResponseBody => {
-            Some(state.stream().and_then(|s| s.body.clone()).unwrap_or_default())
+        BufferType::PluginConfiguration => state.configuring.then(|| state.plugin_config.clone()),
+        BufferType::CallBody => body_of(true),
+        BufferType::GrpcMessage => Some(body_of(false).unwrap_or_default()),
+        BufferType::ResponseBody => {
+            Some(state.stream().and_then(|s| s.buffered_body.clone()).unwrap_or_default())
         }
-        Buffer::RequestBody | Buffer::VmConfiguration => Some(Vec::new()),
+        BufferType::RequestBody | BufferType::VmConfiguration => Some(Vec::new()),
     }
 }
 
@@ -153,8 +158,8 @@ fn proxy_get_buffer_bytes(
     length: u32,
     bytes_at: u32,
     size_at: u32,
-) -> Outcome {
-    let bytes = buffer(guest.state(), Buffer::of(number)?).ok_or(Status::NotFound)?;
+) -> HostcallResult {
+    let bytes = buffer(guest.state(), BufferType::of(number)?).ok_or(Status::NotFound)?;
     let end = start.checked_add(length).ok_or(Status::BadArgument)? as usize;
     let part = bytes.get(start as usize..end.min(bytes.len())).unwrap_or_default().to_vec();
     guest.give(&part, bytes_at, size_at)
@@ -167,13 +172,13 @@ fn proxy_set_buffer_bytes(
     length: u32,
     bytes_at: u32,
     size: u32,
-) -> Outcome {
-    let kind = Buffer::of(number)?;
+) -> HostcallResult {
+    let kind = BufferType::of(number)?;
     buffer(guest.state(), kind).ok_or(Status::NotFound)?;
     let new = guest.read(bytes_at, size)?;
     let (start, length) = (start as usize, length as usize);
-    let stream = guest.state().stream().filter(|_| kind == Buffer::ResponseBody);
-    match stream.and_then(|stream| stream.body.as_mut()) {
+    let stream = guest.state().stream().filter(|_| kind == BufferType::ResponseBody);
+    match stream.and_then(|stream| stream.buffered_body.as_mut()) {
         Some(body) if start == 0 => drop(body.splice(..length.min(body.len()), new)),
         Some(body) if start >= body.len() => body.extend(new),
         _ => return Err(Status::BadArgument),
@@ -182,7 +187,7 @@ fn proxy_set_buffer_bytes(
 }
 
 /// Parts of the path are divided by NUL.
-fn property_path(guest: &mut Guest, at: u32, length: u32) -> Outcome<String> {
+fn property_path(guest: &mut Guest, at: u32, length: u32) -> HostcallResult<String> {
     Ok(guest.text(at, length)?.replace('\0', "."))
 }
 
@@ -192,7 +197,7 @@ fn proxy_get_property(
     length: u32,
     value_at: u32,
     size_at: u32,
-) -> Outcome {
+) -> HostcallResult {
     let path = property_path(guest, path_at, length)?;
     let stream = guest.state().stream().ok_or(Status::NotFound)?;
     let value = stream.set_properties.get(&path).or_else(|| stream.properties.get(&path));
@@ -206,7 +211,7 @@ fn proxy_set_property(
     length: u32,
     value_at: u32,
     size: u32,
-) -> Outcome {
+) -> HostcallResult {
     let path = property_path(guest, path_at, length)?;
     let value = guest.read(value_at, size)?;
     let stream = guest.state().stream().ok_or(Status::NotFound)?;

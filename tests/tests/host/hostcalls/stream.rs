@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 
 use wasmtime::Linker;
 
-use crate::host::abi::{Outcome, Status, protobuf_fields};
+use crate::host::abi::{HostcallResult, Status, protobuf_fields};
 use crate::host::guest::{Guest, link_functions};
 use crate::host::headers::Headers;
-use crate::host::state::State;
-use crate::host::stream::{Answer, DESTINATION, Deferred, Phase};
+use crate::host::state::HostState;
+use crate::host::stream::{DESTINATION, Deferred, DownstreamResponse, StreamPhase};
 
-pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub fn link_all(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     link_functions!(linker, "env":
         proxy_send_local_response(
             status, details_at, details_length, body_at, body_length, headers_at, headers_size, grpc
@@ -33,7 +33,7 @@ fn proxy_send_local_response(
     headers_at: u32,
     headers_size: u32,
     grpc: u32,
-) -> Outcome {
+) -> HostcallResult {
     let details = guest.text(details_at, details_length)?;
     let body = guest.read(body_at, body_length)?;
     let pairs = guest.pairs(headers_at, headers_size)?;
@@ -47,16 +47,16 @@ fn proxy_send_local_response(
         state.violation(format!("a local reply's header that breaks the message: {line}"));
     }
     let Some(stream) = state.stream() else { return ignored(state, "a local reply") };
-    stream.replies += 1;
+    stream.local_replies += 1;
     let details = Some(details);
-    stream.deferred.push(Deferred::LocalReply(Answer { headers, body, details }));
-    if stream.replies > 1 || matches!(stream.phase, Phase::Ended(_)) {
+    stream.deferred.push(Deferred::LocalReply(DownstreamResponse { headers, body, details }));
+    if stream.local_replies > 1 || matches!(stream.phase, StreamPhase::Ended(_)) {
         state.violation(format!("local reply {status} to a stream that has its answer"));
     }
     Ok(())
 }
 
-fn proxy_close_stream(guest: &mut Guest, kind: u32) -> Outcome {
+fn proxy_close_stream(guest: &mut Guest, kind: u32) -> HostcallResult {
     if kind > 1 {
         return Err(Status::BadArgument);
     }
@@ -67,16 +67,16 @@ fn proxy_close_stream(guest: &mut Guest, kind: u32) -> Outcome {
 }
 
 /// Envoy says that all is well, and does nothing.
-fn ignored(state: &mut State, what: &str) -> Outcome {
+fn ignored(state: &mut HostState, what: &str) -> HostcallResult {
     state.violation(format!("{what} of no stream"));
     Ok(())
 }
 
 /// Only a request that the filter has paused can go on.
-fn proxy_continue_stream(guest: &mut Guest, kind: u32) -> Outcome {
+fn proxy_continue_stream(guest: &mut Guest, kind: u32) -> HostcallResult {
     let state = guest.state();
     let Some(stream) = state.stream() else { return ignored(state, "a continuation") };
-    let waits = kind == 0 && stream.phase == Phase::Request;
+    let waits = kind == 0 && stream.phase == StreamPhase::Request;
     stream.request_in_sight = false;
     stream.deferred.push(Deferred::Continue);
     if !waits {
@@ -93,7 +93,7 @@ fn proxy_call_foreign_function(
     length: u32,
     result_at: u32,
     result_size_at: u32,
-) -> Outcome {
+) -> HostcallResult {
     let name = guest.text(name_at, name_length)?;
     let arguments = guest.read(at, length)?;
     if name != "set_envoy_filter_state" {
@@ -105,7 +105,7 @@ fn proxy_call_foreign_function(
 }
 
 /// The message is `{1: key, 2: value}`. Envoy parses the value by the key.
-fn set_filter_state(state: &mut State, message: &[u8]) -> Outcome {
+fn set_filter_state(state: &mut HostState, message: &[u8]) -> HostcallResult {
     let fields = protobuf_fields(message).map_err(|_| Status::BadArgument)?;
     let field = |number| {
         let content =

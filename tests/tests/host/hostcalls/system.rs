@@ -3,11 +3,11 @@
 use wasmtime::Linker;
 
 use crate::host::ROOT;
-use crate::host::abi::{Outcome, Status};
+use crate::host::abi::{HostcallResult, Status};
 use crate::host::guest::{Guest, link_functions};
-use crate::host::state::{Level, LogLine, State};
+use crate::host::state::{HostState, LogLevel, LogLine};
 
-pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub fn link_all(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     link_functions!(linker, "env":
         proxy_log(level, text_at, length),
         proxy_get_log_level(level_at),
@@ -17,8 +17,8 @@ pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn proxy_log(guest: &mut Guest, level: u32, text_at: u32, length: u32) -> Outcome {
-    use Level::*;
+fn proxy_log(guest: &mut Guest, level: u32, text_at: u32, length: u32) -> HostcallResult {
+    use LogLevel::*;
     let levels = [Trace, Debug, Info, Warn, Error, Critical];
     let level = *levels.get(level as usize).ok_or(Status::BadArgument)?;
     let text = guest.text(text_at, length)?;
@@ -26,17 +26,17 @@ fn proxy_log(guest: &mut Guest, level: u32, text_at: u32, length: u32) -> Outcom
     Ok(())
 }
 
-fn proxy_get_log_level(guest: &mut Guest, level_at: u32) -> Outcome {
+fn proxy_get_log_level(guest: &mut Guest, level_at: u32) -> HostcallResult {
     let level = guest.state().log_level;
     guest.write_u32(level_at, level as u32)
 }
 
-fn proxy_get_current_time_nanoseconds(guest: &mut Guest, time_at: u32) -> Outcome {
+fn proxy_get_current_time_nanoseconds(guest: &mut Guest, time_at: u32) -> HostcallResult {
     let now = guest.state().wall_clock();
     guest.write(time_at, &now.to_le_bytes())
 }
 
-fn proxy_set_effective_context(guest: &mut Guest, context: u32) -> Outcome {
+fn proxy_set_effective_context(guest: &mut Guest, context: u32) -> HostcallResult {
     let state = guest.state();
     let known = state.streams.get(&context).is_some_and(|stream| !stream.deleted);
     if !known && context != ROOT {

@@ -2,9 +2,9 @@
 
 use wasmtime::{Caller, Linker, Result};
 
-use crate::host::abi::{Outcome, Status};
+use crate::host::abi::{HostcallResult, Status};
 use crate::host::guest::{Guest, link_functions};
-use crate::host::state::{Level, LogLine, State};
+use crate::host::state::{HostState, LogLevel, LogLine};
 
 const WASI: &str = "wasi_snapshot_preview1";
 
@@ -15,7 +15,7 @@ enum Errno {
     NotSupported = 58,
 }
 
-type Done = Outcome<(), Errno>;
+type WasiResult = HostcallResult<(), Errno>;
 
 impl From<Status> for Errno {
     fn from(_: Status) -> Errno {
@@ -23,7 +23,7 @@ impl From<Status> for Errno {
     }
 }
 
-pub fn link_all(linker: &mut Linker<State>) -> Result<()> {
+pub fn link_all(linker: &mut Linker<HostState>) -> Result<()> {
     link_functions!(linker, "wasi_snapshot_preview1":
         args_get(_pointers_at, _text_at),
         args_sizes_get(count_at, size_at),
@@ -41,16 +41,16 @@ pub fn link_all(linker: &mut Linker<State>) -> Result<()> {
     Ok(())
 }
 
-fn args_get(_: &mut Guest, _pointers_at: u32, _text_at: u32) -> Done {
+fn args_get(_: &mut Guest, _pointers_at: u32, _text_at: u32) -> WasiResult {
     Ok(())
 }
 
-fn args_sizes_get(guest: &mut Guest, count_at: u32, size_at: u32) -> Done {
+fn args_sizes_get(guest: &mut Guest, count_at: u32, size_at: u32) -> WasiResult {
     guest.write_u32(count_at, 0)?;
     Ok(guest.write_u32(size_at, 0)?)
 }
 
-fn environ_sizes_get(guest: &mut Guest, count_at: u32, size_at: u32) -> Done {
+fn environ_sizes_get(guest: &mut Guest, count_at: u32, size_at: u32) -> WasiResult {
     let env = &guest.state().env;
     let size: usize = env.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
     let count = env.len() as u32;
@@ -58,7 +58,7 @@ fn environ_sizes_get(guest: &mut Guest, count_at: u32, size_at: u32) -> Done {
     Ok(guest.write_u32(size_at, size as u32)?)
 }
 
-fn environ_get(guest: &mut Guest, mut pointers_at: u32, mut text_at: u32) -> Done {
+fn environ_get(guest: &mut Guest, mut pointers_at: u32, mut text_at: u32) -> WasiResult {
     for (name, value) in guest.state().env.clone() {
         let line = [name.as_slice(), b"=", &value, b"\0"].concat();
         guest.write_u32(pointers_at, text_at)?;
@@ -76,10 +76,10 @@ fn fd_write(
     pieces_at: u32,
     pieces: u32,
     written_at: u32,
-) -> Done {
+) -> WasiResult {
     let level = match descriptor {
-        1 => Level::Info,
-        2 => Level::Error,
+        1 => LogLevel::Info,
+        2 => LogLevel::Error,
         _ => return Err(Errno::BadDescriptor),
     };
     let mut text = Vec::new();
@@ -94,13 +94,13 @@ fn fd_write(
     Ok(())
 }
 
-fn random_get(guest: &mut Guest, bytes_at: u32, length: u32) -> Done {
+fn random_get(guest: &mut Guest, bytes_at: u32, length: u32) -> WasiResult {
     let bytes: Vec<u8> = (0..length).map(|_| fastrand::u8(..)).collect();
     Ok(guest.write(bytes_at, &bytes)?)
 }
 
 fn clock_time_get(
-    caller: Caller<'_, State>,
+    caller: Caller<'_, HostState>,
     clock: u32,
     _precision: u64,
     time_at: u32,

@@ -2,7 +2,7 @@
 
 use wasmtime::{ExternType, Linker, Module};
 
-use crate::host::state::State;
+use crate::host::state::HostState;
 
 /// Of those that the SDK imports, whatever a filter does.
 const UNUSED: [&str; 12] = [
@@ -21,7 +21,7 @@ const UNUSED: [&str; 12] = [
 ];
 
 /// Each traps: the emulator has no answer to it.
-pub fn link_all(linker: &mut Linker<State>, module: &Module) -> wasmtime::Result<()> {
+pub fn link_all(linker: &mut Linker<HostState>, module: &Module) -> wasmtime::Result<()> {
     for import in module.imports() {
         let name = import.name();
         let (true, ExternType::Func(kind)) = (UNUSED.contains(&name), import.ty()) else {

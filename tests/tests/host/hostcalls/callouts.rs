@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use wasmtime::Linker;
 
-use crate::host::abi::{Outcome, Status};
-use crate::host::callout::{Callout, Cluster, Kind, Upstream, grpc_upstream};
+use crate::host::abi::{HostcallResult, Status};
+use crate::host::callout::{Callout, CalloutRequest, ClusterType, GrpcService, grpc_service};
 use crate::host::guest::{Guest, link_functions};
 use crate::host::headers::Headers;
-use crate::host::state::State;
+use crate::host::state::HostState;
 
-pub fn link_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub fn link_all(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     link_functions!(linker, "env":
         proxy_http_call(
             cluster_at, cluster_length, headers_at, headers_size, body_at, body_length,
@@ -39,7 +39,7 @@ fn proxy_http_call(
     trailers_size: u32,
     timeout: u32,
     token_at: u32,
-) -> Outcome {
+) -> HostcallResult {
     let cluster = guest.text(cluster_at, cluster_length)?;
     let headers = Headers::of(guest.pairs(headers_at, headers_size)?);
     let trailers = guest.pairs(trailers_at, trailers_size)?;
@@ -55,7 +55,7 @@ fn proxy_http_call(
     check_destination(state, kind, &headers)?;
     // Envoy reads a signed number.
     i32::try_from(timeout).map_err(|_| Status::BadArgument)?;
-    dispatch(guest, cluster, timeout, Kind::Http { headers }, token_at)
+    dispatch(guest, cluster, timeout, CalloutRequest::Http { headers }, token_at)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the ABI's")]
@@ -73,9 +73,9 @@ fn proxy_grpc_call(
     message_length: u32,
     timeout: u32,
     token_at: u32,
-) -> Outcome {
-    let upstream = grpc_upstream(&guest.read(upstream_at, upstream_length)?)?;
-    let Upstream { cluster, authority, longest_answer } = upstream;
+) -> HostcallResult {
+    let upstream = grpc_service(&guest.read(upstream_at, upstream_length)?)?;
+    let GrpcService { cluster, authority, max_receive_message_length } = upstream;
     let service = guest.text(service_at, service_length)?;
     let method = guest.text(method_at, method_length)?;
     let metadata = Headers::of(guest.pairs(metadata_at, metadata_size)?);
@@ -84,20 +84,24 @@ fn proxy_grpc_call(
     let kind = *state.clusters.get(&cluster).ok_or(Status::InternalFailure)?;
     check_destination(state, kind, &metadata)?;
     // 97 bytes more, so that the number is UTF-8.
-    if longest_answer != b"\x08\xe1\x80\x80\x02" {
+    if max_receive_message_length != b"\x08\xe1\x80\x80\x02" {
         state.violation("a gRPC call whose answer is not limited to 4 MiB");
     }
-    let call = Kind::Grpc { authority, service, method, metadata, message };
+    let call = CalloutRequest::Grpc { authority, service, method, metadata, message };
     dispatch(guest, cluster, timeout, call, token_at)
 }
 
 /// A destination that is none fails at once, and no callback follows.
-fn check_destination(state: &mut State, cluster: Cluster, headers: &Headers) -> Outcome {
+fn check_destination(
+    state: &mut HostState,
+    cluster: ClusterType,
+    headers: &Headers,
+) -> HostcallResult {
     for line in headers.broken_lines() {
         state.violation(format!("a dispatched header that breaks the message: {line}"));
     }
     let destination = headers.get("x-envoy-original-dst-host").unwrap_or_default();
-    let known = cluster == Cluster::Fixed || destination.parse::<SocketAddr>().is_ok();
+    let known = cluster == ClusterType::Static || destination.parse::<SocketAddr>().is_ok();
     if known && !state.dispatch_fails { Ok(()) } else { Err(Status::InternalFailure) }
 }
 
@@ -105,18 +109,23 @@ fn dispatch(
     guest: &mut Guest,
     cluster: String,
     timeout: u32,
-    kind: Kind,
+    request: CalloutRequest,
     token_at: u32,
-) -> Outcome {
+) -> HostcallResult {
     let state = guest.state();
     let token = state.next_token();
     let timeout = Duration::from_millis(timeout.into());
-    let callout = Callout { token, stream: state.current, cluster, timeout, kind };
+    let callout = Callout { token, stream: state.current, cluster, timeout, request };
     state.callouts.insert(token, callout);
     guest.write_u32(token_at, token)
 }
 
-fn proxy_get_status(guest: &mut Guest, code_at: u32, message_at: u32, length_at: u32) -> Outcome {
+fn proxy_get_status(
+    guest: &mut Guest,
+    code_at: u32,
+    message_at: u32,
+    length_at: u32,
+) -> HostcallResult {
     let (code, message) = guest.state().status.clone();
     guest.write_u32(code_at, code)?;
     guest.give(&message, message_at, length_at)

@@ -1,19 +1,19 @@
 //! Probes with a Content-Type of gRPC's. Envoy takes them for gRPC calls, and makes each reply that is
 //! none of the app's a gRPC status, with the HTTP status 200.
 
-use super::{HTTP, HTTPS, NO_TEXT, PRESTOPZ, READYZ, host};
-use crate::host::Request;
-use crate::host::app::{App, End, Failure};
-use crate::host::run::{Ask, Probe, Way};
-use crate::host::stream::Outcome;
+use super::{HTTP, HTTPS, NO_TEXT, PRESTOPZ, READYZ, get, host};
+use crate::host::DownstreamRequest;
+use crate::host::app::{App, BodyEnd::*, UpstreamFailure::*};
+use crate::host::run::{ProbeRun, UpstreamRequest, Via};
+use crate::host::stream::StreamEnd;
 
 const TYPES: [&str; 3] = ["application/grpc", "application/grpc+proto", "application/grpc-web"];
 
-fn request(path: &str, content_type: &str) -> Request {
-    Request::get(path).header("content-type", content_type)
+fn request(path: &str, content_type: &str) -> DownstreamRequest {
+    get(path).header("content-type", content_type)
 }
 
-fn probe(entry: &str, content_type: &str, app: impl FnMut(&Ask) -> App) -> Probe {
+fn probe(entry: &str, content_type: &str, app: impl FnMut(&UpstreamRequest) -> App) -> ProbeRun {
     host(entry).run(request(READYZ, content_type), app)
 }
 
@@ -25,16 +25,16 @@ fn no_success_but_the_apps_own() {
             ("fails", App::answers(503), 503),
             ("fails, with a body", App::answers(503).text("no"), 503),
             ("leaves", App::redirects(302, "http://elsewhere/"), 302),
-            ("refuses", App::Fails(Failure::Refused), 500),
-            ("resets", App::Fails(Failure::Reset), 500),
-            ("sends garbage", App::Fails(Failure::NoHttp), 502),
-            ("hangs", App::Fails(Failure::Silent), 504),
-            ("breaks off", App::answers(200).body(9).ends(End::Broken), 502),
+            ("refuses", App::Fails(Refused), 500),
+            ("resets", App::Fails(Reset), 500),
+            ("sends garbage", App::Fails(NoHttp), 502),
+            ("hangs", App::Fails(Silent), 504),
+            ("breaks off", App::answers(200).body(9).ends(Broken), 502),
             ("redirects in a loop", App::redirects(302, "/"), 502),
         ] {
             let probe = probe(HTTP, content_type, |_| app.clone());
             assert_eq!(probe.status(), status, "{content_type}: {name}: {probe:#?}");
-            assert!(probe.asks.iter().all(|ask| ask.way == Way::Hop), "{name}: {probe:#?}");
+            assert!(probe.sent.iter().all(|sent| sent.via == Via::HttpCall), "{name}: {probe:#?}");
         }
     }
 }
@@ -57,9 +57,9 @@ fn failures_that_envoy_reports_as_a_grpc_status() {
         let mut host = host(HTTP);
         let id = host.request(request(READYZ, TYPES[0]));
         let token = *host.state().callouts.keys().next().expect("a call");
-        host.answer_call(
+        host.answer_http_call(
             token,
-            crate::host::callout::CallAnswer {
+            crate::host::callout::CalloutResponse {
                 headers: Some(crate::host::headers::Headers::of([
                     (":status", &b"200"[..]),
                     ("grpc-status", b"14"),
@@ -68,22 +68,22 @@ fn failures_that_envoy_reports_as_a_grpc_status() {
                 ..Default::default()
             },
         );
-        assert_eq!(host.stream(id).answer().expect("an answer").status(), status, "{message:?}");
+        assert_eq!(host.stream(id).response().expect("an answer").status(), status, "{message:?}");
     }
 }
 
 #[test]
 fn the_app_still_sees_the_header_on_later_hops_too() {
     for (entry, cluster) in [(HTTP, "app_http_hop"), (HTTPS, "app_https_hop")] {
-        let probe = probe(entry, TYPES[0], |ask| match ask.headers.get(":path").as_deref() {
+        let probe = probe(entry, TYPES[0], |sent| match sent.headers.get(":path").as_deref() {
             Some("/") => App::redirects(302, "/next"),
             _ => App::answers(200),
         });
-        assert_eq!((probe.status(), probe.asks.len()), (200, 2), "{probe:#?}");
-        for ask in &probe.asks {
-            assert_eq!(ask.cluster, cluster);
-            assert_eq!(ask.headers.get("content-type").as_deref(), Some(TYPES[0]));
-            assert_eq!(ask.destination, "10.0.0.7:8080");
+        assert_eq!((probe.status(), probe.sent.len()), (200, 2), "{probe:#?}");
+        for sent in &probe.sent {
+            assert_eq!(sent.cluster, cluster);
+            assert_eq!(sent.headers.get("content-type").as_deref(), Some(TYPES[0]));
+            assert_eq!(sent.destination, "10.0.0.7:8080");
         }
     }
 }
@@ -95,10 +95,10 @@ fn values_that_are_no_text() {
     let answer = App::answers(204).header("x", NO_TEXT);
     let probe = host(HTTP).run(typed, |_| answer.clone());
     assert_eq!(probe.status(), 204);
-    assert_eq!(probe.asks[0].headers.get("x-b").as_deref(), Some("1"));
+    assert_eq!(probe.sent[0].headers.get("x-b").as_deref(), Some("1"));
     let no_text = [b"application/grpc", NO_TEXT].concat();
-    let typed = Request::get(READYZ).header("content-type", no_text);
-    let probe = host(HTTP).run(typed, |_| App::Fails(Failure::Refused));
+    let typed = get(READYZ).header("content-type", no_text);
+    let probe = host(HTTP).run(typed, |_| App::Fails(Refused));
     assert_eq!(probe.status(), 500);
 }
 
@@ -120,11 +120,11 @@ fn what_is_refused_keeps_its_status() {
 fn hooks() {
     for (name, app, outcome) in [
         ("answers", App::answers(503), 503),
-        ("refuses", App::Fails(Failure::Refused), 0),
+        ("refuses", App::Fails(Refused), 0),
         ("redirects in a loop", App::redirects(302, "/"), 0),
     ] {
         let probe = host(HTTP).run(request(PRESTOPZ, TYPES[0]), |_| app.clone());
         assert_eq!(probe.status(), outcome, "{name}: {probe:#?}");
-        assert_eq!(probe.outcome == Outcome::Closed, outcome == 0, "{name}");
+        assert_eq!(probe.end == StreamEnd::Reset, outcome == 0, "{name}");
     }
 }

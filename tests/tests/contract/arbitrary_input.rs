@@ -6,10 +6,10 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{HTTP, HTTPS, PRESTOPZ, READYZ, host, variable};
-use crate::host::app::{App, End, Failure, Http};
+use super::{HTTP, HTTPS, PRESTOPZ, READYZ, get, host, variable};
+use crate::host::Host;
+use crate::host::app::{App, BodyEnd::*, HttpResponse, UpstreamFailure::*};
 use crate::host::headers::Headers;
-use crate::host::{Host, Request};
 
 fn config() -> ProptestConfig {
     ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() }
@@ -96,14 +96,7 @@ fn answer() -> impl Strategy<Value = App> {
         prop::sample::select(vec!["301", "302", "307"]).prop_map(|s| s.as_bytes().to_vec()),
         text(),
     ];
-    let end = prop::sample::select(vec![
-        End::Whole,
-        End::EmptyPiece,
-        End::Trailers,
-        End::Broken,
-        End::Stalls,
-        End::Endless,
-    ]);
+    let end = prop::sample::select(vec![Whole, EmptyPiece, Trailers, Broken, Stalls, Endless]);
     let headers = vec((prop_oneof![Just(b"location".to_vec()), name()], location()), 0..4);
     let pieces = vec(0_usize..12_000, 0..3);
     let http = (status, headers, pieces, end, 0_u64..1500).prop_map(
@@ -111,17 +104,15 @@ fn answer() -> impl Strategy<Value = App> {
             let mut all = Headers::of([(b":status", status)]);
             headers.iter().for_each(|(name, value)| all.add(name, value));
             let pieces = pieces.into_iter().map(|size| vec![b'x'; size]).collect();
-            App::Http(Http { headers: all, pieces, end, after: Duration::from_millis(after) })
+            App::Http(HttpResponse {
+                headers: all,
+                pieces,
+                end,
+                after: Duration::from_millis(after),
+            })
         },
     );
-    let failure = prop::sample::select(vec![
-        Failure::Refused,
-        Failure::Unreachable,
-        Failure::Reset,
-        Failure::NoHttp,
-        Failure::NoTls,
-        Failure::Silent,
-    ]);
+    let failure = prop::sample::select(vec![Refused, Unreachable, Reset, NoHttp, NoTls, Silent]);
     prop_oneof![4 => http, 1 => failure.prop_map(App::Fails)]
 }
 
@@ -163,7 +154,7 @@ proptest! {
             .plugin_config(plugin)
             .build();
         for path in [READYZ.as_bytes(), PRESTOPZ.as_bytes(), &[b"/app-health/", &path[..]].concat()] {
-            let id = host.request(Request::get(path).to("127.0.0.1:15020"));
+            let id = host.request(get(path).to("127.0.0.1:15020"));
             host.client_gone_unless_ended(id);
         }
     }
@@ -172,7 +163,7 @@ proptest! {
     fn any_headers(headers in request_headers(), answers in vec(answer(), 1..4), https in any::<bool>()) {
         let entry = if https { HTTPS } else { HTTP };
         let mut host = host(entry);
-        let mut request = Request::get(READYZ);
+        let mut request = get(READYZ);
         for (name, value) in &headers {
             request = request.header(name, value);
         }
@@ -180,8 +171,8 @@ proptest! {
         let probe = host.run(request, |_| next.next().expect("a cycle").clone());
         assert_answered(READYZ, probe.status());
         assert!(probe.took <= Duration::from_secs(1), "{:?}", probe.took);
-        assert!(probe.asks.len() <= 10);
-        assert!(probe.asks.iter().all(|ask| ask.destination.starts_with("10.0.0.7:")), "{probe:#?}");
+        assert!(probe.sent.len() <= 10);
+        assert!(probe.sent.iter().all(|sent| sent.destination.starts_with("10.0.0.7:")), "{probe:#?}");
     }
 
     #[test]
@@ -189,7 +180,7 @@ proptest! {
         // With a timeout, for some of the answers never come.
         let entry = format!(r#"{{"httpGet":{{"port":8080{}}},"timeoutSeconds":1}}"#, if https { r#","scheme":"HTTPS""# } else { "" });
         let mut next = answers.iter().cycle();
-        let probe = host(&entry).run(Request::get(PRESTOPZ), |_| next.next().expect("a cycle").clone());
+        let probe = host(&entry).run(get(PRESTOPZ), |_| next.next().expect("a cycle").clone());
         assert_answered(PRESTOPZ, probe.status());
     }
 
@@ -199,7 +190,7 @@ proptest! {
     ) {
         let kind = if grpc { "grpc" } else { "tcpSocket" };
         let mut host = Host::with_probers(variable(&format!(r#"{{"{kind}":{{"port":1}}}}"#)));
-        let probe = host.run(Request::get(READYZ), |_| match grpc {
+        let probe = host.run(get(READYZ), |_| match grpc {
             true if code % 2 == 0 => App::Message(message.clone()),
             true => App::grpc_status(code, "x"),
             false => app.clone(),
@@ -211,7 +202,7 @@ proptest! {
     #[test]
     fn any_path_and_method(path in text(), method in text(), body in any::<bool>(), ours in any::<bool>()) {
         let path = if ours { [b"/app-health/", &path[..]].concat() } else { path };
-        let mut request = Request::get(&path).with(":method", method);
+        let mut request = get(&path).with(":method", method);
         request.has_body = body;
         let mut host = host(HTTP);
         let id = host.request(request);
