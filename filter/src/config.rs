@@ -1,4 +1,4 @@
-//! What all requests share: the plugin configuration and the environment, read before the first one.
+//! What all requests share: the plugin configuration and the environment, read once before the first.
 
 use std::cell::Cell;
 
@@ -8,22 +8,19 @@ use log::{error, info, warn};
 use crate::settings::Settings;
 use crate::table::Table;
 
-/// What all requests share.
+/// What all requests of a filter configuration share.
 #[derive(Default)]
 pub struct Shared {
-    /// The plugin configuration.
     pub settings: Settings,
-    /// The recorded probes.
     pub table: Table,
-    /// The pod's address, where its environment tells it.
+    /// The pod's address, if its environment tells it.
     pub pod_ip: Option<String>,
-    /// Whether the agent is there; for the log.
     pub agent: AgentStatus,
 }
 
 impl Shared {
-    /// Reads the plugin configuration and the environment's variables. What is wrong with them is
-    /// logged, and never keeps Envoy from starting.
+    /// Reads the plugin configuration and the variables of the environment. Mistakes in them are
+    /// logged, and never keep Envoy from starting.
     pub fn read(configuration: &[u8], environment: impl Fn(&str) -> Option<Vec<u8>>) -> Self {
         let (settings, notes) = Settings::parse(configuration);
         notes.iter().for_each(|note| warn!("{note}"));
@@ -34,7 +31,7 @@ impl Shared {
     }
 }
 
-/// `POD_IP`, else `INSTANCE_IP` (Istio's name for it).
+/// Reads `POD_IP` or, where that is missing, `INSTANCE_IP`, Istio's name for the same.
 fn pod_ip(environment: impl Fn(&str) -> Option<Vec<u8>>) -> Option<String> {
     ["POD_IP", "INSTANCE_IP"].into_iter().find_map(|name| {
         let ip = String::from_utf8(environment(name)?).ok()?;
@@ -49,20 +46,19 @@ fn pod_ip(environment: impl Fn(&str) -> Option<Vec<u8>>) -> Option<String> {
     })
 }
 
-/// Whether the agent was reached the last time that it was asked; `None`: never yet.
+/// Whether the agent was reached when it was last asked, so that a change is logged once. `None` until
+/// the agent has answered for the first time: a pod may well have none.
 #[derive(Default)]
 pub struct AgentStatus(Cell<Option<bool>>);
 
 impl AgentStatus {
-    /// It was asked, and is not there.
-    pub fn note_lost(&self) {
+    pub fn note_unreached(&self) {
         if self.0.get() == Some(true) {
             self.0.set(Some(false));
             warn!("the agent is not reached any more: Envoy makes the TCP checks");
         }
     }
 
-    /// It has answered.
     pub fn note_reached(&self) {
         if self.0.replace(Some(true)) == Some(false) {
             info!("the agent is reached again");

@@ -1,4 +1,4 @@
-//! The context of one request: Envoy's callbacks become events, and commands calls to Envoy.
+//! The HTTP context of one request: turns Envoy's callbacks into events, and commands into hostcalls.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -8,41 +8,40 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
-use crate::check::{Check, Command, Event, Facts, GrpcCall, HttpCall, Source};
+use crate::check::Check;
+use crate::check::step::{Command, Event, Facts, GrpcCall, HttpCall, Source};
 use crate::config::Shared;
 use crate::request::{HeaderChange, Headers};
 use crate::{host, protobuf};
 
-/// The state that ORIGINAL_DST clusters take the destination from.
+/// The filter state from which ORIGINAL_DST clusters take the destination.
 const DESTINATION_STATE: &str = "envoy.network.transport_socket.original_dst_address";
-/// The property that the routes of the shipped configuration match, as `wasm.app_health`.
+/// The property by which the shipped configuration chooses a route; Envoy calls it `wasm.app_health`.
 const ROUTE_PROPERTY: &str = "app_health";
-/// Set for lifecycle hooks: a body that breaks off is no failure.
+/// The property that marks a hook: a body that breaks off is no failure of a hook.
 const HOOK_PROPERTY: &str = "app_health_hook";
-/// So much of the answer of a dispatched call is read.
 const CALL_BODY_LIMIT: usize = 10 << 10;
 
-/// A request on the status port.
+/// One request on the status port.
 pub struct StatusPort(Check);
 
 impl StatusPort {
-    /// For a request that has not been seen yet.
     pub fn new(shared: Rc<Shared>) -> Self {
         Self(Check::new(shared))
     }
 
-    /// Lets the check have an event, and does what it wants until it waits for the next one.
+    /// Gives the check an event, and carries out its commands until one leaves Envoy to go on.
     fn on(&mut self, mut event: Event) -> Action {
         loop {
             match carry_out(self.0.on(event, &Envoy)) {
                 ControlFlow::Break(action) => return action,
-                ControlFlow::Continue(taken) => event = Event::Accepted(taken),
+                ControlFlow::Continue(accepted) => event = Event::Accepted(accepted),
             }
         }
     }
 
-    /// The same where Envoy waits with the request.
-    fn called(&mut self, event: Event) {
+    /// Gives the check an event of a dispatched call, while Envoy holds the client's request.
+    fn on_call_response(&mut self, event: Event) {
         if self.on(event) == Action::Continue {
             let _ = hostcalls::resume_http_request();
         }
@@ -51,7 +50,7 @@ impl StatusPort {
 
 impl Context for StatusPort {
     fn on_http_call_response(&mut self, _: u32, num_headers: usize, _: usize, _: usize) {
-        self.called(Event::CallResponse { has_head: num_headers > 0 });
+        self.on_call_response(Event::CallResponse { has_head: num_headers > 0 });
     }
 
     fn on_grpc_call_response(&mut self, _: u32, code: u32, size: usize) {
@@ -59,7 +58,7 @@ impl Context for StatusPort {
             0 => buffer(BufferType::GrpcReceiveBuffer, size),
             _ => host::grpc_message(),
         };
-        self.called(Event::GrpcCallResponse { code, message });
+        self.on_call_response(Event::GrpcCallResponse { code, message });
     }
 }
 
@@ -77,9 +76,9 @@ impl HttpContext for StatusPort {
         self.on(Event::ResponseHeaders { ends: end_of_stream })
     }
 
-    /// Of the app's body nothing goes on.
+    /// Takes out the app's body, of which the client gets nothing.
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        // An empty piece only says that this was the end.
+        // Envoy ends a body with an empty piece.
         if size > 0 && self.0.is_under_way() {
             let _ = hostcalls::set_buffer(BufferType::HttpResponseBody, 0, size, b"");
         }
@@ -95,16 +94,16 @@ impl HttpContext for StatusPort {
     }
 }
 
-/// Continues with whether Envoy has taken it, where the check waits for that.
+/// Continues with whether Envoy has accepted what the command asked for, if the check waits for that.
 fn carry_out(command: Command) -> ControlFlow<Action, bool> {
     match command {
         Command::Continue => ControlFlow::Break(Action::Continue),
         Command::Pause => ControlFlow::Break(Action::Pause),
         Command::SetDestination { route, destination, is_hook } => {
-            ControlFlow::Continue(name(route, &destination, is_hook))
+            ControlFlow::Continue(set_destination(route, &destination, is_hook))
         }
         Command::Route(changes) => {
-            changes.into_iter().for_each(change);
+            changes.into_iter().for_each(change_header);
             ControlFlow::Break(Action::Continue)
         }
         Command::HttpCall(call) => ControlFlow::Continue(dispatch(&call)),
@@ -133,7 +132,7 @@ fn carry_out(command: Command) -> ControlFlow<Action, bool> {
     }
 }
 
-fn name(route: &str, destination: &str, is_hook: bool) -> bool {
+fn set_destination(route: &str, destination: &str, is_hook: bool) -> bool {
     let state = protobuf::filter_state(DESTINATION_STATE, destination);
     let set = |path, value: &str| hostcalls::set_property(vec![path], Some(value.as_bytes()));
     hostcalls::call_foreign_function("set_envoy_filter_state", Some(&state)).is_ok()
@@ -141,13 +140,13 @@ fn name(route: &str, destination: &str, is_hook: bool) -> bool {
         && (!is_hook || set(HOOK_PROPERTY, "").is_ok())
 }
 
-fn change((name, value): HeaderChange) {
+fn change_header((name, value): HeaderChange) {
     let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, &name, value.as_deref());
 }
 
 fn dispatch(call: &HttpCall) -> bool {
     let headers = call.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-    hostcalls::dispatch_http_call(&call.cluster, headers, None, vec![], timeout(call.timeout))
+    hostcalls::dispatch_http_call(&call.cluster, headers, None, vec![], limited(call.timeout))
         .is_ok()
 }
 
@@ -162,17 +161,17 @@ fn dispatch_grpc(call: &GrpcCall) -> bool {
         "Check",
         metadata,
         Some(&message),
-        timeout(call.timeout),
+        limited(call.timeout),
     )
     .is_ok()
 }
 
-/// As much as fits: Envoy reads a signed number of milliseconds.
-fn timeout(timeout: Duration) -> Duration {
+/// Limits a timeout to what Envoy can read, a signed number of milliseconds.
+fn limited(timeout: Duration) -> Duration {
     timeout.min(Duration::from_millis(i32::MAX as u64))
 }
 
-/// What Envoy knows of the request that a callback is for.
+/// What Envoy knows of the request whose callback runs.
 struct Envoy;
 
 impl Facts for Envoy {
@@ -207,12 +206,12 @@ impl Facts for Envoy {
     }
 }
 
-/// Nothing where Envoy has none.
+/// A property of the request, or nothing where Envoy has none of this path.
 fn property(path: [&str; 2]) -> Vec<u8> {
     hostcalls::get_property(path.to_vec()).ok().flatten().unwrap_or_default()
 }
 
-/// Up to `size` bytes of a buffer; nothing where there is none.
+/// Up to `size` bytes of a buffer, or nothing where Envoy has no such buffer.
 fn buffer(kind: BufferType, size: usize) -> Vec<u8> {
     hostcalls::get_buffer(kind, 0, size).ok().flatten().unwrap_or_default()
 }

@@ -1,19 +1,19 @@
-//! The calls to Envoy that the crate proxy-wasm lacks, or makes so that the VM may trap.
+//! The hostcalls that the crate proxy-wasm lacks, or makes in a way that may trap the VM.
 
 use std::time::Duration;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
-    // The crate takes each message for UTF-8, and panics where an app sends something else:
+    // The crate takes every message for UTF-8, and panics when an app sends something else:
     // https://github.com/proxy-wasm/proxy-wasm-rust-sdk/issues/310
     fn proxy_get_status(code: *mut u32, data: *mut *mut u8, size: *mut usize) -> u32;
-    // The crate's enum of levels lacks "off", as which Envoy may log:
+    // The crate's enum of levels lacks "off", which is a level that Envoy may have:
     // https://github.com/proxy-wasm/proxy-wasm-rust-sdk/issues/310
     fn proxy_get_log_level(level: *mut u32) -> u32;
 }
 
-// The crate leaves environment and monotonic clock to std, which has them for wasm32-wasip1 only, at the
-// price of 15 KB: https://github.com/proxy-wasm/spec/issues/19
+// The crate leaves environment and monotonic clock to std, which has them on wasm32-wasip1 only, where
+// they cost 15 KB: https://github.com/proxy-wasm/spec/issues/19
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {
     fn environ_sizes_get(count: *mut usize, size: *mut usize) -> u16;
@@ -21,10 +21,10 @@ unsafe extern "C" {
     fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u16;
 }
 
-/// The message of the gRPC status that has just come; nothing where there is none.
+/// The message of the gRPC status that has just arrived, or nothing where it has none.
 pub fn grpc_message() -> Vec<u8> {
     let (mut code, mut data, mut size) = (0, std::ptr::null_mut(), 0);
-    // SAFETY: the host writes one word to each.
+    // SAFETY: the host writes one word to each of the three.
     let status = unsafe { proxy_get_status(&mut code, &mut data, &mut size) };
     if status != 0 || data.is_null() {
         return Vec::new();
@@ -34,7 +34,7 @@ pub fn grpc_message() -> Vec<u8> {
     unsafe { Vec::from_raw_parts(data, size, size) }
 }
 
-/// The lowest level that Envoy logs, 0 (trace) to 6 (off); all, where it does not say.
+/// The lowest level that Envoy logs, from 0 (trace) to 6 (off). Where Envoy does not say, it is 0.
 pub fn log_level() -> u32 {
     let mut level = 0;
     // SAFETY: the host writes one word to `level`.
@@ -42,7 +42,7 @@ pub fn log_level() -> u32 {
     level
 }
 
-/// The monotonic time, or 0 where the host has none.
+/// The monotonic time, or 0 where the host has no such clock.
 pub fn monotonic_time() -> Duration {
     const MONOTONIC: u32 = 1;
     let mut nanoseconds = 0;
@@ -54,13 +54,13 @@ pub fn monotonic_time() -> Duration {
 /// The value of an environment variable of this VM.
 pub fn environment(name: &str) -> Option<Vec<u8>> {
     let (mut count, mut size) = (0, 0);
-    // SAFETY: the host writes one word to each.
+    // SAFETY: the host writes one word to each of the two.
     if unsafe { environ_sizes_get(&mut count, &mut size) } != 0 {
         return None;
     }
     let mut pointers = vec![std::ptr::null_mut(); count];
     let mut buffer = vec![0; size];
-    // SAFETY: the host writes `count` pointers and `size` bytes, as it has just said.
+    // SAFETY: the host writes `count` pointers and `size` bytes, the numbers that it has just given.
     if unsafe { environ_get(pointers.as_mut_ptr(), buffer.as_mut_ptr()) } != 0 {
         return None;
     }

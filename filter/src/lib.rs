@@ -1,12 +1,17 @@
 //! The proxy-wasm HTTP filter that answers rewritten probes on the status port.
 //!
-//! The way of a probe: `root` has read the configuration; the `context` of a request makes events of
-//! Envoy's callbacks; [`check`] decides, and says what is to be done; the `context` does it. What a
-//! check needs: the recorded probes ([`table`]), what the app is sent ([`request`]), and what the
-//! client is told ([`outcome`]).
+//! `root` reads the configuration once. For each request, [`context`] turns Envoy's callbacks into
+//! events, [`check`] answers each event with a command, and `context` carries the command out. A check
+//! uses the recorded probes ([`table`]), says what the app is sent ([`request`]), and what the client is
+//! told ([`outcome`]).
 //!
-//! Never panics, since a trap takes the VM down and with it every probe of the pod: the lints of
-//! this crate deny what could, and clippy.toml the calls of the crate proxy-wasm that do.
+//! The filter never panics, since a trap takes the VM down and with it every probe of the pod: the lints
+//! of this crate deny what could panic, and clippy.toml the calls of the crate proxy-wasm that do.
+
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(dead_code, reason = "called by `context` and `root`, which are built for wasm32 only")
+)]
 
 #[cfg(target_arch = "wasm32")]
 mod context;
@@ -17,17 +22,16 @@ mod logger;
 #[cfg(target_arch = "wasm32")]
 mod root;
 
-pub mod check;
-pub mod config;
-pub mod outcome;
-pub mod protobuf;
+mod check;
+mod config;
+mod outcome;
+mod protobuf;
 mod report;
-pub mod request;
-pub mod runs;
-pub mod settings;
-pub mod table;
+mod request;
+mod runs;
+mod settings;
+mod table;
 
-/// What Envoy calls first.
 #[cfg(target_arch = "wasm32")]
 mod start {
     proxy_wasm::main! {{

@@ -1,5 +1,5 @@
-//! The `log` crate's lines, into Envoy's log. The crate proxy-wasm has a logger, whose level is fixed at
-//! the start.
+//! Writes the lines of the crate `log` to Envoy's log. The crate proxy-wasm has a logger of its own, but
+//! one whose level is fixed at the start.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -10,14 +10,14 @@ use crate::host;
 
 struct EnvoyLogger;
 
-/// May be called again.
+/// Sets the logger. A second call changes nothing.
 pub fn init() {
     if log::set_logger(&EnvoyLogger).is_ok() {
         log::set_max_level(LevelFilter::Debug);
     }
 }
 
-fn of(level: Level) -> LogLevel {
+fn envoy_level(level: Level) -> LogLevel {
     match level {
         Level::Error => LogLevel::Error,
         Level::Warn => LogLevel::Warn,
@@ -27,21 +27,21 @@ fn of(level: Level) -> LogLevel {
     }
 }
 
-/// A pod's variable must not forge lines.
+/// Blanks control characters, so that a pod's variable or an app cannot forge lines of the log.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 impl Log for EnvoyLogger {
-    /// By Envoy's own level, which an operator may change at any time.
+    /// Asks Envoy for its level each time, since an operator may change it at any time.
     fn enabled(&self, metadata: &Metadata) -> bool {
-        of(metadata.level()) as u32 >= host::log_level()
+        envoy_level(metadata.level()) as u32 >= host::log_level()
     }
 
     fn log(&self, record: &Record) {
         if self.enabled(record.metadata()) {
             let line = one_line(&record.args().to_string());
-            let _ = hostcalls::log(of(record.level()), &line);
+            let _ = hostcalls::log(envoy_level(record.level()), &line);
         }
     }
 

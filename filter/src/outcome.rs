@@ -1,57 +1,45 @@
-//! What the kubelet is told: the app's own status, or that there was no answer and why.
+//! What a check comes to, and what the kubelet is told: the app's own status, or why there is none.
 
 use std::borrow::Cow;
 
-/// What a check comes to.
+/// What a check comes to. A reason is one line of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The app answered, and this status decides.
+    /// The app has answered with this status.
     Answered(u16),
-    /// There is no answer of the app, or none that counts.
-    Failed {
-        /// What the kubelet is told.
-        status: u16,
-        /// One line.
-        reason: Cow<'static, str>,
-    },
-    /// The check was not made: nothing is known of the app.
-    Declined {
-        /// What the client is told.
-        status: u16,
-        /// One line.
-        reason: Cow<'static, str>,
-    },
-    /// The client went away before there was an answer: nothing is known of the app.
+    /// The app has not answered, or its answer is not valid. The kubelet is told this status.
+    Failed { status: u16, reason: Cow<'static, str> },
+    /// The check was not made, so that nothing is known of the app. The client is told this status.
+    Declined { status: u16, reason: Cow<'static, str> },
+    /// The client went away before there was an answer, so that nothing is known of the app.
     Abandoned,
 }
 
 impl Outcome {
-    /// It failed with this status, for this reason.
     pub fn failed(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Failed { status, reason: reason.into() }
     }
 
-    /// It is not made, and this is answered, for this reason.
     pub fn declined(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Declined { status, reason: reason.into() }
     }
 
-    /// It was not reached, or the probe cannot be sent.
+    /// The app was not reached, or the probe cannot be sent.
     pub fn unreached(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::failed(500, reason)
     }
 
-    /// What it sent is no valid answer.
+    /// What the app sent is no valid answer.
     pub fn invalid(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::failed(502, reason)
     }
 
-    /// It was not done in time.
+    /// The check was not done in time.
     pub fn timeout() -> Self {
         Self::failed(504, "not done within the probe's timeout")
     }
 
-    /// The status of the answer; 0 where nobody is there to get one.
+    /// The status that the client is told, or 0 where the client has gone.
     pub fn status(&self) -> u16 {
         match self {
             Self::Answered(status)
@@ -61,7 +49,7 @@ impl Outcome {
         }
     }
 
-    /// The body of the answer: why it is not the app's own.
+    /// Why the status is not the app's own: the body of the answer.
     pub fn reason(&self) -> &str {
         match self {
             Self::Failed { reason, .. } | Self::Declined { reason, .. } => reason,
@@ -69,7 +57,7 @@ impl Outcome {
         }
     }
 
-    /// The kubelet's verdict; `None` where there is none.
+    /// Whether the probe or hook passes, as the kubelet sees it; `None` where nothing is known of the app.
     pub fn passes(&self, hook: bool) -> Option<bool> {
         match self {
             Self::Answered(status) => Some(hook || (200..400).contains(status)),
@@ -79,10 +67,10 @@ impl Outcome {
     }
 }
 
-/// Envoy's word, in `response.code_details`, for an answer that came from the app.
+/// The `response.code_details` of an answer that came from the app.
 pub const VIA_UPSTREAM: &[u8] = b"via_upstream";
 
-/// Judges a reply of Envoy's own by its `response.code_details`.
+/// The outcome where Envoy has made a local reply, by its `response.code_details`.
 pub fn of_details(details: &str) -> Outcome {
     let reset = |prefix| details.strip_prefix(prefix).and_then(|rest| rest.strip_suffix('}'));
     if details == "response_timeout" {
@@ -107,15 +95,15 @@ pub fn of_details(details: &str) -> Outcome {
     }
 }
 
-/// Judges what Envoy itself has sent the client past all filters: `sent` is its `response.code`, 0
-/// where it sent none.
+/// The outcome where Envoy has sent the client an answer past all filters, by the `response.code` that
+/// it has sent (0: none).
 pub fn of_envoy(sent: u16, details: &[u8], is_hook: bool) -> Outcome {
-    // Of a request for an upgrade Envoy waits for the end, which never comes.
+    // A request for an upgrade never ends, so that Envoy's own limit of a request ends it.
     let ends_request = details.starts_with(b"downstream_") || details == b"request_overall_timeout";
     match sent {
         0 => Outcome::Abandoned,
         _ if ends_request => Outcome::Abandoned,
-        // Its body broke off or stalled, which the configuration answers as the kubelet has it.
+        // The app's body broke off or stalled, and `local_reply_config` has given the status.
         status if is_hook => Outcome::Answered(status),
         status => {
             let of_details = of_details(&String::from_utf8_lossy(details));
@@ -124,8 +112,8 @@ pub fn of_envoy(sent: u16, details: &[u8], is_hook: bool) -> Outcome {
     }
 }
 
-/// What became of a TCP check that Envoy makes: nothing where the port accepts, else why not. A
-/// connection that was reset had been made: without a handshake it would have been refused.
+/// Why Envoy could not connect in a TCP check that it makes, or `None` where it could. A connection that
+/// was reset counts as made: before the handshake it would have been refused.
 pub fn why_not_connected(details: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(details);
     if details == VIA_UPSTREAM || contains(&text, "Connection_reset_by_peer") {
@@ -140,14 +128,14 @@ pub fn why_not_connected(details: &[u8]) -> Option<String> {
     )
 }
 
-/// As the agent says it.
+/// The agent gives the same reason.
 const NO_CONNECTION: &str = "no connection within the probe's timeout";
 
-/// In what Envoy says of a dispatched call whose dial the cluster's `connect_timeout` has ended.
+/// Envoy's text of a dispatched call holds this where the cluster's `connect_timeout` has ended the dial.
 pub const DIAL_TIMED_OUT: &str = "connection timeout";
 
-/// Judges the reply that Envoy makes in place of a dispatched call's answer. Of a call whose
-/// Content-Type is gRPC's it has the status 200.
+/// The outcome where Envoy has answered a dispatched call itself. With a gRPC Content-Type that answer
+/// has the status 200, so that only its text says what happened.
 pub fn of_call_failure(status: &[u8], text: &str) -> Outcome {
     let cause = after(text, "reset reason: ").unwrap_or(text);
     match status {
@@ -162,12 +150,12 @@ pub fn of_call_failure(status: &[u8], text: &str) -> Outcome {
     }
 }
 
-/// What an app's `:status` comes to. For a hook any answer is a success.
+/// The outcome where the app has answered, by its `:status`. For a hook any answer is a success.
 pub fn of_status(status: &[u8], hook: bool) -> Outcome {
     let number = parse_status(status);
     match number {
         200..=599 => Outcome::Answered(number),
-        // A number beyond these is no HTTP answer at all, to Go's client.
+        // To Go's client a status of another length is no HTTP answer.
         100..1000 if hook => Outcome::Answered(200),
         _ => {
             let number = u32::from(number).to_string();
@@ -187,18 +175,18 @@ fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     text.get(at + word.len()..)
 }
 
-/// 0 where it is no number.
+/// Reads a `:status`; one that is no number is 0.
 pub fn parse_status(status: &[u8]) -> u16 {
     std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// What went wrong, and what caused it as far as that is known.
+/// Joins what went wrong with its cause, if that is known.
 pub fn with_cause(what: &str, cause: &str) -> String {
     if cause.is_empty() { what.to_owned() } else { [what, ": ", &readable(cause)].concat() }
 }
 
-/// One line without Envoy's underscores, not over 200 characters.
-pub fn readable(text: &str) -> String {
+/// Makes one line of a text: without Envoy's underscores, and of 200 characters at most.
+fn readable(text: &str) -> String {
     let plain = |c: char| if c == '_' || c.is_control() { ' ' } else { c };
     text.chars().take(200).map(plain).collect()
 }

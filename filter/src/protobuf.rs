@@ -1,5 +1,5 @@
-//! The protobuf messages of a gRPC health check, and of what Envoy takes as protobuf, written and read
-//! by hand: a library would weigh more than the rest of the filter.
+//! The protobuf messages of a gRPC health check and of Envoy's hostcalls, written and read by hand: a
+//! library would be larger than the rest of the filter.
 
 /// `grpc.health.v1.HealthCheckRequest { service = 1 }`
 pub fn health_request(service: &str) -> Vec<u8> {
@@ -10,16 +10,17 @@ pub fn health_request(service: &str) -> Vec<u8> {
     message
 }
 
-/// The longest name of a cluster, in bytes, with which [`service`] is a text whatever the address.
+/// The longest name of a cluster, in bytes, with which every [`service`] is UTF-8.
 pub const LONGEST_GRPC_CLUSTER: usize = 63;
 
-/// `UInt32Value { value = 1 }`: 4 MiB, more than which the kubelet's client does not take either, and
-/// 97 bytes: the number as a varint is UTF-8 then, as all of [`service`] has to be.
+/// `UInt32Value { value = 1 }` of 4 MiB, which is the limit of the kubelet's client too, and 97 bytes.
+/// The varint of that sum is UTF-8, as all of [`service`] has to be.
 const LONGEST_ANSWER: &[u8] = b"\x08\xe1\x80\x80\x02";
 
 /// Envoy's `GrpcService { envoy_grpc = 1 { cluster_name = 1, authority = 2,
-/// max_receive_message_length = 4 } }`, which stands in the place of a cluster's name, and so goes as
-/// a text. `None` where it is none: a message of 128 bytes or more, by a very long name of a cluster.
+/// max_receive_message_length = 4 } }`, which Envoy takes in the place of a cluster's name. The crate
+/// proxy-wasm sends only UTF-8 there: `None` for a message that is not, which has 128 bytes or more and
+/// so a very long name of a cluster.
 pub fn service(cluster: &str, authority: &str) -> Option<String> {
     let mut envoy_grpc = Vec::new();
     push_bytes(&mut envoy_grpc, 1, cluster.as_bytes());
@@ -30,8 +31,7 @@ pub fn service(cluster: &str, authority: &str) -> Option<String> {
     String::from_utf8(message).ok()
 }
 
-/// `envoy.network.transport_socket.original_dst_address`, as the arguments of Envoy's foreign
-/// function `set_envoy_filter_state`: `{ path = 1, value = 2 }`. Read on every probe.
+/// The arguments of Envoy's foreign function `set_envoy_filter_state`: `{ path = 1, value = 2 }`.
 pub fn filter_state(path: &str, value: &str) -> Vec<u8> {
     let mut message = Vec::with_capacity(path.len() + value.len() + 8);
     push_bytes(&mut message, 1, path.as_bytes());
@@ -39,8 +39,8 @@ pub fn filter_state(path: &str, value: &str) -> Vec<u8> {
     message
 }
 
-/// The last `status = 1` of a `HealthCheckResponse`, 0 where it has none; `None` where the bytes
-/// are no message. Unknown fields are skipped.
+/// The last `status = 1` of a `HealthCheckResponse`, or 0 where it has none. `None` where the bytes are
+/// no message.
 pub fn serving_status(mut message: &[u8]) -> Option<u64> {
     let mut status = 0;
     while !message.is_empty() {

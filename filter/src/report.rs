@@ -1,14 +1,14 @@
-//! What is logged of a probe: one line where it changes between passing and failing.
+//! Logs probes: a line at info or warn when one changes between passing and failing, all at debug.
 
 use log::{Level, debug, info, log_enabled, warn};
 
 use crate::outcome::Outcome;
 use crate::table::Entry;
 
-/// Logs what a recorded probe came to, and whether that is a change.
+/// Logs the outcome of a recorded probe or hook.
 pub fn recorded(entry: &Entry, outcome: &Outcome) {
     let Some(passes) = outcome.passes(entry.kind.is_hook()) else {
-        debug!("{}: no answer: {}", entry.name(), said(outcome));
+        debug!("{}: no answer: {}", entry.name(), text(outcome));
         return;
     };
     let changed = passes == entry.failing.replace(!passes);
@@ -17,7 +17,7 @@ pub fn recorded(entry: &Entry, outcome: &Outcome) {
     }
     let name = entry.name();
     let status = u32::from(outcome.status()).to_string();
-    let reason = said(outcome);
+    let reason = text(outcome);
     debug!("{name}: {status} {reason}");
     match (changed, passes) {
         (false, _) => {}
@@ -26,13 +26,13 @@ pub fn recorded(entry: &Entry, outcome: &Outcome) {
     }
 }
 
-/// Logs what was answered where no recorded probe was asked for.
+/// Logs what a request was answered that asked for no recorded probe.
 pub fn unrecorded(outcome: &Outcome) {
-    debug!("{} {}", outcome.status(), said(outcome));
+    debug!("{} {}", outcome.status(), text(outcome));
 }
 
-/// What a line of the log says of it.
-fn said(outcome: &Outcome) -> &str {
+/// The outcome as the log words it.
+fn text(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Answered(_) => "from the app",
         Outcome::Failed { reason, .. } | Outcome::Declined { reason, .. } => reason,

@@ -1,59 +1,54 @@
-//! What the app is sent: the kubelet's own request, as it would have sent it to the app itself.
+//! The request that the app is sent: the one that the kubelet would have sent to the app itself.
 
 use app_health_webhook::url::Url;
 
 use crate::table::Wire;
 
-/// The headers of a request, in order.
+/// The headers of a request, in order, with names in lower case.
 #[derive(Clone, Debug, Default)]
 pub struct Headers(Vec<(String, Vec<u8>)>);
 
 impl Headers {
-    /// Names, in lower case, and values.
     pub fn new(headers: Vec<(String, Vec<u8>)>) -> Self {
         Self(headers)
     }
 
-    /// Names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// The first value of a header.
+    /// The first value of this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
-    /// Whether Envoy takes the request for a gRPC call, and so makes each reply of its own, and of
-    /// the filter's, a gRPC status with the HTTP status 200.
+    /// Whether Envoy takes the request for a gRPC call. It then turns each local reply, the filter's
+    /// too, into a gRPC status with the HTTP status 200.
     pub fn is_grpc(&self) -> bool {
         self.get("content-type").is_some_and(|value| value.starts_with(b"application/grpc"))
     }
 }
 
-/// A header of the client's request, and its new value; `None`: it is taken out.
+/// A header of the client's request and its new value, or `None` to remove the header.
 pub type HeaderChange = (String, Option<Vec<u8>>);
 
-/// A request line and what else a hop decides.
+/// The part of a request's head that differs from hop to hop.
 pub struct RequestHead<'a> {
     /// Path and query.
     pub target: &'a [u8],
-    /// What stands in the Host header.
+    /// The Host header.
     pub authority: &'a [u8],
-    /// How it is sent.
     pub wire: Wire,
-    /// `Basic …`, from a user in the URL; the request's own header wins.
+    /// `Basic …`, from a user in the URL. A header that the client sends comes first.
     pub authorization: Option<&'a str>,
 }
 
 impl RequestHead<'_> {
-    /// `http` or `https`
     pub fn scheme(&self) -> &'static str {
         if self.wire == Wire::Https { "https" } else { "http" }
     }
 
-    /// The headers of a request that is dispatched: pseudo-headers first, then the client's in their
-    /// order.
+    /// The headers of a dispatched request: pseudo-headers first, then the client's in their order.
     pub fn headers<'a>(&'a self, client: &'a Headers) -> Vec<(&'a str, &'a [u8])> {
         let own_proto = own_forwarded_proto(client);
         let named = client.get("connection").unwrap_or_default();
@@ -70,8 +65,8 @@ impl RequestHead<'_> {
         headers
     }
 
-    /// What makes the client's request the one that is routed: first what to remove, then what to set.
-    /// To set all headers anew costs a probe 8,000 instructions more.
+    /// The changes that make the client's request the one that is routed: first the headers to remove,
+    /// then those to set. To set all headers anew would cost a probe 8,000 instructions more.
     pub fn changes(&self, client: &Headers) -> Vec<HeaderChange> {
         let named = client.get("connection").unwrap_or_default();
         let mut changes = Vec::with_capacity(8);
@@ -106,13 +101,13 @@ impl RequestHead<'_> {
         ]
     }
 
-    /// What the client did not send.
+    /// The headers that the client did not send.
     fn own_headers(&self, client: &Headers) -> Vec<(&'static str, &[u8])> {
         let mut headers = Vec::with_capacity(2);
         if let Some(value) = self.authorization.filter(|_| client.get("authorization").is_none()) {
             headers.push(("authorization", value.as_bytes()));
         }
-        // On HTTP/2, as it may be over TLS, this is no header; Envoy closes all the same.
+        // HTTP/2, which an app over TLS may choose, has no such header; Envoy closes all the same.
         if self.wire == Wire::Http {
             headers.push(("connection", b"close"));
         }
@@ -120,32 +115,32 @@ impl RequestHead<'_> {
     }
 }
 
-/// The client's own `x-forwarded-proto`, which waits under this name while Envoy routes.
+/// The listener keeps the client's own `x-forwarded-proto` under this name while Envoy routes.
 const OWN_FORWARDED_PROTO: &str = "x-app-health-forwarded-proto";
-/// Envoy's own one has to stay until the request is routed; the route takes it off.
+/// Envoy's own has to stay until the request is routed; then the route removes it.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
-/// The `x-forwarded-proto` that the client itself sent, where it goes along.
+/// The `x-forwarded-proto` that the client sent, unless its `connection` header names it.
 pub fn own_forwarded_proto(client: &Headers) -> Option<&[u8]> {
     let proto = client.get(OWN_FORWARDED_PROTO)?;
     let named = client.get("connection").unwrap_or_default();
     (!is_named(named, FORWARDED_PROTO)).then_some(proto)
 }
 
-/// Whether a header of the client does not go along: Envoy's, and what concerns one connection.
-/// `named`: what the client's `connection` names.
+/// Whether a header of the client is not sent to the app: Envoy's own, and those of one connection.
+/// `named` is the client's `connection` header.
 fn is_dropped(named: &[u8], name: &str) -> bool {
     match name.as_bytes().first() {
-        // Without these it would be no request.
+        // A request has to have its pseudo-headers.
         Some(b':') => false,
-        // Most headers have another first letter: 1,000 instructions less for a kubelet's request.
+        // Most headers have another first letter, which saves 1,000 instructions of a kubelet's request.
         Some(b'c' | b'k' | b'p' | b't' | b'u') if HOP_BY_HOP.contains(&name) => true,
         Some(b'x') if name.starts_with("x-envoy-") => true,
         _ => name != FORWARDED_PROTO && is_named(named, name),
     }
 }
 
-/// RFC 9110, section 7.6.1, and what came before it.
+/// The hop-by-hop headers of RFC 9110, section 7.6.1, and of the RFCs before it.
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -170,12 +165,10 @@ fn is_named(named: &[u8], name: &str) -> bool {
 pub struct SocketAddress {
     /// Without brackets.
     pub ip: String,
-    /// The port that the connection came to.
     pub port: u16,
 }
 
 impl SocketAddress {
-    /// Reads Envoy's `destination.address`.
     pub fn parse(text: &str) -> Option<Self> {
         let colon = text.as_bytes().iter().rposition(|byte| *byte == b':')?;
         let (host, port) = (text.get(..colon)?, text.get(colon + 1..)?);
@@ -184,20 +177,19 @@ impl SocketAddress {
         Some(Self { ip, port: port.parse().ok()? })
     }
 
-    /// The same address at another port.
+    /// The text of the same IP address with another port.
     pub fn at(&self, port: u16) -> String {
         let (ip, port) = (&*self.ip, &*u32::from(port).to_string());
         if ip.contains(':') { ["[", ip, "]:", port].concat() } else { [ip, ":", port].concat() }
     }
 
-    /// An address of the loopback interface.
     pub fn is_loopback(&self) -> bool {
         self.ip == "::1" || self.ip.starts_with("127.")
     }
 }
 
-/// The Host that the app sees: the client's, its port swapped for the app's where it is the pod's
-/// own address with the status port.
+/// The Host header that the app sees: the client's. Where that is one of the pod's `own` addresses with
+/// the status port, it gets the app's port.
 pub fn authority(
     client: &[u8],
     own: &[&SocketAddress],
@@ -208,7 +200,7 @@ pub fn authority(
     swapped.map_or_else(|| client.to_vec(), |address| address.at(app_port).into_bytes())
 }
 
-/// The value of `authorization` for a URL with a user.
+/// The `authorization` header for a URL with a user.
 pub fn basic_authorization(url: &Url) -> Option<String> {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::from("Basic ");

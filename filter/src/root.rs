@@ -1,4 +1,4 @@
-//! The root context: one for each configuration of the filter, in each worker of Envoy.
+//! The root context, of which each worker of Envoy has one for each configuration of the filter.
 
 use std::rc::Rc;
 
@@ -10,14 +10,13 @@ use crate::config::Shared;
 use crate::context::StatusPort;
 use crate::{host, logger};
 
-/// What the requests of a configuration share.
 #[derive(Default)]
 pub struct Root(Rc<Shared>);
 
 impl Context for Root {}
 
 impl RootContext for Root {
-    /// Always true: where it is not, Envoy refuses to start, and the pod with it.
+    /// Always returns true: otherwise Envoy would refuse to start, and the pod with it.
     fn on_configure(&mut self, size: usize) -> bool {
         logger::init();
         let configuration = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size);

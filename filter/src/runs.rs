@@ -1,42 +1,41 @@
-//! How many checks of one entry are under way.
+//! Counts the checks of an entry that are under way, to limit those of a hook.
 
 use std::cell::Cell;
 use std::time::Duration;
 
-/// How many runs of one hook each worker of Envoy has under way, and how many dispatched calls of
-/// them; those beyond it fail. The kubelet runs a hook once: only others come in numbers.
+/// The most runs of one hook that a worker of Envoy has under way, and the most dispatched calls for
+/// them. Runs beyond that fail. The kubelet runs a hook once: only other clients come in numbers.
 const MOST_HOOKS: usize = 16;
 
-/// How long a hook's dispatched call may take. It goes on when its client has gone, and the crate
-/// proxy-wasm tells nobody of its end then.
+/// How long a dispatched call of a hook may take. The call goes on when its client has gone, and the
+/// crate proxy-wasm then tells nobody of its end.
 pub const LONGEST_CALL: Duration = Duration::from_secs(3600);
 
-/// The checks of one entry.
+/// The checks of one entry that are under way.
 #[derive(Default)]
 pub struct Runs {
-    /// Those whose client waits.
-    under_way: Cell<usize>,
+    /// How many clients wait.
+    clients: Cell<usize>,
     /// When each dispatched call of a hook ends at the latest, in monotonic time.
     calls: Cell<Vec<Duration>>,
 }
 
 impl Runs {
-    /// A client asks.
     pub fn begin(&self) {
-        self.under_way.set(self.under_way.get().saturating_add(1));
+        self.clients.set(self.clients.get().saturating_add(1));
     }
 
-    /// It has its answer, or has gone.
     pub fn end(&self) {
-        self.under_way.set(self.under_way.get().saturating_sub(1));
+        self.clients.set(self.clients.get().saturating_sub(1));
     }
 
-    /// Whether there are more than a hook may have, the one that has just begun included.
+    /// Whether a hook has too many runs under way, with the one that has just begun.
     pub fn are_too_many(&self) -> bool {
-        self.under_way.get() > MOST_HOOKS
+        self.clients.get() > MOST_HOOKS
     }
 
-    /// A hook is to be dispatched: when that ends at the latest. `None`: there are too many already.
+    /// Begins a dispatched call of a hook, and returns when it will have ended; `None` where the hook has
+    /// too many calls under way.
     pub fn begin_call(&self, now: Duration) -> Option<Duration> {
         let mut calls = self.calls.take();
         calls.retain(|until| *until > now);
@@ -46,7 +45,7 @@ impl Runs {
         until
     }
 
-    /// The call that was to end then has ended.
+    /// Ends the dispatched call that [`Self::begin_call`] returned this time for.
     pub fn end_call(&self, until: Duration) {
         let mut calls = self.calls.take();
         if let Some(at) = calls.iter().position(|other| *other == until) {
@@ -55,9 +54,8 @@ impl Runs {
         self.calls.set(calls);
     }
 
-    /// Whether no client waits.
     #[cfg(test)]
     pub fn is_idle(&self) -> bool {
-        self.under_way.get() == 0
+        self.clients.get() == 0
     }
 }

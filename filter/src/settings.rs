@@ -1,23 +1,23 @@
-//! The plugin configuration: what a deployment may have to name differently.
+//! The plugin configuration: names and a port that a deployment may have to change.
 
 use app_health_webhook::json::{Kind, Reader, Stop};
 
 use crate::protobuf::LONGEST_GRPC_CLUSTER;
 
-/// Names of Envoy's clusters, and the status port.
+/// The names of Envoy's clusters, and the status port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Later hops of a redirect over HTTP.
+    /// For later hops of a redirect over HTTP.
     pub http_cluster: String,
-    /// Later hops of a redirect over HTTPS.
+    /// For later hops of a redirect over HTTPS.
     pub https_cluster: String,
-    /// gRPC health checks, and later hops of a redirect over HTTP/2 in clear text.
+    /// For gRPC health checks, and later hops of a redirect over HTTP/2 in clear text.
     pub grpc_cluster: String,
-    /// gRPC health checks over TLS.
+    /// For gRPC health checks over TLS.
     pub grpc_tls_cluster: String,
-    /// TCP checks. Empty: Envoy makes them, and no agent is asked.
+    /// For TCP checks. Where it is empty, no agent is asked, and Envoy makes them.
     pub agent_cluster: String,
-    /// The port that rewritten probes name; `None`: the one that the connection came to.
+    /// The port that rewritten probes name; `None` for the port on which a connection arrives.
     pub status_port: Option<u16>,
 }
 
@@ -35,8 +35,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads a JSON object. What is wrong with it is said in the notes, and the default holds: an
-    /// upgrade of one side must not fail every pod's liveness.
+    /// Reads a JSON object. Mistakes in it are returned as notes, and the defaults hold in their place:
+    /// an upgrade of one side must not fail every pod's liveness.
     pub fn parse(configuration: &[u8]) -> (Self, Vec<String>) {
         let mut settings = Self::default();
         let mut notes = Vec::new();
@@ -103,7 +103,7 @@ fn wrong_type(key: &str, expected: &str) -> String {
     format!("plugin configuration: {key}: not {expected}, the default holds")
 }
 
-/// Envoy writes the number of a Struct as a double: `15020` or `15020.0`.
+/// Reads a port. Envoy writes the number of a Struct as a double: `15020` or `15020.0`.
 fn port(text: &str) -> Option<u16> {
     text.strip_suffix(".0").unwrap_or(text).parse().ok().filter(|port| *port != 0)
 }

@@ -1,4 +1,4 @@
-//! The recorded probes, made ready once at start: what a probe needs is looked up, not worked out.
+//! The recorded probes, prepared once at start, so that a request only has to look its entry up.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,96 +11,82 @@ use app_health_webhook::url::{self, Url};
 use crate::outcome::Outcome;
 use crate::runs::Runs;
 
-/// All entries, sorted by their keys.
+/// All entries of the variable, sorted by their keys.
 #[derive(Default)]
 pub struct Table {
     entries: Vec<Rc<Entry>>,
-    /// Why the variable holds no entries at all, where it should.
+    /// Why the variable could not be read, if it could not.
     broken: Option<String>,
 }
 
 /// One recorded probe or hook.
 pub struct Entry {
     key: String,
-    /// Which probe it is.
     pub kind: Kind,
-    /// What is to be done, or why it cannot be done.
     pub action: Result<HandlerAction, Refusal>,
-    /// In milliseconds, for the whole check; 0: no limit.
+    /// For the whole check, in milliseconds; 0 for no limit.
     pub timeout_ms: u32,
-    /// What the last probe came to; for the log.
+    /// Whether the last check failed, so that a change is logged once.
     pub failing: Cell<bool>,
-    /// Its checks that are under way.
     pub runs: Runs,
 }
 
 /// Why an entry cannot be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The entry is not valid.
+    /// The entry is not valid: any request for it is answered with a status.
     Invalid(Outcome),
-    /// It is, but the kubelet could not send it either: a hook fails.
+    /// The kubelet could not send it either, so that a hook fails as it would with the kubelet.
     Unsendable(Outcome),
 }
 
-/// A handler, ready to be sent.
+/// What a handler asks for, ready to be sent.
 pub enum HandlerAction {
-    /// HTTP or HTTPS.
     Http(Rc<HttpAction>),
-    /// A TCP check.
-    Tcp {
-        /// The app's port.
-        port: u16,
-    },
-    /// A gRPC health check.
+    Tcp { port: u16 },
     Grpc(Rc<GrpcAction>),
 }
 
-/// What a gRPC health check is made of.
+/// A gRPC health check.
 pub struct GrpcAction {
-    /// The app's port.
     pub port: u16,
-    /// Over TLS.
     pub tls: bool,
-    /// Empty: the server as a whole.
+    /// Empty for the server as a whole.
     pub service: String,
 }
 
-/// How an app is spoken to.
+/// The protocol in which an app is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
     /// HTTP/1.1 in clear text.
     Http,
     /// HTTP/2 in clear text, with prior knowledge.
     Http2,
-    /// Over TLS, where the app says which of both.
+    /// Over TLS, where the app chooses HTTP/1.1 or HTTP/2.
     Https,
 }
 
-/// What an HTTP request is made of.
+/// An HTTP request.
 pub struct HttpAction {
-    /// The app's port.
     pub port: u16,
-    /// How it is sent.
     pub wire: Wire,
-    /// Path, query and user; scheme and host are filled in by each probe.
+    /// Path, query and user. Scheme and host are filled in for a redirect.
     pub url: Url,
     /// Path and query as they stand in the request line.
     pub target: Vec<u8>,
-    /// The probe names a Host of its own, which the kubelet sends.
+    /// Whether the probe sets a Host header of its own, which the kubelet then sends.
     pub has_host: bool,
 }
 
 /// What a path leads to.
 pub enum Lookup {
-    /// To this entry.
     Found(Rc<Entry>),
-    /// To nothing, and what is said of it.
+    /// No entry has this path, and the request is answered so.
     NotFound(Outcome),
 }
 
 impl Table {
-    /// Reads the variable. The notes say what of it is not valid.
+    /// Reads the variable. The notes say what in it is not valid.
     pub fn new(variable: &[u8]) -> (Self, Vec<String>) {
         let mut table = Self::default();
         let mut notes = Vec::new();
@@ -122,17 +108,11 @@ impl Table {
         (table, notes)
     }
 
-    /// How many probes can be asked for.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Finds the entry of a request's path, matched exactly.
+    /// Finds the entry whose key is exactly this path.
     pub fn lookup(&self, path: &[u8]) -> Lookup {
         let found = self.entries.binary_search_by(|entry| entry.key.as_bytes().cmp(path));
         if let Some(entry) = found.ok().and_then(|at| self.entries.get(at)) {
@@ -150,14 +130,14 @@ impl Table {
 }
 
 impl Entry {
-    /// `None` for a key that is no probe path: nothing can ask for it.
+    /// Prepares an entry. A key that is no probe path gives `None`, since no request can ask for it.
     fn new(key: String, prober: Result<Prober, probers::EntryError>) -> Option<Self> {
         let kind = ProbePath::parse(&key)?.kind();
         let (action, timeout) = match prober {
             Ok(prober) => (HandlerAction::new(prober.handler, kind), prober.timeout_seconds),
             Err(error) => (Err(Refusal::Invalid(Outcome::unreached(error.to_string()))), 0),
         };
-        // The kubelet's default, which a raw manifest may lack. Hooks have no timeout.
+        // A raw manifest may lack the kubelet's default. Hooks have no timeout.
         let timeout = if timeout == 0 && !kind.is_hook() { 1 } else { timeout };
         let timeout_ms = timeout.saturating_mul(1000);
         Some(Self {
@@ -170,7 +150,7 @@ impl Entry {
         })
     }
 
-    /// For the whole check; zero: no limit.
+    /// The time for the whole check; zero for no limit.
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms.into())
     }
@@ -207,7 +187,6 @@ impl HandlerAction {
         })
     }
 
-    /// The app's port.
     pub fn port(&self) -> u16 {
         match self {
             Self::Http(action) => action.port,
@@ -217,7 +196,8 @@ impl HandlerAction {
     }
 }
 
-/// The kubelet's lifecycle handlers know no protocol; the API server refuses it with HTTPS.
+/// The protocol of an httpGet. The kubelet's lifecycle handlers ignore `protocol`, and the API server
+/// refuses HTTP2 with the scheme HTTPS.
 fn wire(http: &HttpGet, kind: Kind) -> Result<Wire, Refusal> {
     match (http.scheme, http.protocol) {
         (Some(Scheme::Https), Some(HttpProtocol::Http2)) if !kind.is_hook() => {

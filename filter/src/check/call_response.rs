@@ -1,16 +1,16 @@
-//! What tells the answer of a dispatched HTTP call from one that Envoy has made in its place.
+//! The response to a dispatched HTTP call: the upstream's, or one that Envoy has made in its place.
 
 use super::step::{Facts, Source};
 
-/// Envoy adds it to what the upstream itself has answered.
-const GENUINE_HEADER: &str = "x-envoy-upstream-service-time";
+/// Envoy adds this header to the upstream's own responses only.
+const UPSTREAM_HEADER: &str = "x-envoy-upstream-service-time";
 
-/// Whether the answer is the upstream's.
 pub fn is_from_upstream(facts: &dyn Facts) -> bool {
-    facts.header(Source::Dispatched, GENUINE_HEADER).is_some()
+    facts.header(Source::Dispatched, UPSTREAM_HEADER).is_some()
 }
 
-/// The answer's text. Of a failure, where the call's Content-Type is gRPC's, it is in a header.
+/// The text of the response. If the call has a gRPC Content-Type, Envoy puts the text of a failure into a
+/// header.
 pub fn response_text(facts: &dyn Facts) -> String {
     let body = facts.call_body();
     let message = || facts.header(Source::Dispatched, "grpc-message");

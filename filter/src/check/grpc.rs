@@ -1,4 +1,4 @@
-//! `grpc`: a health check by the filter's own call, and what its answer means.
+//! The handler `grpc`: a dispatched health check, and what its answer means.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::table::GrpcAction;
 /// A `grpc` check under way.
 pub struct GrpcCheck {
     action: Rc<GrpcAction>,
-    /// How often a connection that the app closed was made anew.
+    /// How often a connection that the app had closed was made anew.
     dialled_again: u8,
 }
 
 impl GrpcCheck {
     pub fn start(action: Rc<GrpcAction>, probe: &ProbeRequest) -> (Self, Step) {
         let grpc = Self { action, dialled_again: 0 };
-        let step = grpc.ask(probe, probe.started).into();
+        let step = grpc.dispatch(probe, probe.started).into();
         (grpc, step)
     }
 
@@ -33,7 +33,7 @@ impl GrpcCheck {
         }
     }
 
-    fn ask(&self, probe: &ProbeRequest, now: Duration) -> Result<Command, Outcome> {
+    fn dispatch(&self, probe: &ProbeRequest, now: Duration) -> Result<Command, Outcome> {
         let settings = &probe.shared.settings;
         let cluster =
             if self.action.tls { &settings.grpc_tls_cluster } else { &settings.grpc_cluster };
@@ -59,24 +59,24 @@ impl GrpcCheck {
         let text = String::from_utf8_lossy(message);
         let now = facts.now();
         if ConnectionFailure::of(code, &text)
-            .is_some_and(|how| self.may_call_again(how, probe, now))
+            .is_some_and(|failure| self.may_call_again(failure, probe, now))
         {
-            return self.ask(probe, now).into();
+            return self.dispatch(probe, now).into();
         }
-        // An app that knows the deadline ends the call at it, too.
+        // An app that keeps the call's deadline ends the call at that time, too.
         let late = probe.is_over(now);
         Step::End(if late { Outcome::timeout() } else { of_status(code, &text) })
     }
 
-    /// Whether a call that failed so is made anew: where Envoy's own limit ended the dial, and where
-    /// the connection was closed, as often as the kubelet's client would dial.
+    /// Whether a call is made anew: always while there is time where `connect_timeout` ended the dial,
+    /// and as often as the kubelet's client would dial where the connection was closed.
     fn may_call_again(
         &mut self,
-        how: ConnectionFailure,
+        failure: ConnectionFailure,
         probe: &ProbeRequest,
         now: Duration,
     ) -> bool {
-        if how == ConnectionFailure::DialTimedOut {
+        if failure == ConnectionFailure::DialTimedOut {
             return probe.may_dial_again(now);
         }
         self.dialled_again = self.dialled_again.saturating_add(1);
@@ -84,9 +84,9 @@ impl GrpcCheck {
     }
 }
 
-/// How often the kubelet's client dials again within this time where the app closes the connection:
-/// after 1 s, and each time after 1.6 times as long as before (gRPC's connection backoff). The filter
-/// does it at once, since it has no timer.
+/// How often the kubelet's client dials again within this time if the app closes the connection: after
+/// 1 s, then each time after 1.6 times as long as before (gRPC's connection backoff). The filter dials
+/// again at once, since it has no timer.
 fn dials_again(limit: Duration) -> u8 {
     let (mut dials, mut pause, mut at) = (0, 1000, 1000);
     while at < limit.as_millis() && pause < 120_000 {
@@ -97,7 +97,7 @@ fn dials_again(limit: Duration) -> u8 {
     dials
 }
 
-/// What the answer's message comes to (as the kubelet's gRPC prober has it).
+/// The outcome of a call that was answered, by its message, as the kubelet's gRPC prober has it.
 fn of_message(message: &[u8]) -> Outcome {
     match serving_status(message) {
         Some(1) => Outcome::Answered(200),
@@ -108,9 +108,9 @@ fn of_message(message: &[u8]) -> Outcome {
     }
 }
 
-/// What a gRPC status comes to that is not OK.
+/// The outcome of a call with a gRPC status other than OK.
 fn of_status(code: u32, text: &str) -> Outcome {
-    // Of an empty message Envoy makes the details themselves.
+    // Envoy appends to a message, and replaces an empty one.
     let of_app = match text {
         VIA_UPSTREAM => Some(""),
         text => text.strip_suffix(OF_APP),
@@ -121,29 +121,31 @@ fn of_status(code: u32, text: &str) -> Outcome {
         5 => detail("grpc: service unknown"),
         8 => detail("grpc: resource exhausted, or an answer of more than 4 MiB"),
         12 => detail("grpc: health service not implemented"),
-        14 if of_app.is_none() => unavailable(text).unwrap_or_else(|| detail("grpc: unavailable")),
+        14 if of_app.is_none() => {
+            unavailable_by_envoy(text).unwrap_or_else(|| detail("grpc: unavailable"))
+        }
         14 => detail("grpc: unavailable"),
         code => detail(&["grpc: status ", &code.to_string()].concat()),
     }
 }
 
-/// What Envoy appends to each status message: `response.code_details` in braces.
+/// Envoy appends `response.code_details` in braces to each status message.
 const OF_APP: &str = "{via_upstream}";
 const VIA_UPSTREAM: &str = "via_upstream";
 const DIAL_TIMED_OUT: &str = "{upstream_reset_before_response_started{connection_timeout}}";
 const CLOSED: &str = "{upstream_reset_before_response_started{connection_termination}}";
 
-/// How a call failed before it got to the app.
+/// Why a call did not get to the app, where it may be made anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ConnectionFailure {
-    /// The cluster's `connect_timeout` has ended the dial.
+    /// The cluster's `connect_timeout` ended the dial.
     DialTimedOut,
-    /// The connection was closed.
+    /// The connection was closed before an answer.
     Closed,
 }
 
 impl ConnectionFailure {
-    /// `None` for all other failures. An app's own words never end so.
+    /// `None` for all other failures. The message of an app never ends so, as Envoy appends to it.
     fn of(code: u32, status_message: &str) -> Option<Self> {
         match code {
             14 if status_message.ends_with(DIAL_TIMED_OUT) => Some(Self::DialTimedOut),
@@ -153,15 +155,15 @@ impl ConnectionFailure {
     }
 }
 
-/// Where `word` is in `text` for the last time. str::rfind would weigh 2 KB of the .wasm.
+/// Where `word` stands in `text` for the last time. str::rfind would add 2 KB to the .wasm.
 fn last(text: &str, word: &str) -> Option<usize> {
     text.as_bytes().windows(word.len()).rposition(|window| window == word.as_bytes())
 }
 
-/// Envoy says UNAVAILABLE of its own as well, a deadline included.
-fn unavailable(status_message: &str) -> Option<Outcome> {
+/// The outcome where the status UNAVAILABLE is Envoy's own, as it also is after the deadline.
+fn unavailable_by_envoy(status_message: &str) -> Option<Outcome> {
     let inner = status_message.strip_suffix('}')?;
-    // The details may have braces of their own, in which nothing else has.
+    // The details may hold one pair of braces themselves.
     let details = match inner.strip_suffix('}') {
         Some(nested) => inner.get(last(nested, "{upstream_reset")? + 1..)?,
         None => inner.get(last(inner, "{")? + 1..)?,
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_envoy_says_in_the_apps_place() {
+    fn envoys_own_statuses() {
         const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset \
             reason: remote connection failure{upstream_reset_before_response_started{\
             remote_connection_failure|delayed_connect_error:_Connection_refused}}";
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_get_to_the_app() {
+    fn connection_failures() {
         let timed_out = ["reset reason: connection timeout", DIAL_TIMED_OUT].concat();
         for (code, message, undelivered) in [
             (14, timed_out.clone(), Some(ConnectionFailure::DialTimedOut)),
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn as_often_as_the_kubelets_client() {
+    fn dials_as_often_as_the_kubelets_client() {
         for (seconds, dials) in
             [(0, 0), (1, 0), (2, 1), (3, 2), (5, 2), (6, 3), (60, 7), (3600, 11)]
         {

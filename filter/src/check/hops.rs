@@ -1,4 +1,5 @@
-//! The later hops of an `httpGet`, and the first one where Envoy's router may not carry it: dispatched.
+//! The dispatched hops of an `httpGet`: the later ones, and the first where Envoy's router may not carry
+//! it.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::table::Wire;
 
 const DESTINATION_HEADER: &str = "x-envoy-original-dst-host";
 
-/// What an answer comes to.
+/// What follows from the answer of a hop.
 pub enum HopAnswer {
     /// Envoy gave up the dial, and the hop is to be dialled again.
     DialTimedOut,
@@ -22,11 +23,12 @@ pub enum HopAnswer {
     Final(Outcome),
 }
 
-/// The request that asks a hop. `authorized`: with the client's Authorization; `first`: how the
-/// probe itself is sent.
+/// The call for a hop. It carries the client's Authorization if `authorized`; `first` is the protocol of
+/// the first hop.
 ///
 /// # Errors
-/// Where it may not be asked, or there is no time left.
+/// The outcome of the check, where the hop must not be asked (no such port, the status port, HTTP/2 to
+/// TLS), no time is left, or too many calls of the hook are under way.
 pub fn call(
     hop: &Hop,
     authorized: bool,
@@ -53,8 +55,9 @@ pub fn call(
     })
 }
 
-/// The crate proxy-wasm sends only UTF-8: what is part of a URL is percent-encoded where it is none,
-/// another header is left out (https://github.com/proxy-wasm/proxy-wasm-rust-sdk/issues/26).
+/// The headers for a hop. The crate proxy-wasm sends only UTF-8, so that a URL which is none is
+/// percent-encoded, and any other header is left out
+/// (https://github.com/proxy-wasm/proxy-wasm-rust-sdk/issues/26).
 fn headers(
     hop: &Hop,
     authorized: bool,
@@ -88,7 +91,7 @@ fn headers(
     sent.into_iter().filter_map(text).collect()
 }
 
-/// A URL's text as it stands, or, where that is not UTF-8, with all that is not ASCII percent-encoded.
+/// The text of a URL. If it is not UTF-8, all that is not ASCII is percent-encoded.
 fn as_text(url: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(url) {
         return text.to_owned();
@@ -104,8 +107,11 @@ fn as_text(url: &[u8]) -> String {
     text
 }
 
-/// How a hop is spoken to. The kubelet's client for HTTP/2 in clear text verifies certificates (it
-/// has no other TLS settings), and those of pods are not to be verified.
+/// The protocol for a hop.
+///
+/// # Errors
+/// An HTTP2 probe is redirected to TLS: the kubelet's client for HTTP/2 in clear text verifies
+/// certificates there, and no pod's would pass.
 fn wire(hop: &Hop, first: Wire) -> Result<Wire, Outcome> {
     match (first == Wire::Http2, hop.is_https()) {
         (true, true) => Err(Outcome::invalid("redirect from HTTP/2 in clear text to TLS")),
@@ -115,7 +121,7 @@ fn wire(hop: &Hop, first: Wire) -> Result<Wire, Outcome> {
     }
 }
 
-/// Envoy has not taken the call.
+/// The outcome where Envoy has not accepted the call.
 pub fn not_sent(hop: &Hop) -> Outcome {
     Outcome::unreached(match hop.followed {
         0 => "the request cannot be sent",
@@ -123,7 +129,6 @@ pub fn not_sent(hop: &Hop) -> Outcome {
     })
 }
 
-/// Judges the answer of a hop.
 pub fn answered(hop: &Hop, has_head: bool, probe: &ProbeRequest, facts: &dyn Facts) -> HopAnswer {
     if !has_head {
         return HopAnswer::Final(broken(probe, facts));
@@ -145,7 +150,7 @@ pub fn answered(hop: &Hop, has_head: bool, probe: &ProbeRequest, facts: &dyn Fac
     }
 }
 
-/// An answer that began and did not end: timed out, truncated or too long.
+/// The outcome where an answer began and did not end: it timed out, broke off or was too long.
 fn broken(probe: &ProbeRequest, facts: &dyn Facts) -> Outcome {
     if probe.is_hook() {
         Outcome::Answered(200)

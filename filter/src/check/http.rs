@@ -1,4 +1,4 @@
-//! `httpGet`: the request that Envoy's router carries, and what its answer means.
+//! The handler `httpGet`: the request that Envoy's router carries, and what its answer means.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::table::{HttpAction, Wire};
 
 /// The `connect_timeout` of the clusters that carry HTTP.
 const DIAL: Duration = Duration::from_secs(30);
-/// So much of a body decides; what comes after it does not matter to the kubelet.
+/// The kubelet reads so much of a body; what comes after that does not matter.
 const BODY_LIMIT: usize = 10 << 10;
-/// So much of a redirect's body Go reads before it follows, unless a longer one is announced.
+/// Go reads so much of a redirect's body before it follows, unless a longer one is announced.
 const REDIRECT_BODY_LIMIT: usize = 2 << 10;
 
 /// An `httpGet` under way.
@@ -24,17 +24,17 @@ pub struct HttpCheck {
     stage: Stage,
 }
 
-/// What is awaited.
+/// What the check waits for.
 enum Stage {
-    /// Whether Envoy takes the destination.
+    /// Whether Envoy accepts the destination.
     Destination,
-    /// The head of the answer that Envoy's router carries.
+    /// The headers of the routed response.
     ResponseHeaders,
-    /// The rest of that answer's body.
+    /// The body of the routed response.
     ResponseBody { status: u16, received: usize },
     /// The body of a redirect, which Go reads before it follows.
     RedirectBody { next: Box<Hop>, received: usize },
-    /// The answer of a hop that is dispatched; `authorized`: with the client's Authorization.
+    /// The response of a dispatched hop, which was sent the client's Authorization if `authorized`.
     HopResponse { hop: Box<Hop>, authorized: bool },
 }
 
@@ -58,7 +58,7 @@ impl HttpCheck {
                 Step::End(probe.destination_refused(self.action.port))
             }
             (Stage::ResponseHeaders, Event::ResponseHeaders { ends }) => {
-                self.head(ends, probe, facts)
+                self.response_headers(ends, probe, facts)
             }
             (Stage::ResponseBody { status, received }, Event::ResponseBody { size, ends }) => {
                 *received = received.saturating_add(size);
@@ -84,7 +84,7 @@ impl HttpCheck {
                 let next = (**next).clone();
                 self.follow(next, true, probe, facts.now())
             }
-            // What is left of a redirect's body, while its Location is asked.
+            // The rest of a redirect's body still arrives while its Location is asked.
             (Stage::HopResponse { .. }, Event::ResponseBody { .. } | Event::ResponseTrailers) => {
                 Step::Go(Command::Pause)
             }
@@ -104,7 +104,7 @@ impl HttpCheck {
         }
     }
 
-    /// The client's request becomes the kubelet's own.
+    /// Turns the client's request into the kubelet's own, and routes it.
     fn route(&mut self, probe: &ProbeRequest) -> Step {
         let action = &*self.action;
         let authorization = request::basic_authorization(&action.url);
@@ -123,8 +123,8 @@ impl HttpCheck {
         Step::Go(Command::Route(changes))
     }
 
-    /// An answer of the app, or of Envoy in its place.
-    fn head(&mut self, ends: bool, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
+    /// Judges the headers of the routed response, which is the app's or a local reply of Envoy's.
+    fn response_headers(&mut self, ends: bool, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         let details = facts.details();
         if details != outcome::VIA_UPSTREAM {
             return self.unanswered(&String::from_utf8_lossy(&details), probe, facts);
@@ -151,8 +151,8 @@ impl HttpCheck {
         Step::Go(Command::HoldResponse(status))
     }
 
-    /// The router has no answer of the app. A hook over HTTPS that meets plain HTTP is tried again
-    /// over HTTP, as the kubelet does.
+    /// Judges a local reply of Envoy's. A hook over HTTPS that meets plain HTTP is tried again over HTTP, as
+    /// the kubelet does.
     fn unanswered(&mut self, details: &str, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         if !probe.is_hook() || !outcome::contains(details, "WRONG_VERSION_NUMBER") {
             return Step::End(outcome::of_details(details));
@@ -162,7 +162,7 @@ impl HttpCheck {
         self.follow(hop, false, probe, facts.now())
     }
 
-    /// The first request, as a redirect of its answer sees it.
+    /// The first request as a hop, from which a redirect goes on.
     fn first_hop(&self, probe: &ProbeRequest) -> Hop {
         let mut url = self.action.url.clone();
         url.scheme = if self.action.wire == Wire::Https { "https" } else { "http" }.to_owned();
@@ -170,7 +170,6 @@ impl HttpCheck {
         Hop { url, authority: probe.authority(&self.action), referer: None, followed: 0 }
     }
 
-    /// Dispatches a hop.
     fn follow(&mut self, hop: Hop, authorized: bool, probe: &ProbeRequest, now: Duration) -> Step {
         let call = hops::call(&hop, authorized, self.action.wire, probe, now);
         self.stage = Stage::HopResponse { hop: Box::new(hop), authorized };
@@ -178,7 +177,7 @@ impl HttpCheck {
     }
 }
 
-/// The route's name; `own_proto`: the probe itself sends an x-forwarded-proto.
+/// The route's name. `own_proto` says that the probe itself sends an x-forwarded-proto.
 fn route(wire: Wire, own_proto: bool) -> &'static str {
     match (wire, own_proto) {
         (Wire::Http, false) => "http",
@@ -190,12 +189,12 @@ fn route(wire: Wire, own_proto: bool) -> &'static str {
     }
 }
 
-/// Whether Go reads something of a redirect's body before it follows.
+/// Whether Go reads part of a redirect's body before it follows.
 fn is_read_first(ends: bool, facts: &dyn Facts) -> bool {
     !ends && announced_length(facts) <= REDIRECT_BODY_LIMIT as u64
 }
 
-/// 0 where none is announced.
+/// The response's Content-Length, or 0 where it has none.
 fn announced_length(facts: &dyn Facts) -> u64 {
     let length = facts.header(Source::Routed, "content-length").unwrap_or_default();
     std::str::from_utf8(&length).ok().and_then(|text| text.parse().ok()).unwrap_or(0)

@@ -1,6 +1,6 @@
-//! A check as a pure state machine: an event in, a command out. What it needs of Envoy besides is lent
-//! as [`Facts`]. It calls nothing but the facade `log`; beside itself it changes only what its entry
-//! counts, and whether the agent was there.
+//! A check is a pure state machine: it takes an event and returns a command. What else it has to know of
+//! Envoy it is lent as [`Facts`]. It calls nothing but the facade `log`, and changes nothing but itself,
+//! the counts of its entry, and whether the agent was reached.
 
 mod call_response;
 mod grpc;
@@ -8,7 +8,7 @@ mod hops;
 mod http;
 mod probe_request;
 mod redirect;
-mod step;
+pub mod step;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -17,8 +17,7 @@ use std::rc::Rc;
 
 use app_health_webhook::path::is_ours;
 
-use step::Step;
-pub use step::{Command, Event, Facts, GrpcCall, HttpCall, Source};
+use step::{Command, Event, Facts, Step};
 
 use crate::config::Shared;
 use crate::outcome::{self, Outcome};
@@ -30,17 +29,15 @@ use http::HttpCheck;
 use probe_request::ProbeRequest;
 use tcp::TcpCheck;
 
-/// One request on the status port, and what is made of it.
+/// The check that one request on the status port asks for.
 pub struct Check {
     shared: Rc<Shared>,
-    /// Envoy takes the request for a gRPC call, and would make 200 of each status.
+    /// Whether Envoy takes the request for a gRPC call, and so turns each status into 200.
     is_grpc: bool,
-    /// The probe that is asked for; `None` where the request is not ours, or names none.
+    /// `None` where the request is not ours, or asks for no recorded probe.
     probe: Option<ProbeRequest>,
-    /// `None` while the app is not asked: not yet, not at all, or no more, since Envoy answers in its
-    /// place.
+    /// `None` while the app is not asked: not yet, not at all, or no longer, as Envoy has answered.
     handler: Option<HandlerCheck>,
-    /// What it has come to.
     outcome: Option<Outcome>,
 }
 
@@ -52,22 +49,20 @@ enum HandlerCheck {
 }
 
 impl Check {
-    /// For a request that has not been seen yet.
     pub fn new(shared: Rc<Shared>) -> Self {
         Self { shared, is_grpc: false, probe: None, handler: None, outcome: None }
     }
 
-    /// Whether the app is being asked: of its answer's body nothing goes on.
+    /// Whether the app is being asked. If so, a body that arrives is its own, and must not go on.
     pub fn is_under_way(&self) -> bool {
         self.outcome.is_none() && self.handler.is_some()
     }
 
-    /// The next command.
     pub fn on(&mut self, event: Event, facts: &dyn Facts) -> Command {
         match event {
             Event::RequestHeaders { headers, has_body } => self.begin(headers, has_body, facts),
-            // What follows the head of a request for an upgrade, even where it is nothing, would
-            // take it on to the routes.
+            // A request for an upgrade has a body, perhaps an empty one. Where a check has begun,
+            // that must not carry the request on to the routes.
             Event::RequestBody if self.probe.is_none() => Command::Continue,
             Event::ResponseHeaders { .. } if self.outcome.is_some() => self.restore_status(),
             event => self.go_on(event, facts),
@@ -91,7 +86,7 @@ impl Check {
         self.apply(step)
     }
 
-    /// What is not valid is an error, and is answered even where it is a hook.
+    /// Begins a check. What is not valid is answered with its status, even for a hook.
     fn begin(&mut self, client: Headers, has_body: bool, facts: &dyn Facts) -> Command {
         let target = client.get(":path").unwrap_or_default();
         let path = target.split(|b| *b == b'?').next().unwrap_or_default().to_vec();
@@ -106,6 +101,10 @@ impl Check {
     }
 
     /// Finds the entry and starts its check.
+    ///
+    /// # Errors
+    /// What to answer where no check is started: no valid entry has this path, the method or the body is not
+    /// a probe's, or the app's port is the status port.
     fn start(
         &mut self,
         client: Headers,
@@ -120,7 +119,7 @@ impl Check {
         if !matches!(client.get(":method"), Some(b"GET" | b"HEAD")) {
             return Err(Outcome::declined(405, "a probe is a GET or HEAD"));
         }
-        // Of a request for an upgrade Envoy says that it has a body, which never ends.
+        // To Envoy a request for an upgrade has a body, which never ends.
         let is_upgrade = client.get("upgrade").is_some() && client.get("content-length").is_none();
         if has_body && (!is_upgrade || self.is_grpc) {
             return Err(Outcome::declined(400, "a probe has no body"));
@@ -173,8 +172,8 @@ impl Check {
         }
     }
 
-    /// A hook without an answer fails as it would without the sidecar: the kubelet would take any
-    /// status for a success.
+    /// Ends the check. A hook that the app has not answered has its connection closed, and so fails as
+    /// without the sidecar: the kubelet would take any status for a success.
     fn end(&mut self, outcome: Outcome) -> Command {
         let is_hook = self.probe.as_ref().is_some_and(ProbeRequest::is_hook);
         if !is_hook || matches!(outcome, Outcome::Answered(_)) {
@@ -186,13 +185,13 @@ impl Check {
 
     fn local_reply(&mut self, outcome: Outcome) -> Command {
         let (status, text) = (outcome.status(), outcome.reason().to_owned());
-        // An app's own 405 says nothing of the methods of a probe.
+        // An app's own 405 says nothing about the methods of a probe.
         let allow = matches!(outcome, Outcome::Declined { status: 405, .. });
         self.outcome = Some(outcome);
         Command::LocalReply { status, text, allow }
     }
 
-    /// Of an answer that goes out, the status that Envoy has changed is set again.
+    /// Sets the status of an answer again, which Envoy has changed if it takes the request for a gRPC call.
     fn restore_status(&self) -> Command {
         match &self.outcome {
             Some(outcome) if self.is_grpc => Command::RestoreStatus(outcome.status()),
@@ -200,7 +199,7 @@ impl Check {
         }
     }
 
-    /// The request is over: logs what it came to.
+    /// Logs the outcome, once the request is over.
     pub fn log(&mut self, facts: &dyn Facts) {
         let Some(probe) = &self.probe else {
             return self.outcome.iter().for_each(report::unrecorded);

@@ -1,4 +1,4 @@
-//! One probe that a client has asked for: which one, of whom, and by what time.
+//! A client's request for a recorded probe or hook: what it asks for, at which address, and how long.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,32 +13,32 @@ use crate::table::{Entry, HttpAction};
 
 const ROUTER_TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-timeout-ms";
 const ROUTER_RETRIES_HEADER: &str = "x-envoy-max-retries";
-/// How long a check without a limit is dialled: as long as Linux itself tries by default.
+/// How long the app is dialled in a check without a limit: as long as Linux tries by default.
 pub const LONGEST_DIAL: Duration = Duration::from_secs(127);
 
-/// A probe, from its request on.
+/// A request for a recorded probe or hook.
 pub struct ProbeRequest {
     pub shared: Rc<Shared>,
     pub entry: Rc<Entry>,
-    /// The client's request.
+    /// The headers of the client's request.
     pub client: Headers,
-    /// Whether Envoy's router may carry it. Where it may not, all is dispatched.
+    /// Whether Envoy's router may carry the request. If not, every hop is dispatched.
     pub routable: bool,
-    /// Where the connection came to.
+    /// The address that the client connected to.
     pub local: SocketAddress,
-    /// The pod's address, which is asked.
+    /// The pod's address, at which the app is asked.
     pub pod: SocketAddress,
     /// The port that rewritten probes name.
     pub status_port: u16,
-    /// When it came, in monotonic time.
+    /// When the request arrived, in monotonic time.
     pub started: Duration,
-    /// When a hook's dispatched call that is under way ends at the latest.
+    /// When the hook's dispatched call that is under way will have ended.
     call: Cell<Option<Duration>>,
 }
 
 impl ProbeRequest {
     /// # Errors
-    /// Where Envoy does not say to which address of the pod the client came.
+    /// Envoy does not say to which address of the pod the client connected.
     pub fn new(
         shared: Rc<Shared>,
         entry: Rc<Entry>,
@@ -71,12 +71,12 @@ impl ProbeRequest {
         self.entry.kind.is_hook()
     }
 
-    /// Whether the filter would ask itself there.
+    /// Whether the filter itself listens on this port.
     pub fn is_own_port(&self, port: u16) -> bool {
         port == self.status_port || port == self.local.port
     }
 
-    /// The Host that the app sees.
+    /// The Host header that the app sees.
     pub fn authority(&self, action: &HttpAction) -> Vec<u8> {
         let client = self.client.get(":authority").unwrap_or_default();
         let own: &[&SocketAddress] = if action.has_host { &[] } else { &[&self.local, &self.pod] };
@@ -91,25 +91,25 @@ impl ProbeRequest {
         Outcome::unreached(with_cause("Envoy does not take", &self.pod.at(port)))
     }
 
-    /// In whole milliseconds, as Envoy's timers count.
+    /// The time since the request, in whole milliseconds as Envoy's timers count.
     fn elapsed(&self, now: Duration) -> Duration {
         Duration::from_millis(now.saturating_sub(self.started).as_millis() as u64)
     }
 
-    /// What is left of the timeout; zero where there is no limit.
+    /// The time that is left; zero where there is no limit.
     ///
     /// # Errors
-    /// Where nothing is left.
+    /// The timeout as an outcome, where no time is left.
     pub fn remaining(&self, now: Duration) -> Result<Duration, Outcome> {
         let limit = self.entry.timeout();
         let left = limit.saturating_sub(self.elapsed(now));
         if left.is_zero() && !limit.is_zero() { Err(Outcome::timeout()) } else { Ok(left) }
     }
 
-    /// The time that a dispatched call has, which begins now.
+    /// Begins a dispatched call, and returns the time that it has.
     ///
     /// # Errors
-    /// Where nothing is left, or where too many calls of a hook are under way.
+    /// The outcome of the check, where no time is left or too many calls of the hook are under way.
     pub fn begin_call(&self, now: Duration) -> Result<Duration, Outcome> {
         let left = self.remaining(now)?;
         if !self.is_hook() {
@@ -122,20 +122,20 @@ impl ProbeRequest {
         Ok(if left.is_zero() { LONGEST_CALL } else { left })
     }
 
-    /// The dispatched call has ended, or was not taken.
+    /// Ends the dispatched call, which has been answered or was not accepted.
     pub fn end_call(&self) {
         if let Some(until) = self.call.take() {
             self.entry.runs.end_call(until);
         }
     }
 
-    /// Whether a dial that Envoy's own limit has ended is to be made anew.
+    /// Whether there is time for another dial, after a `connect_timeout` has ended one.
     pub fn may_dial_again(&self, now: Duration) -> bool {
         let limit = self.entry.timeout();
         self.elapsed(now) < if limit.is_zero() { LONGEST_DIAL } else { limit }
     }
 
-    /// Whether the time is up: a call that Envoy ends at the limit may arrive a little before it.
+    /// Whether the time is over. The end of a call that Envoy ends at the limit may arrive 5 ms early.
     pub fn is_over(&self, now: Duration) -> bool {
         !self.remaining(now).is_ok_and(|left| left.is_zero() || left > Duration::from_millis(5))
     }
@@ -147,8 +147,8 @@ impl Drop for ProbeRequest {
     }
 }
 
-/// Sets the router's limits: the time, and how often a failed dial is made anew. A header that changes
-/// is also what has Envoy look for the route anew.
+/// Sets the router's limits: the time, and how often a failed dial is made anew. The changed header also
+/// makes Envoy choose the route again.
 pub fn limit_router(changes: &mut Vec<HeaderChange>, ms: u32, dials_again: u32) {
     let mut set = |name: &str, number: u32| {
         changes.push((name.to_owned(), Some(number.to_string().into_bytes())));
@@ -159,7 +159,10 @@ pub fn limit_router(changes: &mut Vec<HeaderChange>, ms: u32, dials_again: u32) 
     set(ROUTER_TIMEOUT_HEADER, ms);
 }
 
-/// The address that the client connected to, which says the IP family to probe.
+/// The address that the client connected to, and so the IP family to probe.
+///
+/// # Errors
+/// Envoy does not say, or names no IP address.
 fn local(facts: &dyn Facts) -> Result<SocketAddress, Outcome> {
     let address = facts.destination();
     let address = String::from_utf8_lossy(&address);

@@ -1,38 +1,36 @@
-//! Where a redirect leads: Go's client with the kubelet's rule for redirects.
+//! Where a redirect leads, by the rules of Go's client and of the kubelet.
 
 use app_health_webhook::url::{self, Url};
 
 use crate::outcome::{Outcome, with_cause};
 
-/// The kubelet follows so many; the next one fails.
+/// The kubelet follows so many redirects; the next one fails.
 const MAX_HOPS: u8 = 9;
 
-/// A request that was sent, as far as a redirect of its answer depends on it.
+/// A request for a URL, as far as a redirect of its answer depends on it.
 #[derive(Clone, Debug)]
 pub struct Hop {
-    /// What was asked.
     pub url: Url,
-    /// What stood in the Host header.
+    /// The Host header.
     pub authority: Vec<u8>,
-    /// The `Referer` that goes with it.
     pub referer: Option<Vec<u8>>,
-    /// How many redirects led here.
+    /// How many redirects have led here.
     pub followed: u8,
 }
 
-/// What an answer comes to.
+/// Where an answer leads.
 #[derive(Debug)]
 pub enum Redirect {
-    /// It is the last one: its status is the outcome.
+    /// Nowhere: its status is the outcome.
     NotFollowed,
-    /// Ask this.
+    /// To this hop, which is to be asked next.
     Follow(Hop),
-    /// It cannot be followed.
+    /// Nowhere that exists, which fails the probe.
     Fail(Outcome),
 }
 
 impl Hop {
-    /// Judges an answer by its status and its Location.
+    /// Where an answer of this hop leads, by its status and its Location.
     pub fn redirect(&self, status: u16, location: Option<&[u8]>) -> Redirect {
         let location = location.unwrap_or_default();
         if !matches!(status, 301 | 302 | 303 | 307 | 308) || location.is_empty() {
@@ -52,14 +50,14 @@ impl Hop {
         if url.scheme != "http" && url.scheme != "https" {
             return fail("unknown scheme", location);
         }
-        // A Host of the probe's own goes along as long as the redirects are relative.
+        // The probe's own Host header is kept as long as the redirects are relative.
         let keeps_host = reference.scheme.is_empty() && self.authority != self.url.host;
         let authority = if keeps_host { self.authority.clone() } else { host_header(&url) };
         let referer = self.referer_to(&url);
         Redirect::Follow(Hop { url, authority, referer, followed: self.followed.saturating_add(1) })
     }
 
-    /// The port that is asked; `None` where the URL names none that exists.
+    /// The port that the URL names or implies; `None` where that is no port.
     pub fn port(&self) -> Option<u16> {
         match self.url.port() {
             b"" if self.is_https() => Some(443),
@@ -68,12 +66,11 @@ impl Hop {
         }
     }
 
-    /// Over TLS.
     pub fn is_https(&self) -> bool {
         self.url.scheme == "https"
     }
 
-    /// Go's client sends none from https to http.
+    /// The `Referer` for the next hop. Go's client sends none from https to http.
     fn referer_to(&self, next: &Url) -> Option<Vec<u8>> {
         if self.is_https() && next.scheme == "http" {
             return None;

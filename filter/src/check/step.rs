@@ -1,54 +1,34 @@
-//! What a check is told, and what it wants done.
+//! What goes into a check, events and facts, and what comes out, commands.
 
 use std::time::Duration;
 
 use crate::outcome::Outcome;
 use crate::request::{HeaderChange, Headers};
 
-/// What has happened.
+/// A callback of Envoy's.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The head of a request on the status port.
-    RequestHeaders {
-        /// Its headers.
-        headers: Headers,
-        /// Whether a body follows.
-        has_body: bool,
-    },
-    /// What follows the head of the request.
+    /// The headers of a request on the status port.
+    RequestHeaders { headers: Headers, has_body: bool },
+    /// A part of the request's body, which may be empty.
     RequestBody,
-    /// Whether Envoy has taken the destination or the call that was asked for.
+    /// Whether Envoy has accepted the destination or the call of the last command.
     Accepted(bool),
-    /// The head of the answer that Envoy's router carries, or Envoy's own in its place.
-    ResponseHeaders {
-        /// Whether nothing follows it.
-        ends: bool,
-    },
-    /// A piece of that answer's body.
-    ResponseBody {
-        /// In bytes.
-        size: usize,
-        /// Whether nothing follows it.
-        ends: bool,
-    },
-    /// The trailers of that answer, which end it.
+    /// The headers of the routed response, or of a local reply of Envoy's in its place.
+    ResponseHeaders { ends: bool },
+    /// A piece of that response's body, of `size` bytes.
+    ResponseBody { size: usize, ends: bool },
+    /// The trailers of that response, which end it.
     ResponseTrailers,
-    /// A dispatched HTTP call has been answered.
-    CallResponse {
-        /// Whether the answer has a head: where it has none, it broke off.
-        has_head: bool,
-    },
-    /// A dispatched gRPC call has ended.
-    GrpcCallResponse {
-        /// The gRPC status.
-        code: u32,
-        /// The answer's message where the status is 0, else the status's own text.
-        message: Vec<u8>,
-    },
+    /// The response to a dispatched HTTP call. One without headers broke off.
+    CallResponse { has_head: bool },
+    /// The end of a dispatched gRPC call: the answer's message where the status code is 0, else the
+    /// message of the status.
+    GrpcCallResponse { code: u32, message: Vec<u8> },
 }
 
 impl Event {
-    /// What comes of it where nobody waits for it.
+    /// The step for an event that the check does not wait for.
     pub fn unawaited(&self) -> Step {
         match self {
             Self::ResponseHeaders { .. } => Step::LeftToEnvoy,
@@ -63,81 +43,64 @@ impl Event {
     }
 }
 
-/// What is to be done next.
+/// What Envoy is to do next.
 #[derive(Debug)]
 pub enum Command {
-    /// Let pass what has come.
+    /// Let pass what has arrived.
     Continue,
-    /// Hold what has come, until the next event.
+    /// Hold what has arrived, until the next event.
     Pause,
-    /// Name the destination for Envoy's router, and the route that leads there.
-    SetDestination {
-        /// The name that a route of the configuration matches.
-        route: &'static str,
-        /// IP address and port.
-        destination: String,
-        /// For a hook a body that breaks off is no failure.
-        is_hook: bool,
-    },
-    /// Change the request so, and let Envoy's router carry it.
+    /// Set the destination for Envoy's router, and the name of the route that leads there. The mark of a
+    /// hook tells `local_reply_config` that a body which breaks off is no failure.
+    SetDestination { route: &'static str, destination: String, is_hook: bool },
+    /// Change the request's headers, and let Envoy's router carry it.
     Route(Vec<HeaderChange>),
-    /// Send a request of the filter's own.
+    /// Dispatch an HTTP request.
     HttpCall(HttpCall),
-    /// The same by gRPC: a health check.
+    /// Dispatch a gRPC health check.
     GrpcCall(GrpcCall),
-    /// Hold the answer, made one that has this status and no body.
+    /// Hold the response, turned into one with this status and no body.
     HoldResponse(u16),
-    /// Set the status of the answer that has come, and let it pass.
+    /// Set the status of the response that has arrived, and let it pass.
     RestoreStatus(u16),
-    /// Answer the request.
-    LocalReply {
-        /// The HTTP status.
-        status: u16,
-        /// The body: one line, or nothing.
-        text: String,
-        /// Whether it says which methods a probe may have.
-        allow: bool,
-    },
+    /// Answer the request, with `text` as the body. `allow` adds the methods that a probe may have.
+    LocalReply { status: u16, text: String, allow: bool },
     /// Close the client's connection without an answer.
     Close,
 }
 
-/// A dispatched HTTP request without a body.
+/// A dispatched HTTP request without a body. A timeout of zero is no limit.
 #[derive(Debug)]
 pub struct HttpCall {
-    /// Envoy's cluster.
     pub cluster: String,
     /// In order, pseudo-headers first.
     pub headers: Vec<(String, String)>,
-    /// Zero: no limit.
     pub timeout: Duration,
 }
 
-/// A dispatched gRPC health check.
+/// A dispatched gRPC health check. A timeout of zero is no limit.
 #[derive(Debug)]
 pub struct GrpcCall {
-    /// Envoy's cluster.
     pub cluster: String,
-    /// IP address and port: it is the `:authority` as well.
+    /// IP address and port, which are the `:authority` as well.
     pub destination: String,
-    /// Of the client; goes along.
+    /// The client's, which is passed on.
     pub user_agent: Option<Vec<u8>>,
-    /// What is asked for; empty: the server as a whole.
+    /// Empty for the server as a whole.
     pub service: String,
-    /// Zero: no limit.
     pub timeout: Duration,
 }
 
-/// What a check has come to by an event.
+/// What an event has led to.
 #[derive(Debug)]
 pub enum Step {
-    /// It goes on.
+    /// The check goes on with this command.
     Go(Command),
-    /// It has come to this, which is to be answered.
+    /// The check ends, and its outcome is to be answered.
     End(Outcome),
-    /// It has come to this, which the answer that is held says already.
+    /// The check ends, and the response that is held says its outcome already.
     EndAsHeld(Outcome),
-    /// Envoy answers in its place: what comes by is not the app's.
+    /// Envoy has answered the client itself: what arrives now is not the app's, and passes.
     LeftToEnvoy,
 }
 
@@ -147,27 +110,27 @@ impl From<Result<Command, Outcome>> for Step {
     }
 }
 
-/// Where an answer comes from whose headers can be read.
+/// Which response's headers are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Of the event [`Event::ResponseHeaders`].
+    /// Those of [`Event::ResponseHeaders`].
     Routed,
-    /// Of the event [`Event::CallResponse`], where it has a head.
+    /// Those of [`Event::CallResponse`], if it has any.
     Dispatched,
 }
 
-/// What costs a call to Envoy, and so is read only where it decides.
+/// What Envoy knows. Each costs a hostcall, and so is read only where it decides something.
 pub trait Facts {
-    /// The monotonic time, since any moment that stays the same.
+    /// The monotonic time.
     fn now(&self) -> Duration;
-    /// Envoy's `destination.address`: where the client's connection came to.
+    /// `destination.address`: the address that the client connected to.
     fn destination(&self) -> Vec<u8>;
-    /// The first value of a header; `None` where it is absent.
+    /// The first value of a header.
     fn header(&self, source: Source, name: &str) -> Option<Vec<u8>>;
-    /// The beginning of the body of a dispatched HTTP call's answer.
+    /// The first 10 KiB of the body of a dispatched HTTP call's response.
     fn call_body(&self) -> Vec<u8>;
-    /// Envoy's `response.code_details`: where the answer comes from.
+    /// `response.code_details`: who has made the response, and why.
     fn details(&self) -> Vec<u8>;
-    /// Envoy's `response.code`: the status that the client was sent; 0: none.
+    /// `response.code`: the status that the client was sent, or 0 for none.
     fn sent_status(&self) -> u16;
 }

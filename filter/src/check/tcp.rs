@@ -1,4 +1,4 @@
-//! `tcpSocket`: the agent is asked first, and where it is not there, Envoy connects.
+//! The handler `tcpSocket`: the agent is asked first; where it cannot be reached, Envoy connects.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::probe_request::{ProbeRequest, limit_router};
 use super::step::{Command, Event, Facts, HttpCall, Source, Step};
 use crate::outcome::{self, Outcome, with_cause};
 
-/// The agent gets so much less than the filter waits, so that its reason arrives.
+/// The agent gets so much less time than the filter waits, so that its reason arrives.
 const AGENT_MARGIN_MS: u32 = 50;
 /// The `connect_timeout` of the cluster by which Envoy connects.
 const DIAL_MS: u32 = 250;
@@ -23,9 +23,9 @@ pub struct TcpCheck {
     stage: Stage,
 }
 
-/// What is awaited.
+/// What the check waits for.
 enum Stage {
-    /// Whether Envoy takes the destination.
+    /// Whether Envoy accepts the destination.
     Destination,
     /// The agent's answer.
     Agent,
@@ -34,26 +34,28 @@ enum Stage {
 }
 
 impl TcpCheck {
-    /// The route is named before the agent is asked: Envoy 1.36 takes no filter state in the callback
-    /// of a call.
+    /// Sets the destination before the agent is asked, since Envoy 1.36 accepts no filter state in the
+    /// callback of a dispatched call.
     pub fn start(port: u16, probe: &ProbeRequest) -> (Self, Step) {
         let mut tcp = Self { port, stage: Stage::Destination };
         let step = if probe.routable {
             Step::Go(probe.set_destination("tcp", port))
         } else {
-            tcp.ask(probe, probe.started).into()
+            tcp.ask_agent(probe, probe.started).into()
         };
         (tcp, step)
     }
 
     pub fn on(&mut self, event: Event, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         match (&self.stage, event) {
-            (Stage::Destination, Event::Accepted(true)) => self.ask(probe, probe.started).into(),
+            (Stage::Destination, Event::Accepted(true)) => {
+                self.ask_agent(probe, probe.started).into()
+            }
             (Stage::Destination, Event::Accepted(false)) => {
                 Step::End(probe.destination_refused(self.port))
             }
             (Stage::Agent, Event::Accepted(false)) => {
-                probe.shared.agent.note_lost();
+                probe.shared.agent.note_unreached();
                 self.connect(probe, probe.started).into()
             }
             (Stage::Agent, Event::CallResponse { has_head }) => {
@@ -66,7 +68,7 @@ impl TcpCheck {
         }
     }
 
-    fn ask(&mut self, probe: &ProbeRequest, now: Duration) -> Result<Command, Outcome> {
+    fn ask_agent(&mut self, probe: &ProbeRequest, now: Duration) -> Result<Command, Outcome> {
         let cluster = &probe.shared.settings.agent_cluster;
         if cluster.is_empty() {
             return self.connect(probe, now);
@@ -93,7 +95,7 @@ impl TcpCheck {
             return Err(Outcome::declined(500, reason));
         }
         let left = u32::try_from(probe.remaining(now)?.as_millis()).unwrap_or(u32::MAX);
-        // No header of the client tells the router how.
+        // No header of the client's may set the router's limits.
         let mut changes = Vec::with_capacity(2);
         for (name, _) in probe.client.iter() {
             if name.starts_with("x-envoy-") {
@@ -111,30 +113,30 @@ impl TcpCheck {
         }
         let status = facts.header(Source::Dispatched, ":status").unwrap_or_default();
         let status = outcome::parse_status(&status);
-        let genuine = is_from_upstream(facts);
-        if status == 503 && !genuine {
-            probe.shared.agent.note_lost();
+        let of_agent = is_from_upstream(facts);
+        if status == 503 && !of_agent {
+            probe.shared.agent.note_unreached();
             return self.connect(probe, facts.now()).map_err(as_tcp).into();
         }
-        if genuine {
+        if of_agent {
             probe.shared.agent.note_reached();
         }
         let text = response_text(facts);
         let reason = text.trim_ascii_end();
         Step::End(match status {
-            CONNECTED if genuine => Outcome::Answered(200),
-            FAILED if genuine => Outcome::unreached(with_cause("tcp", reason)),
-            _ if genuine => Outcome::unreached(with_cause("the agent refused", reason)),
+            CONNECTED if of_agent => Outcome::Answered(200),
+            FAILED if of_agent => Outcome::unreached(with_cause("tcp", reason)),
+            _ if of_agent => Outcome::unreached(with_cause("the agent refused", reason)),
             504 => Outcome::unreached("the agent did not answer in time"),
             _ => Outcome::unreached(with_cause("the agent's answer", reason)),
         })
     }
 
-    /// Envoy has connected, or says why not.
+    /// The outcome where Envoy has tried to connect.
     fn connected(&self, probe: &ProbeRequest, facts: &dyn Facts) -> Outcome {
         match outcome::why_not_connected(&facts.details()) {
             None => Outcome::Answered(200),
-            // As the agent says it.
+            // The agent words it in the same way.
             Some(why) => {
                 Outcome::unreached(["tcp: ", &probe.pod.at(self.port), ": ", &why].concat())
             }

@@ -1,8 +1,9 @@
-//! Checks without Envoy: the ways that they go, and every order of a few events.
+//! Checks without Envoy: some whole ones, and every order of a few events.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use super::step::Source;
 use super::*;
 use crate::request::Headers;
 use crate::settings::Settings;
@@ -33,23 +34,23 @@ const CLOSED: &str = "reset{upstream_reset_before_response_started{connection_te
 const NO_TLS: &str = "upstream_reset_before_response_started{remote_connection_failure|TLS_error:\
     _|33554536:system_library:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end}";
 
-/// What Envoy would say.
+/// The facts that Envoy would give.
 #[derive(Clone, Default)]
 struct Given {
     status: &'static str,
     details: &'static str,
     location: Option<&'static str>,
-    /// Whether a call was answered by the one that was called.
-    genuine: bool,
+    /// Whether the response to a call is the upstream's own.
+    of_upstream: bool,
     milliseconds: Cell<u64>,
     sent: u16,
-    /// Whose headers can be read now: others end the VM.
+    /// Which headers can be read now: to read others would trap the VM.
     readable: Cell<Option<Source>>,
 }
 
 impl Given {
     fn app(status: &'static str) -> Self {
-        Self { status, details: "via_upstream", genuine: true, ..Self::default() }
+        Self { status, details: "via_upstream", of_upstream: true, ..Self::default() }
     }
 
     fn leads_to(location: &'static str) -> Self {
@@ -61,7 +62,7 @@ impl Given {
     }
 }
 
-/// What a check makes of an event.
+/// Gives a check an event, and lets it read only what Envoy would show then.
 fn tell(check: &mut Check, event: Event, given: &Given) -> Command {
     given.readable.set(match event {
         Event::ResponseHeaders { .. } => Some(Source::Routed),
@@ -85,7 +86,7 @@ impl Facts for Given {
         match name {
             ":status" => Some(self.status.into()),
             "location" => self.location.map(Into::into),
-            "x-envoy-upstream-service-time" => self.genuine.then(|| b"1".to_vec()),
+            "x-envoy-upstream-service-time" => self.of_upstream.then(|| b"1".to_vec()),
             _ => None,
         }
     }
@@ -128,11 +129,11 @@ fn grpc_called(code: u32, message: &[u8]) -> Event {
     Event::GrpcCallResponse { code, message: message.to_vec() }
 }
 
-/// A command's name, and what of it a test looks at.
-fn said(command: &Command) -> String {
+/// A command as text, with what the tests look at.
+fn text(command: &Command) -> String {
     match command {
         Command::Continue => "continue".to_owned(),
-        Command::Pause => "wait".to_owned(),
+        Command::Pause => "pause".to_owned(),
         Command::SetDestination { route, destination, .. } => format!("name {route} {destination}"),
         Command::Route(_) => "route".to_owned(),
         Command::HttpCall(call) => {
@@ -148,12 +149,12 @@ fn said(command: &Command) -> String {
     }
 }
 
-/// What comes of a request and of what happens then.
-fn way(path: &str, content_type: Option<&str>, events: Vec<(Event, Given)>) -> Vec<String> {
+/// The commands for a request and the events that follow it.
+fn run(path: &str, content_type: Option<&str>, events: Vec<(Event, Given)>) -> Vec<String> {
     let mut check = Check::new(shared());
     let first = check.on(request(path, content_type), &Given::default());
-    let rest = events.into_iter().map(|(event, given)| said(&tell(&mut check, event, &given)));
-    [said(&first)].into_iter().chain(rest.collect::<Vec<_>>()).collect()
+    let rest = events.into_iter().map(|(event, given)| text(&tell(&mut check, event, &given)));
+    [text(&first)].into_iter().chain(rest.collect::<Vec<_>>()).collect()
 }
 
 #[test]
@@ -165,8 +166,8 @@ fn an_answer_with_a_body() {
         (Event::ResponseBody { size: 5, ends: false }, app()),
         (Event::ResponseBody { size: 0, ends: true }, app()),
     ];
-    let commands = ["name http 10.0.0.7:8080", "route", "hold 204", "wait", "continue"];
-    assert_eq!(way("/app-health/http/readyz", None, events), commands);
+    let commands = ["name http 10.0.0.7:8080", "route", "hold 204", "pause", "continue"];
+    assert_eq!(run("/app-health/http/readyz", None, events), commands);
 }
 
 #[test]
@@ -182,13 +183,13 @@ fn a_redirect() {
     let commands = [
         "name http 10.0.0.7:8080",
         "route",
-        "wait",
+        "pause",
         "call app_http_hop 10.0.0.7:81",
-        "wait",
+        "pause",
         "reply 503",
         "continue",
     ];
-    assert_eq!(way("/app-health/http/readyz", None, events), commands);
+    assert_eq!(run("/app-health/http/readyz", None, events), commands);
 }
 
 #[test]
@@ -204,11 +205,11 @@ fn a_hook_over_https_that_meets_plain_http() {
         "name https 10.0.0.7:8080",
         "route",
         "call app_http_hop 10.0.0.7:8080",
-        "wait",
+        "pause",
         "call app_http_hop 10.0.0.7:8080",
         "close",
     ];
-    assert_eq!(way("/app-lifecycle/hook/prestopz", None, events), commands);
+    assert_eq!(run("/app-lifecycle/hook/prestopz", None, events), commands);
 }
 
 #[test]
@@ -221,7 +222,7 @@ fn a_tcp_check_where_the_agent_is_not_there() {
         let mut events = vec![(Event::Accepted(true), Given::default())];
         events.extend(lost);
         events.push((Event::ResponseHeaders { ends: true }, Given::app("200")));
-        let commands = way("/app-health/tcp/readyz", None, events);
+        let commands = run("/app-health/tcp/readyz", None, events);
         let first = ["name tcp 10.0.0.7:8080", "call app_health_agent the agent"];
         assert_eq!(commands[..2], first);
         assert_eq!(commands[asked + 1..], ["route", "reply 200"]);
@@ -234,11 +235,11 @@ fn a_grpc_connection_that_the_app_closes_is_made_anew() {
     let taken = || (Event::Accepted(true), Given::default());
     let events = vec![taken(), closed(), taken(), closed(), taken(), closed()];
     let grpc = "grpc 10.0.0.7:8080";
-    let commands = [grpc, "wait", grpc, "wait", grpc, "wait", "reply 500"];
-    assert_eq!(way("/app-health/grpc/readyz", None, events), commands);
+    let commands = [grpc, "pause", grpc, "pause", grpc, "pause", "reply 500"];
+    assert_eq!(run("/app-health/grpc/readyz", None, events), commands);
     let events = vec![taken(), (grpc_called(0, b"\x08\x01"), Given::default())];
-    let commands = [grpc, "wait", "reply 200"];
-    assert_eq!(way("/app-health/grpc/readyz", None, events), commands);
+    let commands = [grpc, "pause", "reply 200"];
+    assert_eq!(run("/app-health/grpc/readyz", None, events), commands);
 }
 
 #[test]
@@ -248,14 +249,14 @@ fn a_grpc_content_type_is_dispatched_and_its_status_restored() {
         (called(), Given::app("404")),
         (Event::ResponseHeaders { ends: false }, Given::default()),
     ];
-    let commands = ["call app_http_hop 10.0.0.7:8080", "wait", "reply 404", "restore 404"];
+    let commands = ["call app_http_hop 10.0.0.7:8080", "pause", "reply 404", "restore 404"];
     let typed = Some("application/grpc");
-    assert_eq!(way("/app-health/http/readyz", typed, events), commands);
+    assert_eq!(run("/app-health/http/readyz", typed, events), commands);
     let events = vec![(Event::ResponseHeaders { ends: true }, Given::default())];
-    assert_eq!(way("/app-health/none/readyz", typed, events), ["reply 400", "restore 400"]);
+    assert_eq!(run("/app-health/none/readyz", typed, events), ["reply 400", "restore 400"]);
 }
 
-/// As at a limit of the listener's: the reply has a body, which is not the app's.
+/// A limit of the listener's has such a reply: its body is not the app's.
 #[test]
 fn envoys_own_answer_while_a_call_is_awaited_passes() {
     for (path, typed) in [
@@ -278,7 +279,7 @@ fn envoys_own_answer_while_a_call_is_awaited_passes() {
     }
 }
 
-/// What may happen after a request, in any order: more than Envoy would do.
+/// The events after a request, for any order of them, which are more than Envoy would send.
 fn events() -> Vec<Event> {
     vec![
         Event::RequestBody,
@@ -296,7 +297,7 @@ fn events() -> Vec<Event> {
     ]
 }
 
-/// One order of events, and what it has come to.
+/// A check in one order of events.
 struct Run<'a> {
     check: Check,
     given: &'a Given,
@@ -309,8 +310,8 @@ impl Run<'_> {
         let was_under_way = self.check.is_under_way();
         let command = tell(&mut self.check, event.clone(), self.given);
         self.given.milliseconds.set(self.given.milliseconds.get() + 400);
-        let said = said(&command);
-        self.seen.borrow_mut().push(format!("{event:?}: {said}"));
+        let text = text(&command);
+        self.seen.borrow_mut().push(format!("{event:?}: {text}"));
         match &command {
             Command::LocalReply { .. } | Command::Close => {
                 self.answers += 1;
@@ -322,7 +323,7 @@ impl Run<'_> {
             | Command::GrpcCall(_) => {
                 assert!(self.check.is_under_way(), "{self:?}");
                 let elsewhere = ["the agent", " 10.0.0.7:8080", " 10.0.0.7:81"];
-                let known = said == "route" || elsewhere.iter().any(|end| said.ends_with(end));
+                let known = text == "route" || elsewhere.iter().any(|end| text.ends_with(end));
                 assert!(known, "never out of the pod, nor to itself: {self:?}");
             }
             Command::HoldResponse(_) => assert!(was_under_way, "{self:?}"),
@@ -339,7 +340,7 @@ impl std::fmt::Debug for Run<'_> {
     }
 }
 
-/// Goes on with each event in turn, `depth` times, but not beyond what follows an answer.
+/// Tries each event after this order, `depth` events deep, and at most one event after an answer.
 fn each_order(
     asked: (&str, bool),
     shared: &Rc<Shared>,
@@ -348,7 +349,7 @@ fn each_order(
     depth: usize,
 ) {
     let (path, typed) = asked;
-    // A call that goes on counts against a hook's next one.
+    // A dispatched call of a hook goes on when its check is over, and would count against the next.
     let shared = if path.starts_with("/app-lifecycle/") { &self::shared() } else { shared };
     let check = Check::new(shared.clone());
     let mut run = Run { check, given, answers: 0, seen: RefCell::default() };
