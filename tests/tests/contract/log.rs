@@ -66,7 +66,7 @@ fn what_envoys_level_leaves_out() {
         for status in [200, 500, 200] {
             host.run(get(READYZ), |_| App::answers(status));
         }
-        (std::mem::take(&mut host.state_mut().log), host.state().unheard)
+        (std::mem::take(&mut host.state_mut().log), host.state().unlogged)
     };
     let (all, _) = lines_at(Trace);
     for (level, count) in [(Debug, 6), (Info, 3), (Warn, 1), (Error, 0), (Critical, 0), (Off, 0)] {
@@ -91,7 +91,7 @@ fn where_envoys_log_is_switched_off() {
                 assert_eq!(host.run(get(READYZ), |_| App::answers(status)).status(), status);
             }
             assert_eq!(!host.log_text().is_empty(), said, "{level:?}: {}", host.log_text());
-            assert_eq!(host.state().unheard, 0, "{level:?}");
+            assert_eq!(host.state().unlogged, 0, "{level:?}");
             lines(&mut host);
         }
     }

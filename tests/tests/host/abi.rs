@@ -1,6 +1,6 @@
 //! The numbers and encodings of proxy-wasm ABI 0.2.1.
 
-/// What a hostcall returns.
+/// The status that a hostcall returns when it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Status {
@@ -12,36 +12,32 @@ pub enum Status {
     BrokenConnection = 11,
 }
 
-/// What a hostcall comes to: `Ok` is the ABI's 0.
+/// The result of a hostcall. `Ok` is the ABI's status 0.
 pub type HostcallResult<T = (), E = Status> = Result<T, E>;
 
-/// The header maps of a stream, and those of a callout's answer.
+/// The header maps of a stream, and those of a callout's response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapType {
     RequestHeaders,
-    RequestTrailers,
     ResponseHeaders,
     ResponseTrailers,
-    GrpcInitialMetadata,
-    GrpcTrailingMetadata,
     CallHeaders,
     CallTrailers,
+    /// Request trailers and gRPC metadata, which the filter never sees.
+    Invisible,
 }
 
 impl MapType {
     pub fn of(number: u32) -> HostcallResult<MapType> {
-        use MapType::*;
-        let all = [
-            RequestHeaders,
-            RequestTrailers,
-            ResponseHeaders,
-            ResponseTrailers,
-            GrpcInitialMetadata,
-            GrpcTrailingMetadata,
-            CallHeaders,
-            CallTrailers,
-        ];
-        all.get(number as usize).copied().ok_or(Status::BadArgument)
+        Ok(match number {
+            0 => MapType::RequestHeaders,
+            2 => MapType::ResponseHeaders,
+            3 => MapType::ResponseTrailers,
+            6 => MapType::CallHeaders,
+            7 => MapType::CallTrailers,
+            1 | 4 | 5 => MapType::Invisible,
+            _ => return Err(Status::BadArgument),
+        })
     }
 }
 
@@ -70,10 +66,11 @@ impl BufferType {
     }
 }
 
-/// Name and value, as they cross the border.
+/// The name and the value of a header.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
-/// Count, the lengths of all names and values, then each of them with a NUL behind it.
+/// Encodes a header map: the number of pairs, the lengths of all names and values, and then the names
+/// and values themselves, each with a NUL behind it.
 pub fn encode_pairs(pairs: &[Pair]) -> Vec<u8> {
     let mut out = (pairs.len() as u32).to_le_bytes().to_vec();
     for (name, value) in pairs {
@@ -109,14 +106,14 @@ fn word(bytes: &mut &[u8]) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(*word)).ok()
 }
 
-/// With its NUL.
+/// Reads a text and the NUL behind it.
 fn text(bytes: &mut &[u8], length: usize) -> Option<Vec<u8>> {
     let (text, rest) = bytes.split_at_checked(length)?;
     *bytes = rest.strip_prefix(b"\0")?;
     Some(text.to_vec())
 }
 
-/// The fields of a protobuf message that are length-delimited: number and content.
+/// The fields of a protobuf message, as number and content. All of them have to be length-delimited.
 pub fn protobuf_fields(mut message: &[u8]) -> HostcallResult<Vec<(u8, Vec<u8>)>> {
     let mut fields = Vec::new();
     while let Some((tag, rest)) = message.split_first() {

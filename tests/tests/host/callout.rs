@@ -5,27 +5,26 @@ use std::time::Duration;
 use super::abi::{HostcallResult, Status, protobuf_fields};
 use super::headers::Headers;
 
-/// How a cluster finds its hosts, as far as a dispatch notices.
+/// How a cluster finds its hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClusterType {
-    /// By `x-envoy-original-dst-host`, an IP address and a port: without it the dispatch fails.
+    /// By the header `x-envoy-original-dst-host`, an IP address and a port. Without that, a dispatch fails.
     OriginalDst,
     /// By its configuration.
     Static,
 }
 
-/// A call that waits for its answer.
+/// A dispatched call that has not been answered.
 #[derive(Clone, Debug)]
 pub struct Callout {
     pub token: u32,
-    /// The stream that dispatched it.
+    /// The id of the stream that dispatched it.
     pub stream: u32,
     pub cluster: String,
     pub timeout: Duration,
     pub request: CalloutRequest,
 }
 
-/// What is called.
 #[derive(Clone, Debug)]
 pub enum CalloutRequest {
     Http { headers: Headers },
@@ -33,7 +32,7 @@ pub enum CalloutRequest {
 }
 
 impl Callout {
-    /// An HTTP call's headers, a gRPC call's initial metadata.
+    /// The headers of an HTTP call, or the initial metadata of a gRPC call.
     pub fn headers(&self) -> &Headers {
         match &self.request {
             CalloutRequest::Http { headers } => headers,
@@ -41,52 +40,53 @@ impl Callout {
         }
     }
 
-    /// The value of `x-envoy-original-dst-host`.
     pub fn destination(&self) -> Option<String> {
         self.headers().get("x-envoy-original-dst-host")
     }
 }
 
-/// The answer to a callout, as the filter sees it while the callback runs.
+/// The response to a callout, as the filter sees it while the callback runs.
 #[derive(Clone, Debug, Default)]
 pub struct CalloutResponse {
-    /// `None`: the call failed without an answer (`num_headers` is 0).
+    /// `None` where the call failed without a response (`num_headers` is 0).
     pub headers: Option<Headers>,
     pub body: Vec<u8>,
     pub trailers: Option<Headers>,
-    /// Of a gRPC call.
     pub grpc_status: u32,
     pub grpc_message: Vec<u8>,
 }
 
-/// Where a gRPC call goes.
+/// Envoy's message of this name, which says where a gRPC call goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GrpcService {
     pub cluster: String,
     pub authority: String,
-    /// `max_receive_message_length`, as a serialized `UInt32Value`.
+    /// A serialized `UInt32Value`.
     pub max_receive_message_length: Vec<u8>,
 }
 
-/// Reads a serialized `GrpcService{envoy_grpc{…}}`, or a cluster's bare name.
-pub fn grpc_service(upstream: &[u8]) -> HostcallResult<GrpcService> {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Status::ParseFailure);
-    let mut read = GrpcService::default();
-    if let Ok(service) = protobuf_fields(upstream) {
-        let (_, envoy_grpc) = service.iter().find(|(n, _)| *n == 1).ok_or(Status::ParseFailure)?;
-        for (number, content) in protobuf_fields(envoy_grpc)? {
-            match number {
-                1 => read.cluster = text(&content)?,
-                2 => read.authority = text(&content)?,
-                4 => read.max_receive_message_length = content,
-                _ => {}
+impl GrpcService {
+    /// Reads a serialized `GrpcService{envoy_grpc{…}}`, or the bare name of a cluster.
+    pub fn parse(upstream: &[u8]) -> HostcallResult<GrpcService> {
+        let text =
+            |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Status::ParseFailure);
+        let mut parsed = GrpcService::default();
+        if let Ok(service) = protobuf_fields(upstream) {
+            let envoy_grpc = service.iter().find(|(number, _)| *number == 1);
+            for (number, content) in protobuf_fields(&envoy_grpc.ok_or(Status::ParseFailure)?.1)? {
+                match number {
+                    1 => parsed.cluster = text(&content)?,
+                    2 => parsed.authority = text(&content)?,
+                    4 => parsed.max_receive_message_length = content,
+                    _ => {}
+                }
             }
+        } else {
+            parsed.cluster = text(upstream)?;
         }
-    } else {
-        read.cluster = text(upstream)?;
+        if parsed.authority.is_empty() {
+            parsed.authority = parsed.cluster.clone();
+        }
+        Ok(parsed)
     }
-    if read.authority.is_empty() {
-        read.authority = read.cluster.clone();
-    }
-    Ok(read)
 }

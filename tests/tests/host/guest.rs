@@ -1,15 +1,23 @@
-//! The filter's memory, and how hostcalls are entered in the linker.
+//! The filter's memory, and the macro that links hostcalls.
 
 use wasmtime::{Caller, Extern, Memory, TypedFunc};
 
 use super::abi::{HostcallResult, Pair, Status, decode_pairs};
 use super::state::HostState;
 
-/// What the VM may call while it allocates memory for a result.
+/// The hostcalls that the VM may make while it allocates memory for a result.
 const ALLOCATING: &[&str] = &["proxy_log", "fd_write", "clock_time_get"];
-/// Envoy reads a larger map, or one of more pairs, as an empty one.
+/// Envoy reads a header map of more pairs as an empty one.
 const MOST_PAIRS: usize = 1024;
+/// Envoy reads a header map of more bytes as an empty one.
 const LARGEST_MAP: usize = 1 << 20;
+
+/// Bytes in the filter's memory, which a hostcall takes as two arguments.
+#[derive(Clone, Copy)]
+pub struct Slice {
+    pub at: u32,
+    pub length: u32,
+}
 
 /// The VM as a hostcall sees it.
 pub struct Guest<'a>(pub Caller<'a, HostState>);
@@ -19,7 +27,7 @@ impl Guest<'_> {
         self.0.data_mut()
     }
 
-    /// An error is a trap.
+    /// Traps the VM where Envoy does not permit this hostcall.
     pub fn permit(&mut self, function: &str) -> wasmtime::Result<()> {
         let permitted = self.state().permitted;
         wasmtime::ensure!(
@@ -36,25 +44,25 @@ impl Guest<'_> {
         }
     }
 
-    pub fn read(&mut self, at: u32, length: u32) -> HostcallResult<Vec<u8>> {
-        let end = (at as usize).checked_add(length as usize).ok_or(Status::InvalidMemoryAccess)?;
+    pub fn read(&mut self, slice: Slice) -> HostcallResult<Vec<u8>> {
+        let start = slice.at as usize;
         let memory = self.memory()?;
-        let bytes = memory.data(&self.0).get(at as usize..end);
+        let bytes = memory.data(&self.0).get(start..start + slice.length as usize);
         bytes.map(<[u8]>::to_vec).ok_or(Status::InvalidMemoryAccess)
     }
 
     pub fn read_u32(&mut self, at: u32) -> HostcallResult<u32> {
-        let word = self.read(at, 4)?;
+        let word = self.read(Slice { at, length: 4 })?;
         Ok(u32::from_le_bytes(word.try_into().expect("four bytes")))
     }
 
-    pub fn text(&mut self, at: u32, length: u32) -> HostcallResult<String> {
-        Ok(String::from_utf8_lossy(&self.read(at, length)?).into_owned())
+    pub fn text(&mut self, slice: Slice) -> HostcallResult<String> {
+        Ok(String::from_utf8_lossy(&self.read(slice)?).into_owned())
     }
 
-    /// A header map.
-    pub fn pairs(&mut self, at: u32, size: u32) -> HostcallResult<Vec<Pair>> {
-        let bytes = self.read(at, size)?;
+    /// Reads a header map.
+    pub fn pairs(&mut self, slice: Slice) -> HostcallResult<Vec<Pair>> {
+        let bytes = self.read(slice)?;
         let Some(pairs) = decode_pairs(&bytes) else {
             self.state().violation("a header map that is none");
             return Ok(Vec::new());
@@ -72,7 +80,8 @@ impl Guest<'_> {
         self.write(at, &value.to_le_bytes())
     }
 
-    /// Hands over bytes in memory that the filter allocates and then owns; none of it for no bytes.
+    /// Copies bytes into memory that the filter allocates and then owns, and writes down where. No bytes
+    /// take no memory.
     pub fn give(&mut self, bytes: &[u8], pointer_at: u32, length_at: u32) -> HostcallResult {
         let length = u32::try_from(bytes.len()).map_err(|_| Status::InvalidMemoryAccess)?;
         let pointer = if bytes.is_empty() { 0 } else { self.allocate(length)? };
@@ -94,17 +103,24 @@ impl Guest<'_> {
     }
 }
 
-/// Enters functions of `u32`s in the linker: `module: name(arguments), …`.
+/// Links hostcalls whose arguments are all `u32`. `(at, length)` becomes a [`Slice`]:
+/// `module: name(number, (at, length)), …`.
 macro_rules! link_functions {
-    ($linker:ident, $module:literal: $($name:ident($($argument:ident),*),)*) => {
+    ($linker:ident, $module:literal: $($name:ident(
+        $($($number:ident)? $(($at:ident, $length:ident))?),*
+    ),)*) => {
         $($linker.func_wrap(
             $module,
             stringify!($name),
-            |caller: wasmtime::Caller<'_, $crate::host::state::HostState>, $($argument: u32),*| {
+            |caller: wasmtime::Caller<'_, $crate::host::state::HostState>,
+             $($($number: u32,)? $($at: u32, $length: u32,)?)*| {
                 let guest = &mut $crate::host::guest::Guest(caller);
                 guest.permit(stringify!($name))?;
-                let outcome = $name(guest, $($argument),*);
-                wasmtime::Result::Ok(outcome.map_or_else(|status| status as u32, |()| 0))
+                let result = $name(
+                    guest,
+                    $($($number)? $($crate::host::guest::Slice { at: $at, length: $length })?),*
+                );
+                wasmtime::Result::Ok(result.map_or_else(|status| status as u32, |()| 0))
             },
         )?;)*
     };

@@ -1,14 +1,14 @@
-//! A header map as Envoy keeps it.
+//! A header map as Envoy stores it.
 
 use std::fmt;
 
 use super::abi::Pair;
 
-/// Names in lower case, in the order in which they came, pseudo-headers first.
+/// Headers with names in lower case, in the order in which they came, pseudo-headers first.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<Pair>);
 
-/// Envoy keeps these in one place each: a second value joins the first with a comma.
+/// The headers of which Envoy stores one value: a second one is joined to the first by a comma.
 const SINGLE: [&str; 12] = [
     ":method",
     ":path",
@@ -25,7 +25,6 @@ const SINGLE: [&str; 12] = [
 ];
 
 impl Headers {
-    /// From names and values as they are written in a test.
     pub fn of<V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (impl AsRef<[u8]>, V)>) -> Headers {
         let mut headers = Headers::default();
         for (name, value) in pairs {
@@ -57,7 +56,7 @@ impl Headers {
         self.0.retain(|(other, _)| *other != name);
     }
 
-    /// In the place of the first value; all others go.
+    /// Sets the only value of a header, in the place of the first one.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
         let name = canonical(name);
         let at = self.0.iter().position(|(other, _)| *other == name);
@@ -68,14 +67,14 @@ impl Headers {
         }
     }
 
-    /// The first value.
+    /// The first value of a header.
     pub fn first(&self, name: &[u8]) -> Option<&[u8]> {
         let name = canonical(name);
         let found = self.0.iter().find(|(other, _)| *other == name);
         found.map(|(_, value)| value.as_slice())
     }
 
-    /// The first value, as text.
+    /// The first value of a header, as text.
     pub fn get(&self, name: &str) -> Option<String> {
         self.first(name.as_bytes()).map(|value| String::from_utf8_lossy(value).into_owned())
     }
@@ -84,7 +83,7 @@ impl Headers {
         &self.0
     }
 
-    /// All lines as `name: value`, in their order, for comparison in a test.
+    /// All headers as `name: value`, to be compared in a test.
     pub fn lines(&self) -> Vec<String> {
         let line = |(name, value): &Pair| {
             format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
@@ -92,7 +91,7 @@ impl Headers {
         self.0.iter().map(line).collect()
     }
 
-    /// What would break the message apart on the wire.
+    /// The headers that would break the message apart on the wire.
     pub fn broken_lines(&self) -> Vec<String> {
         let control = |text: &[u8]| text.iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
         let broken = |pair: &&Pair| pair.0.is_empty() || control(&pair.0) || control(&pair.1);
@@ -106,7 +105,7 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// Envoy has one place for Host and `:authority`.
+/// The name under which Envoy stores a header: Host is `:authority`.
 fn canonical(name: &[u8]) -> Vec<u8> {
     match name.to_ascii_lowercase() {
         name if name == b"host" => b":authority".to_vec(),

@@ -1,20 +1,21 @@
-//! The proxy-wasm host emulator: what Envoy is to the filter, driven by callbacks.
+//! The proxy-wasm host emulator: it is to the filter what Envoy is, and a test drives it.
 //!
-//! A test starts a [`Host`] with the filter's `.wasm`, sends a [`DownstreamRequest`], gives the answers of the
-//! app, and asserts on what came of it: the stream's outcome, its callouts, the log. The order of
-//! the filter's calls into the host is never asserted. [`run`] plays a whole probe in one call.
+//! A test starts a [`Host`] with the filter's `.wasm`, sends a [`DownstreamRequest`], gives the answers
+//! of the app, and asserts on the result: how the stream ended, which callouts there were, what was
+//! logged. It never asserts on the order of the filter's hostcalls. [`Host::run`] plays a whole probe in
+//! one call.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`run`], [`app`] | a script of the app, played against the filter until the client has its answer |
-//! | this one | start, the request's way in |
-//! | [`response`] | the response's way out, callouts' answers, the end of a stream |
-//! | [`stream`], [`callout`], [`state`], [`headers`] | what is asserted on |
+//! | [`run`], [`app`] | a whole probe, with a script of the app |
+//! | this one | the start of the filter, and a request's way in |
+//! | [`response`] | a response's way out, the responses to callouts, the end of a stream |
+//! | [`stream`], [`callout`], [`state`], [`headers`] | what tests assert on |
 //! | [`hostcalls`] | the functions that the filter imports |
-//! | [`abi`], [`guest`], [`module`] | the border: encodings, the VM's memory, wasmtime |
+//! | [`abi`], [`guest`], [`module`] | the encodings of the ABI, the VM's memory, wasmtime |
 //!
-//! What the filter does that Envoy would object to is kept as a violation, and fails the test that
-//! drops the host.
+//! When the filter does what Envoy would object to, that is recorded as a violation, and the test fails
+//! once it drops the host.
 
 pub mod abi;
 pub mod app;
@@ -39,20 +40,19 @@ use headers::Headers;
 use state::{HostState, LogLevel};
 use stream::{DownstreamResponse, Stream, StreamEnd, StreamPhase};
 
-/// The id of the root context.
+/// The id of the filter's root context.
 const ROOT: u32 = 1;
 
-/// A request to the listener, as Envoy shows it to the filter.
+/// A client's request to the listener, as Envoy shows it to the filter.
 #[derive(Clone, Debug)]
 pub struct DownstreamRequest {
     pub headers: Headers,
-    /// A body follows.
     pub has_body: bool,
     pub properties: BTreeMap<String, Vec<u8>>,
 }
 
 impl DownstreamRequest {
-    /// What the kubelet sends to a pod at 10.0.0.7.
+    /// The kubelet's request to a pod at 10.0.0.7.
     pub fn get(path: impl AsRef<[u8]>) -> DownstreamRequest {
         let mut request = DownstreamRequest {
             headers: Headers::default(),
@@ -67,24 +67,23 @@ impl DownstreamRequest {
         .header("accept", "*/*")
         .header("connection", "close")
         .to("10.0.0.7:15020");
-        // Of the listener's own making.
+        // The listener adds this header.
         request.headers.add(b"x-forwarded-proto", b"http");
         request.property("source.address", "10.0.0.1:40000")
     }
 
-    /// Adds a header.
     pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> DownstreamRequest {
         self.headers.add(name.as_ref(), value.as_ref());
         self
     }
 
-    /// Replaces a header.
+    /// Sets a header, in the place of any that is there.
     pub fn with(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> DownstreamRequest {
         self.headers.set(name.as_ref(), value.as_ref());
         self
     }
 
-    /// The address and port that the client connected to, and Host with them.
+    /// Sets the address and port that the client connects to, and the Host header.
     pub fn to(self, address: &str) -> DownstreamRequest {
         let port = address.rsplit(':').next().and_then(|port| port.parse::<i64>().ok());
         self.with(":authority", address)
@@ -103,7 +102,7 @@ impl DownstreamRequest {
     }
 }
 
-/// What a host is started with.
+/// The surroundings with which a filter is started.
 pub struct Builder {
     state: HostState,
 }
@@ -124,7 +123,7 @@ impl Builder {
         self
     }
 
-    /// A cluster of this name in the place of one that is there from the start.
+    /// Gives one of Envoy's clusters another name.
     pub fn rename_cluster(mut self, from: &str, to: &str) -> Builder {
         let cluster = self.state.clusters.remove(from).expect("a cluster of this name");
         self.state.clusters.insert(to.to_owned(), cluster);
@@ -135,16 +134,12 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// Where it traps or refuses its configuration: Envoy would not start.
+    /// The filter traps or refuses its configuration, so that Envoy would not start.
     pub fn build(self) -> Host {
         self.start(module::filter())
     }
 
-    /// Starts any module.
-    ///
-    /// # Panics
-    ///
-    /// As [`Builder::build`].
+    /// Starts any module as [`Builder::build`] starts the filter.
     pub fn start(self, module: &Module) -> Host {
         let (store, instance) = module::instantiate(module, self.state);
         let mut host = Host { store, instance };
@@ -160,7 +155,7 @@ impl Builder {
     }
 }
 
-/// A VM with the filter, and the Envoy around it.
+/// A VM with the filter, and the part of Envoy that is around it.
 pub struct Host {
     store: Store<HostState>,
     instance: Instance,
@@ -171,12 +166,12 @@ impl Host {
         Builder { state: HostState::new() }
     }
 
-    /// With this value of `ISTIO_KUBE_APP_PROBERS`.
+    /// Starts the filter with this value of `ISTIO_KUBE_APP_PROBERS`.
     pub fn with_probers(json: impl AsRef<[u8]>) -> Host {
         Host::builder().env("ISTIO_KUBE_APP_PROBERS", json).build()
     }
 
-    /// Has the filter read its configuration, for the first time or again.
+    /// Makes the filter read its configuration, for the first time or again.
     pub fn configure(&mut self) {
         let size = self.state().plugin_config.len() as u32;
         self.state_mut().configuring = true;
@@ -201,12 +196,11 @@ impl Host {
         self.state_mut().streams.get_mut(&id).expect("a stream of this id")
     }
 
-    /// Every line logged so far, for a message.
     pub fn log_text(&self) -> String {
         self.state().log_text()
     }
 
-    /// The lines logged at this level, since the last call.
+    /// Takes the lines of this level out of the log.
     pub fn take_log(&mut self, level: LogLevel) -> Vec<String> {
         let (taken, left) = std::mem::take(&mut self.state_mut().log)
             .into_iter()
@@ -215,18 +209,17 @@ impl Host {
         taken.into_iter().map(|line: state::LogLine| line.text).collect()
     }
 
-    /// Lets time go by.
     pub fn advance(&mut self, time: Duration) {
         self.state_mut().now += time;
     }
 
-    /// Somebody sets the wall clock, to so many seconds since 1970. No time goes by.
+    /// Sets the wall clock, to so much time since 1970. No time passes.
     pub fn set_wall_clock(&mut self, to: Duration) {
         let state = self.state_mut();
         state.epoch = to - state.now;
     }
 
-    /// A request comes in. Its stream has this id from then on.
+    /// Sends a request, and returns the id of its stream.
     pub fn request(&mut self, request: DownstreamRequest) -> u32 {
         let id = self.state_mut().next_id();
         let DownstreamRequest { headers, has_body, mut properties } = request;
@@ -244,7 +237,8 @@ impl Host {
         id
     }
 
-    /// What Envoy refuses before the filter can see it is logged by the filter all the same.
+    /// Sends a request that Envoy refuses before the filter sees it: the filter's context gets only
+    /// `proxy_on_log`.
     pub fn refused_by_envoy(&mut self) {
         let id = self.state_mut().next_id();
         self.state_mut().streams.insert(id, Stream::new(Headers::default(), BTreeMap::new()));
@@ -257,7 +251,7 @@ impl Host {
         );
     }
 
-    /// A piece of the request's body.
+    /// Sends a piece of the request's body.
     pub fn request_body(&mut self, id: u32, piece: &[u8], end: bool) {
         let params = (id, piece.len() as u32, u32::from(end));
         let action: u32 = self.call_for(id, "proxy_on_request_body", params);
@@ -267,33 +261,32 @@ impl Host {
         }
     }
 
-    /// The request goes on to the routes.
+    /// Lets the request go on to the routes.
     fn pass_on(&mut self, id: u32) {
         let stream = self.stream_mut(id);
         stream.phase = StreamPhase::Routed;
         stream.request_in_sight = false;
     }
 
-    /// The client goes away.
+    /// Ends a stream whose client has gone.
     pub fn client_gone(&mut self, id: u32) {
         self.set_details(id, "downstream_remote_disconnect");
         self.end(id, StreamEnd::DownstreamGone);
     }
 
-    /// The client goes away, if it still waits.
     pub fn client_gone_unless_ended(&mut self, id: u32) {
         if self.stream(id).end().is_none() {
             self.client_gone(id);
         }
     }
 
-    /// Calls into the VM for a stream.
+    /// Calls a function of the VM for a stream.
     fn call_for<P: WasmParams, R: WasmResults>(&mut self, id: u32, name: &str, params: P) -> R {
         self.state_mut().current = id;
         self.call(name, params)
     }
 
-    /// Envoy calls no more than what a module exports.
+    /// Calls a function of the VM, if the module has it: Envoy does the same.
     fn call_if_exported(&mut self, id: u32, name: &str) {
         let Some(function) = self.instance.get_func(&mut self.store, name) else { return };
         match function.ty(&self.store).results().len() {

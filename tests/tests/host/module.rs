@@ -1,4 +1,4 @@
-//! A `.wasm`, and a VM of its own for each host.
+//! Compiles a `.wasm`, and starts a VM with it for each host.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -8,10 +8,10 @@ use wasmtime::{Config, Engine, Instance, Linker, Module, OptLevel, Store};
 use super::hostcalls;
 use super::state::HostState;
 
-/// What one callback may execute. A callback that needs more would hold up all of Envoy's worker.
+/// The instructions that one callback may execute. One that needs more would hold up its worker of Envoy.
 pub const FUEL: u64 = 2_000_000_000;
 
-/// What the VM may call in `_initialize`, of what the emulator has.
+/// The functions that Envoy lets a module call in `_initialize`, as far as the emulator has them.
 pub const STARTING: &[&str] = &[
     "proxy_log",
     "args_get",
@@ -23,17 +23,17 @@ pub const STARTING: &[&str] = &[
     "random_get",
 ];
 
-/// The filter's, compiled once a process.
+/// The filter's module, which each process compiles once.
 pub fn filter() -> &'static Module {
     static MODULE: OnceLock<Module> = OnceLock::new();
     MODULE.get_or_init(|| load(app_health_tests::wasm::filter()))
 }
 
-/// Compiles one.
+/// Compiles a module.
 ///
 /// # Panics
 ///
-/// Where it is none.
+/// The file is no module.
 pub fn load(file: &Path) -> Module {
     let mut config = Config::new();
     config.consume_fuel(true).cranelift_opt_level(OptLevel::None);
@@ -41,11 +41,11 @@ pub fn load(file: &Path) -> Module {
     Module::from_file(&engine, file).unwrap_or_else(|error| panic!("{}: {error:?}", file.display()))
 }
 
-/// A VM of its own.
+/// Makes a VM.
 ///
 /// # Panics
 ///
-/// Where the module imports what Envoy, as far as the emulator knows it, does not offer.
+/// The module imports a function that the emulator does not have.
 pub fn instantiate(module: &Module, state: HostState) -> (Store<HostState>, Instance) {
     let mut linker = Linker::new(module.engine());
     hostcalls::link_all(&mut linker, module).expect("no function is linked twice");
@@ -56,12 +56,12 @@ pub fn instantiate(module: &Module, state: HostState) -> (Store<HostState>, Inst
         .filter(|import| linker.get_by_import(&mut store, import).is_none())
         .map(|import| format!("{}.{}", import.module(), import.name()))
         .collect();
-    assert!(missing.is_empty(), "imports that the emulator does not offer: {missing:?}");
+    assert!(missing.is_empty(), "imports that the emulator does not have: {missing:?}");
     let instance = linker.instantiate(&mut store, module).expect("the module links");
     (store, instance)
 }
 
-/// What the filter imports, as `module.name`, sorted.
+/// The functions that the filter imports, as `module.name`, sorted.
 pub fn imports() -> Vec<String> {
     let name = |import: wasmtime::ImportType| format!("{}.{}", import.module(), import.name());
     let mut names: Vec<String> = filter().imports().map(name).collect();

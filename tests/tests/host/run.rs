@@ -182,20 +182,30 @@ impl Host {
         self.advance(timeout);
     }
 
-    fn play_routed(&mut self, id: u32, request: &UpstreamRequest, app: App) {
-        match app {
-            App::Http(http) if request.timeout.is_none_or(|timeout| http.after < timeout) => {
+    /// Waits until the app answers, or until the timeout: after that the app counts as silent.
+    fn wait_for(&mut self, app: App, timeout: Option<Duration>) -> App {
+        match &app {
+            App::Http(http) if timeout.is_none_or(|timeout| http.after < timeout) => {
                 self.advance(http.after);
+                app
+            }
+            App::Http(_) | App::Fails(UpstreamFailure::Silent) => {
+                self.wait_out(timeout);
+                App::Fails(UpstreamFailure::Silent)
+            }
+            _ => app,
+        }
+    }
+
+    fn play_routed(&mut self, id: u32, request: &UpstreamRequest, app: App) {
+        match self.wait_for(app, request.timeout) {
+            App::Http(http) => {
                 let left = request.timeout.map(|timeout| timeout - http.after);
                 self.play_response(id, left, http);
             }
-            App::Http(_) | App::Fails(UpstreamFailure::Silent) => {
-                self.wait_out(request.timeout);
-                self.envoy_replies(id, 504, "response_timeout", "upstream request timeout");
-            }
             App::Fails(failure) => {
                 let (status, details, text) = failure.local_reply();
-                self.envoy_replies(id, status, details, text);
+                self.envoy_replies(id, status, &details, &text);
             }
             other => panic!("a gRPC answer to an HTTP request: {other:?}"),
         }
@@ -248,18 +258,14 @@ impl Host {
 
     fn play_callout(&mut self, callout: &Callout, app: App) {
         let timeout = millis(callout.timeout.as_millis() as u64);
-        let late = matches!(&app, App::Http(http) if timeout.is_some_and(|t| http.after >= t));
-        let app = if late { App::Fails(UpstreamFailure::Silent) } else { app };
-        if matches!(app, App::Fails(UpstreamFailure::Silent)) {
-            self.wait_out(timeout);
-        }
+        let app = self.wait_for(app, timeout);
         if matches!(app, App::Fails(UpstreamFailure::DialTimedOut)) {
             self.advance(DIAL);
         }
         match &callout.request {
             CalloutRequest::Http { .. } => {
-                let answer = self.http_call_response(timeout, app);
-                self.answer_http_call(callout.token, answer);
+                let response = self.http_call_response(timeout, app);
+                self.answer_http_call(callout.token, response);
             }
             CalloutRequest::Grpc { .. } => self.answer_grpc_call(callout.token, grpc_response(app)),
         }
@@ -268,7 +274,6 @@ impl Host {
     fn http_call_response(&mut self, timeout: Option<Duration>, app: App) -> CalloutResponse {
         match app {
             App::Http(http) => {
-                self.advance(http.after);
                 let body = http.pieces.concat();
                 match http.end {
                     BodyEnd::Broken | BodyEnd::Endless => return CalloutResponse::default(),

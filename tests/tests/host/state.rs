@@ -1,4 +1,4 @@
-//! What the emulator knows while the filter runs: the data of the wasmtime store.
+//! What the emulator knows while the filter runs, which is the data of the wasmtime store.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,40 +22,40 @@ pub enum LogLevel {
     Warn,
     Error,
     Critical,
-    /// No line has it: nothing is logged. The ABI does not name it, yet Envoy says it.
+    /// The level at which Envoy logs nothing. It is not in the ABI, yet Envoy returns it.
     Off,
 }
 
-/// Everything outside the VM.
+/// All that is outside the VM.
 pub struct HostState {
     pub env: Vec<(Vec<u8>, Vec<u8>)>,
     pub plugin_config: Vec<u8>,
     pub clusters: BTreeMap<String, ClusterType>,
-    /// Every dispatch fails at once.
+    /// Whether every dispatch fails at once.
     pub dispatch_fails: bool,
-    /// By the clock that nobody sets.
+    /// The monotonic time.
     pub now: Duration,
-    /// What the wall clock showed when the other one began.
+    /// The time of the wall clock when the monotonic clock was 0.
     pub epoch: Duration,
-    /// What is below it is not logged.
+    /// The lowest level that is logged.
     pub log_level: LogLevel,
     pub log: Vec<LogLine>,
-    /// How many lines were below it: each was composed for nobody.
-    pub unheard: usize,
+    /// How many lines below that level the filter composed, for nobody.
+    pub unlogged: usize,
     pub streams: BTreeMap<u32, Stream>,
-    /// Those that wait for an answer, by token.
+    /// The callouts that have not been answered, by their tokens.
     pub callouts: BTreeMap<u32, Callout>,
-    /// The stream whose callback runs, or the root context.
+    /// The id of the stream whose callback runs, or of the root context.
     pub current: u32,
-    /// What the maps and buffers of a callout show while its callback runs.
+    /// The response to a callout, while its callback runs.
     pub callout_response: Option<CalloutResponse>,
-    /// What `proxy_get_status` says: the code is the last failed callout's, long after it.
+    /// What `proxy_get_status` returns. The code remains that of the last callout that failed.
     pub status: (u32, Vec<u8>),
-    /// `proxy_on_configure` runs: only then the plugin configuration can be read.
+    /// Whether `proxy_on_configure` runs: only then can the plugin configuration be read.
     pub configuring: bool,
-    /// The functions that the VM may call, where not all: Envoy traps the others.
+    /// The only functions that the VM may call now, where that is limited: others trap.
     pub permitted: Option<&'static [&'static str]>,
-    /// What the filter did that Envoy would object to, or that would break on the wire.
+    /// What the filter did that Envoy would object to, or that would break a message.
     pub violations: Vec<String>,
     last_id: u32,
     last_token: u32,
@@ -79,7 +79,7 @@ impl HostState {
             epoch: Duration::from_secs(1_700_000_000),
             log_level: LogLevel::Trace,
             log: Vec::new(),
-            unheard: 0,
+            unlogged: 0,
             streams: BTreeMap::new(),
             callouts: BTreeMap::new(),
             current: 0,
@@ -93,19 +93,19 @@ impl HostState {
         }
     }
 
-    /// Contexts have ids that are used once.
+    /// A new id for a context.
     pub fn next_id(&mut self) -> u32 {
         self.last_id += 1;
         self.last_id
     }
 
-    /// So have callouts, with numbers of their own: those of contexts may be the same.
+    /// A new token for a callout. Tokens and the ids of contexts are counted apart.
     pub fn next_token(&mut self) -> u32 {
         self.last_token += 1;
         self.last_token
     }
 
-    /// The stream whose callback runs.
+    /// The stream whose callback runs, if it still exists.
     pub fn stream(&mut self) -> Option<&mut Stream> {
         self.streams.get_mut(&self.current).filter(|stream| !stream.deleted)
     }
@@ -123,11 +123,11 @@ impl HostState {
         if line.level >= self.log_level {
             self.log.push(line);
         } else {
-            self.unheard += 1;
+            self.unlogged += 1;
         }
     }
 
-    /// All lines, for a message.
+    /// The whole log as text.
     pub fn log_text(&self) -> String {
         self.log.iter().map(|line| format!("{:?}: {}\n", line.level, line.text)).collect()
     }

@@ -1,11 +1,11 @@
-//! A stream of the listener, as far as the filter has brought it.
+//! A stream of the listener: a request, its response, and what the filter did to them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::headers::Headers;
 
-/// The filter state by which the filter names the destination of a routed request.
+/// The filter state that holds the destination of a routed request.
 pub const DESTINATION: &str = "envoy.network.transport_socket.original_dst_address";
 
 /// How far a stream has come.
@@ -42,12 +42,11 @@ pub struct DownstreamResponse {
 }
 
 impl DownstreamResponse {
-    /// 0 where `:status` is no number.
+    /// The `:status`, or 0 where it is no number.
     pub fn status(&self) -> u16 {
         self.headers.get(":status").and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
-    /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -59,7 +58,7 @@ impl fmt::Debug for DownstreamResponse {
     }
 }
 
-/// What the filter asked for in a callback; done when the callback has returned.
+/// What the filter asks for in a callback, and Envoy does once the callback has returned.
 #[derive(Clone, Debug)]
 pub enum Deferred {
     LocalReply(DownstreamResponse),
@@ -116,12 +115,12 @@ impl Stream {
         }
     }
 
-    /// `IP:PORT` of the app that the request is routed to; `None`: it goes to the routes.
+    /// `IP:PORT` of the app to which the request is routed; `None` where it goes to the listener's routes.
     pub fn destination(&self) -> Option<&str> {
         self.filter_state.get(DESTINATION).map(String::as_str)
     }
 
-    /// A property that the filter set, as text.
+    /// A property that the filter has set, as text.
     pub fn set_property(&self, path: &str) -> Option<String> {
         self.set_properties.get(path).map(|value| String::from_utf8_lossy(value).into_owned())
     }

@@ -1,8 +1,8 @@
-//! The functions that a filter imports, with the very status that Envoy answers: the SDK takes one
-//! that it does not expect for a reason to panic.
+//! The hostcalls that a filter imports. Each returns the very status that Envoy returns, since the SDK
+//! panics at one that it does not expect.
 //!
-//! By the sources of Envoy and of its proxy-wasm-cpp-host; measured where it is not obvious, on Envoy
-//! 1.36 and 1.40 with a filter that logs what it sees.
+//! They follow the sources of Envoy and of its proxy-wasm-cpp-host. Where those leave a doubt, a filter
+//! that logs what it sees was run in Envoy 1.36 and 1.40.
 
 mod callouts;
 mod maps;
@@ -15,7 +15,7 @@ use wasmtime::{Linker, Module};
 
 use super::state::HostState;
 
-/// Everything that a module may import; anything else does not link.
+/// Links all that a module may import. A module that imports anything else cannot be instantiated.
 pub fn link_all(linker: &mut Linker<HostState>, module: &Module) -> wasmtime::Result<()> {
     stubs::link_all(linker, module)?;
     wasi::link_all(linker)?;

@@ -1,11 +1,11 @@
-//! What the filter does to its stream.
+//! Local responses, the end and the continuation of a stream, and its filter state.
 
 use std::net::SocketAddr;
 
 use wasmtime::Linker;
 
 use crate::host::abi::{HostcallResult, Status, protobuf_fields};
-use crate::host::guest::{Guest, link_functions};
+use crate::host::guest::{Guest, Slice, link_functions};
 use crate::host::headers::Headers;
 use crate::host::state::HostState;
 use crate::host::stream::{DESTINATION, Deferred, DownstreamResponse, StreamPhase};
@@ -13,35 +13,35 @@ use crate::host::stream::{DESTINATION, Deferred, DownstreamResponse, StreamPhase
 pub fn link_all(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     link_functions!(linker, "env":
         proxy_send_local_response(
-            status, details_at, details_length, body_at, body_length, headers_at, headers_size, grpc
+            status, (details_at, details_length), (body_at, body_length),
+            (headers_at, headers_size), grpc_status
         ),
         proxy_close_stream(kind),
         proxy_continue_stream(kind),
-        proxy_call_foreign_function(name_at, name_length, at, length, result_at, result_size_at),
+        proxy_call_foreign_function(
+            (name_at, name_length), (arguments_at, arguments_length), result_at, result_size_at
+        ),
     );
     Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "the ABI's")]
 fn proxy_send_local_response(
     guest: &mut Guest,
     status: u32,
-    details_at: u32,
-    details_length: u32,
-    body_at: u32,
-    body_length: u32,
-    headers_at: u32,
-    headers_size: u32,
-    grpc: u32,
+    details: Slice,
+    body: Slice,
+    headers: Slice,
+    grpc_status: u32,
 ) -> HostcallResult {
-    let details = guest.text(details_at, details_length)?;
-    let body = guest.read(body_at, body_length)?;
-    let pairs = guest.pairs(headers_at, headers_size)?;
+    let details = guest.text(details)?;
+    let body = guest.read(body)?;
+    let pairs = guest.pairs(headers)?;
     let mut headers = Headers::of([(":status", status.to_string())]);
     pairs.iter().for_each(|(name, value)| headers.add(name, value));
     let state = guest.state();
-    if !(200..=599).contains(&status) || grpc != u32::MAX {
-        state.violation(format!("a local reply with status {status}, gRPC status {}", grpc as i32));
+    if !(200..=599).contains(&status) || grpc_status != u32::MAX {
+        let grpc_status = grpc_status as i32;
+        state.violation(format!("a local reply with status {status}, gRPC status {grpc_status}"));
     }
     for line in headers.broken_lines() {
         state.violation(format!("a local reply's header that breaks the message: {line}"));
@@ -66,13 +66,13 @@ fn proxy_close_stream(guest: &mut Guest, kind: u32) -> HostcallResult {
     Ok(())
 }
 
-/// Envoy says that all is well, and does nothing.
+/// A call for a stream that is gone: Envoy reports success, and does nothing.
 fn ignored(state: &mut HostState, what: &str) -> HostcallResult {
     state.violation(format!("{what} of no stream"));
     Ok(())
 }
 
-/// Only a request that the filter has paused can go on.
+/// Lets a request go on, which the filter must have paused.
 fn proxy_continue_stream(guest: &mut Guest, kind: u32) -> HostcallResult {
     let state = guest.state();
     let Some(stream) = state.stream() else { return ignored(state, "a continuation") };
@@ -87,15 +87,13 @@ fn proxy_continue_stream(guest: &mut Guest, kind: u32) -> HostcallResult {
 
 fn proxy_call_foreign_function(
     guest: &mut Guest,
-    name_at: u32,
-    name_length: u32,
-    at: u32,
-    length: u32,
+    name: Slice,
+    arguments: Slice,
     result_at: u32,
     result_size_at: u32,
 ) -> HostcallResult {
-    let name = guest.text(name_at, name_length)?;
-    let arguments = guest.read(at, length)?;
+    let name = guest.text(name)?;
+    let arguments = guest.read(arguments)?;
     if name != "set_envoy_filter_state" {
         guest.state().violation(format!("foreign function {name}"));
         return Err(Status::NotFound);
@@ -104,7 +102,7 @@ fn proxy_call_foreign_function(
     guest.give(&[], result_at, result_size_at)
 }
 
-/// The message is `{1: key, 2: value}`. Envoy parses the value by the key.
+/// Sets filter state by a message `{1: key, 2: value}`, whose value Envoy parses by the key.
 fn set_filter_state(state: &mut HostState, message: &[u8]) -> HostcallResult {
     let fields = protobuf_fields(message).map_err(|_| Status::BadArgument)?;
     let field = |number| {

@@ -1,11 +1,11 @@
-//! What Envoy offers and the filter has no use for: a module may import it, not call it.
+//! Hostcalls that a module may import but not call: the SDK imports them, and the filter has no use for
+//! them.
 
 use wasmtime::{ExternType, Linker, Module};
 
 use crate::host::state::HostState;
 
-/// Of those that the SDK imports, whatever a filter does.
-const UNUSED: [&str; 12] = [
+const STUBS: [&str; 12] = [
     "proxy_dequeue_shared_queue",
     "proxy_done",
     "proxy_enqueue_shared_queue",
@@ -20,14 +20,14 @@ const UNUSED: [&str; 12] = [
     "proxy_set_tick_period_milliseconds",
 ];
 
-/// Each traps: the emulator has no answer to it.
+/// Links functions that trap the VM.
 pub fn link_all(linker: &mut Linker<HostState>, module: &Module) -> wasmtime::Result<()> {
     for import in module.imports() {
         let name = import.name();
-        let (true, ExternType::Func(kind)) = (UNUSED.contains(&name), import.ty()) else {
+        let (true, ExternType::Func(kind)) = (STUBS.contains(&name), import.ty()) else {
             continue;
         };
-        let message = format!("{name}: the emulator does not play it");
+        let message = format!("the emulator has no {name}");
         linker
             .func_new(import.module(), name, kind, move |_, _, _| wasmtime::bail!("{message}"))?;
     }

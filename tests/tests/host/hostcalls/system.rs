@@ -1,15 +1,15 @@
-//! Log, time, and which context it is about.
+//! The log, the time, and the effective context.
 
 use wasmtime::Linker;
 
 use crate::host::ROOT;
 use crate::host::abi::{HostcallResult, Status};
-use crate::host::guest::{Guest, link_functions};
+use crate::host::guest::{Guest, Slice, link_functions};
 use crate::host::state::{HostState, LogLevel, LogLine};
 
 pub fn link_all(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     link_functions!(linker, "env":
-        proxy_log(level, text_at, length),
+        proxy_log(level, (text_at, length)),
         proxy_get_log_level(level_at),
         proxy_get_current_time_nanoseconds(time_at),
         proxy_set_effective_context(context),
@@ -17,11 +17,11 @@ pub fn link_all(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn proxy_log(guest: &mut Guest, level: u32, text_at: u32, length: u32) -> HostcallResult {
+fn proxy_log(guest: &mut Guest, level: u32, text: Slice) -> HostcallResult {
     use LogLevel::*;
     let levels = [Trace, Debug, Info, Warn, Error, Critical];
     let level = *levels.get(level as usize).ok_or(Status::BadArgument)?;
-    let text = guest.text(text_at, length)?;
+    let text = guest.text(text)?;
     guest.state().log(LogLine { level, text });
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! The part of WASI that a module of Rust's standard library needs, as Envoy answers it.
+//! The part of WASI that a module with Rust's standard library imports, as Envoy implements it.
 
 use wasmtime::{Caller, Linker, Result};
 
 use crate::host::abi::{HostcallResult, Status};
-use crate::host::guest::{Guest, link_functions};
+use crate::host::guest::{Guest, Slice, link_functions};
 use crate::host::state::{HostState, LogLevel, LogLine};
 
 const WASI: &str = "wasi_snapshot_preview1";
@@ -69,7 +69,7 @@ fn environ_get(guest: &mut Guest, mut pointers_at: u32, mut text_at: u32) -> Was
     Ok(())
 }
 
-/// stdout and stderr are lines of the log.
+/// Envoy logs what is written to stdout and stderr.
 fn fd_write(
     guest: &mut Guest,
     descriptor: u32,
@@ -86,7 +86,7 @@ fn fd_write(
     for n in 0..pieces {
         let at = guest.read_u32(pieces_at + n * 8)?;
         let length = guest.read_u32(pieces_at + n * 8 + 4)?;
-        text.extend(guest.read(at, length)?);
+        text.extend(guest.read(Slice { at, length })?);
     }
     guest.write_u32(written_at, text.len() as u32)?;
     let text = String::from_utf8_lossy(text.strip_suffix(b"\n").unwrap_or(&text)).into_owned();
