@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{HTTP, HTTPS, NO_TEXT, READYZ, assert_failure, assert_status, get, host, probe};
+use super::{HTTP, HTTPS, NO_TEXT, READYZ, assert_failure, assert_status, call, get, host, probe};
 use crate::host::Host;
-use crate::host::app::{App, BodyEnd::*, HttpResponse, UpstreamFailure::*};
+use crate::host::app::{App, BodyEnd::*, UpstreamFailure::*};
 use crate::host::headers::Headers;
 use crate::host::stream::StreamPhase;
 
@@ -33,7 +33,7 @@ fn the_apps_status() {
     }
 }
 
-/// The kubelet counts a success, and raises its warning event.
+/// The kubelet counts such an answer as a success, and raises its warning event.
 #[test]
 fn a_3xx_that_is_left_over() {
     for status in [300, 301, 302, 303, 304, 305, 306, 307, 308, 309, 399] {
@@ -46,11 +46,10 @@ fn a_3xx_that_is_left_over() {
 #[test]
 fn a_status_that_is_none() {
     for status in ["101", "100", "102", "199", "0", "99", "099", "600", "700", "999", "1000"] {
-        let headers = Headers::of([(":status", status)]);
-        let http = HttpResponse { headers, pieces: vec![], end: Whole, after: Duration::ZERO };
-        assert_failure(status, &probe(HTTP, |_| App::Http(http.clone())), 502, "status");
-        let http = HttpResponse { pieces: vec![b"x".to_vec()], ..http };
-        assert_failure(status, &probe(HTTP, |_| App::Http(http.clone())), 502, "status");
+        let bare = probe(HTTP, |_| App::answers(status));
+        assert_failure(status, &bare, 502, "status");
+        let with_body = probe(HTTP, |_| App::answers(status).text("x"));
+        assert_failure(status, &with_body, 502, "status");
     }
 }
 
@@ -71,7 +70,7 @@ fn no_answer() {
     }
 }
 
-/// `response.code_details` of Envoy's own replies.
+/// Envoy's local replies are told apart by their `response.code_details`.
 #[test]
 fn what_else_envoy_replies() {
     for (code, details, status) in [
@@ -144,7 +143,7 @@ fn the_body_counts_up_to_10_kib() {
     }
 }
 
-/// Nothing is kept: memory stays flat.
+/// The filter keeps nothing of a body, so that memory stays flat.
 #[test]
 fn pieces_of_any_size() {
     for size in [1, 3, 1000, 10_239, 10_240, 16_384, 32_768] {
@@ -176,7 +175,7 @@ fn an_answer_within_the_timeout() {
     }
 }
 
-/// One check, one request: nothing is sent again.
+/// A check sends one request, and never repeats it.
 #[test]
 fn nothing_is_repeated() {
     for app in [App::Fails(Refused), App::Fails(NoTls), App::answers(503)] {
@@ -186,7 +185,7 @@ fn nothing_is_repeated() {
     }
 }
 
-/// Probes of a pod run at the same time, and their answers come in any order.
+/// The probes of a pod run at the same time, and their answers come in any order.
 #[test]
 fn many_at_once() {
     let mut host: Host = host(HTTP);
@@ -202,7 +201,7 @@ fn many_at_once() {
     }
 }
 
-/// In every state; what comes afterwards finds nobody.
+/// A client may go away in every state of its check; what comes afterwards harms nobody.
 #[test]
 fn a_client_that_goes_away() {
     let mut host = host(HTTP);
@@ -215,7 +214,7 @@ fn a_client_that_goes_away() {
     let redirected = host.request(get(READYZ));
     host.respond(redirected, Headers::of([(":status", "302"), ("location", "/x")]), true);
     host.client_gone(redirected);
-    let token = *host.state().callouts.keys().next().expect("a hop");
+    let token = call(&host).token;
     host.answer_http_call(token, Default::default());
     let after = host.run(get(READYZ), |_| App::answers(200));
     assert_status("the next one", &after, 200);

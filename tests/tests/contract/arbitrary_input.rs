@@ -1,5 +1,5 @@
 //! Nothing that a pod, a configuration, a client or an app's answer contains may trap the VM or
-//! leave a client without an answer. The host panics at a trap, and at a client that waits for ever.
+//! leave a client without an answer. The emulator panics at a trap, and when a client waits for ever.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// JSON that is nearly what is expected, and bytes that are not.
+/// JSON that is nearly right, and bytes that are no JSON.
 fn json() -> impl Strategy<Value = Vec<u8>> {
     let token = prop::sample::select(vec![
         "{",
@@ -73,11 +73,11 @@ fn json_value() -> impl Strategy<Value = String> {
 }
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
-    // What Envoy's codec lets through.
+    // Envoy's codec lets no other bytes through.
     vec(prop_oneof![Just(b'\t'), 0x20_u8..=0x7e, 0x80_u8..=0xff], 0..24)
 }
 
-/// Envoy's codec lets no other through: 400 for a request, and an answer that is no HTTP.
+/// Envoy's codec lets no other name through: it answers 400, or takes an answer for no HTTP.
 fn name() -> impl Strategy<Value = Vec<u8>> {
     "[a-z0-9!#$%&'*+.^_`|~-]{1,24}".prop_map(String::into_bytes)
 }
@@ -132,7 +132,7 @@ fn request_headers() -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>)>> {
     vec((prop_oneof![known.prop_map(|name| name.as_bytes().to_vec()), name()], text()), 0..6)
 }
 
-/// What the kubelet could be told: a status that HTTP knows, or nothing for a hook.
+/// The kubelet is told a status that HTTP knows; only a hook may get no answer.
 fn assert_answered(path: &str, status: u16) {
     let closed = status == 0 && path == PRESTOPZ;
     assert!(closed || (200..600).contains(&status), "{path}: {status}");
@@ -177,7 +177,7 @@ proptest! {
 
     #[test]
     fn any_answer_to_a_hook(answers in vec(answer(), 1..4), https in any::<bool>()) {
-        // With a timeout, for some of the answers never come.
+        // Some of the answers never come, so that the hook needs a timeout.
         let entry = format!(r#"{{"httpGet":{{"port":8080{}}},"timeoutSeconds":1}}"#, if https { r#","scheme":"HTTPS""# } else { "" });
         let mut next = answers.iter().cycle();
         let probe = host(&entry).run(get(PRESTOPZ), |_| next.next().expect("a cycle").clone());
@@ -198,7 +198,7 @@ proptest! {
         assert_answered(READYZ, probe.status());
     }
 
-    /// What else a client may send, in any phase.
+    /// A client may send any path, method and body.
     #[test]
     fn any_path_and_method(path in text(), method in text(), body in any::<bool>(), ours in any::<bool>()) {
         let path = if ours { [b"/app-health/", &path[..]].concat() } else { path };

@@ -1,8 +1,8 @@
-//! grpc probes, dispatched to the app's health service.
+//! `grpc` probes are dispatched to the app's health service.
 
 use std::time::Duration;
 
-use super::{NO_TEXT, READYZ, assert_failure, assert_status, get, host, probe};
+use super::{NO_TEXT, READYZ, assert_failure, assert_status, call, get, host, probe};
 use crate::host::app::{App, UpstreamFailure::*, grpc_response};
 use crate::host::run::Via;
 
@@ -108,7 +108,7 @@ fn statuses() {
     }
 }
 
-/// An app's own message is any bytes.
+/// An app's message may be any bytes.
 #[test]
 fn messages_that_are_no_text() {
     for (code, status, why) in
@@ -129,7 +129,7 @@ fn a_call_that_cannot_be_sent() {
     let mut host = host(GRPC);
     host.state_mut().dispatch_fails = true;
     assert_failure("", &host.run(get(READYZ), super::unasked), 500, "grpc");
-    // Envoy says so once more, of a call that nobody knows.
+    // Envoy reports the failure once more, with a token that the filter does not know.
     host.close_unknown_grpc(7);
     host.state_mut().dispatch_fails = false;
     let next = host.run(get(READYZ), |_| App::Message(vec![8, 1]));
@@ -141,7 +141,7 @@ fn a_client_that_goes_away() {
     let mut host = host(GRPC);
     let id = host.request(get(READYZ));
     host.client_gone(id);
-    let token = *host.state().callouts.keys().next().expect("a call");
+    let token = call(&host).token;
     host.answer_grpc_call(token, Default::default());
     let next = host.run(get(READYZ), |_| App::Message(vec![8, 1]));
     assert_status("the next", &next, 200);
@@ -157,7 +157,7 @@ fn over_tls() {
     }
 }
 
-/// Envoy ends a dial after a quarter of a second, so that no later check waits for it.
+/// Envoy ends a dial after a quarter of a second, so that no later check waits for that dial.
 #[test]
 fn a_dial_that_times_out_is_made_anew_while_there_is_time() {
     let mut host = host(r#"{"grpc":{"port":9090,"service":null},"timeoutSeconds":2}"#);
@@ -176,20 +176,20 @@ fn a_dial_that_times_out_is_made_anew_while_there_is_time() {
     assert_eq!(probe.sent.len(), 8);
 }
 
-/// An app that knows the call's deadline may end it first.
+/// An app that knows the call's deadline may end the call before Envoy does.
 #[test]
 fn a_reset_at_the_deadline_is_a_timeout() {
     for (after, status) in [(0, 500), (900, 500), (996, 504), (1000, 504)] {
         let mut host = host(GRPC);
         let id = host.request(get(READYZ));
         host.advance(Duration::from_millis(after));
-        let token = *host.state().callouts.keys().next().expect("a call");
+        let token = call(&host).token;
         host.answer_grpc_call(token, grpc_response(App::Fails(RemoteReset)));
         assert_eq!(host.stream(id).response().expect("an answer").status(), status, "{after}");
     }
 }
 
-/// Envoy says so of a dial of its own; what an app says is no reason to ask again.
+/// An app that words its failure as Envoy words a failed dial is not asked again.
 #[test]
 fn an_app_that_says_what_envoy_says() {
     for text in [
@@ -205,7 +205,7 @@ fn an_app_that_says_what_envoy_says() {
     }
 }
 
-/// The kubelet's client dials again after a second, the filter at once: as often, and no more.
+/// The kubelet's client dials again after a second, the filter at once, but no more often.
 #[test]
 fn a_connection_that_the_app_closes_is_made_anew() {
     for (seconds, closed, status) in [(1, 1, 500), (3, 1, 200), (3, 2, 200), (3, 3, 500)] {
@@ -217,7 +217,7 @@ fn a_connection_that_the_app_closes_is_made_anew() {
         });
         assert_eq!(probe.status(), status, "{seconds} s, {closed} closed: {probe:#?}");
     }
-    // It would be refused again.
+    // A dial that was refused would be refused again.
     let probe = host(r#"{"grpc":{"port":9090},"timeoutSeconds":3}"#)
         .run(get(READYZ), |_| App::Fails(Refused));
     assert_eq!((probe.status(), probe.sent.len()), (500, 1));

@@ -1,7 +1,7 @@
-//! Probes with a Content-Type of gRPC's. Envoy takes them for gRPC calls, and makes each reply that is
-//! none of the app's a gRPC status, with the HTTP status 200.
+//! Probes with a gRPC Content-Type. Envoy takes them for gRPC calls, and turns each local reply to them
+//! into a gRPC status with the HTTP status 200.
 
-use super::{HTTP, HTTPS, NO_TEXT, PRESTOPZ, READYZ, get, host};
+use super::{HTTP, HTTPS, NO_TEXT, PRESTOPZ, READYZ, call, get, host};
 use crate::host::DownstreamRequest;
 use crate::host::app::{App, BodyEnd::*, UpstreamFailure::*};
 use crate::host::run::{ProbeRun, UpstreamRequest, Via};
@@ -39,7 +39,7 @@ fn no_success_but_the_apps_own() {
     }
 }
 
-/// Envoy reports the failure of a dispatched call with such a type as a gRPC status, too.
+/// Envoy also reports the failure of a dispatched call with such a type as a gRPC status.
 #[test]
 fn failures_that_envoy_reports_as_a_grpc_status() {
     for (message, status) in [
@@ -56,7 +56,7 @@ fn failures_that_envoy_reports_as_a_grpc_status() {
     ] {
         let mut host = host(HTTP);
         let id = host.request(request(READYZ, TYPES[0]));
-        let token = *host.state().callouts.keys().next().expect("a call");
+        let token = call(&host).token;
         host.answer_http_call(
             token,
             crate::host::callout::CalloutResponse {
@@ -88,7 +88,7 @@ fn the_app_still_sees_the_header_on_later_hops_too() {
     }
 }
 
-/// All is dispatched, the first request too.
+/// Every request of such a probe is dispatched, also the first.
 #[test]
 fn values_that_are_no_text() {
     let typed = request(READYZ, TYPES[0]).header("x-a", NO_TEXT).header("x-b", "1");

@@ -1,5 +1,5 @@
-//! Lifecycle hooks: the kubelet ignores the status, so that a hook without an HTTP answer has to
-//! be closed without one.
+//! Lifecycle hooks. The kubelet ignores the status of an answer, so that a hook which the app does not
+//! answer has to have its connection closed.
 
 use std::time::Duration;
 
@@ -7,9 +7,8 @@ use super::{
     HTTP, HTTPS, PRESTOPZ, READYZ, assert_failure, assert_status, get, hook, host, probe, unasked,
 };
 use crate::host::Host;
-use crate::host::app::{App, BodyEnd::*, HttpResponse, UpstreamFailure::*};
-use crate::host::headers::Headers;
-use crate::host::run::{ProbeRun, Via};
+use crate::host::app::{App, BodyEnd::*, UpstreamFailure::*};
+use crate::host::run::{ProbeRun, UpstreamRequest, Via};
 use crate::host::stream::StreamEnd;
 
 const TCP: &str = r#"{"tcpSocket":{"port":2940}}"#;
@@ -30,28 +29,25 @@ fn any_answer_is_passed_on() {
 #[test]
 fn a_status_that_is_none_becomes_a_success() {
     for status in ["101", "199", "600", "999"] {
-        let headers = Headers::of([(":status", status)]);
-        let http = HttpResponse { headers, pieces: vec![], end: Whole, after: Duration::ZERO };
-        let probe = hook(HTTP, |_| App::Http(http.clone()));
-        assert!((200..300).contains(&probe.status()), "{status}: {probe:#?}");
-        let with_body = HttpResponse { pieces: vec![b"x".to_vec()], ..http.clone() };
-        let probe = hook(HTTP, |_| App::Http(with_body.clone()));
-        assert!((200..300).contains(&probe.status()), "{status} with a body: {probe:#?}");
-        let hop = hook(HTTP, |sent| match sent.via {
+        let redirected = |sent: &UpstreamRequest| match sent.via {
             Via::Router => App::redirects(302, "/x"),
-            _ => App::Http(http.clone()),
-        });
-        assert!((200..300).contains(&hop.status()), "{status} of a hop: {hop:#?}");
+            _ => App::answers(status),
+        };
+        for probe in [
+            hook(HTTP, |_| App::answers(status)),
+            hook(HTTP, |_| App::answers(status).text("x")),
+            hook(HTTP, redirected),
+        ] {
+            assert!((200..300).contains(&probe.status()), "{status}: {probe:#?}");
+        }
     }
 }
 
-/// To Go's client such an answer is no HTTP.
+/// To Go's client such an answer is no HTTP at all.
 #[test]
 fn a_status_below_100_closes_the_connection() {
     for status in ["099", "0"] {
-        let headers = Headers::of([(":status", status)]);
-        let http = HttpResponse { headers, pieces: vec![], end: Whole, after: Duration::ZERO };
-        assert_closed(status, &hook(HTTP, |_| App::Http(http.clone())));
+        assert_closed(status, &hook(HTTP, |_| App::answers(status)));
     }
 }
 
@@ -78,7 +74,7 @@ fn no_answer_closes_the_connection() {
     assert_closed(tls, &probe);
 }
 
-/// However long it takes.
+/// A hook may take as long as it likes.
 #[test]
 fn a_hook_has_no_timeout() {
     let hours = Duration::from_secs(10_000);
@@ -87,7 +83,7 @@ fn a_hook_has_no_timeout() {
     assert_eq!((probe.took, probe.sent[0].timeout), (hours, None));
 }
 
-/// A dispatched call goes on when its client has gone, and so has to end some time.
+/// A dispatched call goes on when its client has gone, and so needs a limit.
 #[test]
 fn a_later_hop_of_a_hook_has_an_hour() {
     let hour = Duration::from_secs(3600);
@@ -142,7 +138,7 @@ fn the_body_ends_it_or_10_kib_of_it() {
         (10_240, Stalls, None),
         (0, Endless, None),
         (10_240, Broken, None),
-        // The rest of the listener's configuration answers this one.
+        // `local_reply_config` of the listener answers this one.
         (5, Broken, None),
         (0, Stalls, Some("10241")),
         (0, Stalls, Some("4294967296")),
@@ -157,7 +153,7 @@ fn the_body_ends_it_or_10_kib_of_it() {
     }
 }
 
-/// A probe is not done at the head, however long its body is announced to be.
+/// A probe does not end with the headers, however long a body they announce.
 #[test]
 fn an_announced_length_ends_only_hooks() {
     let app = App::answers(200).header("content-length", "10241").ends(Stalls);
@@ -230,7 +226,7 @@ fn a_dispatch_that_fails_at_once() {
     }
 }
 
-/// The connection is closed, and a readiness probe on another one still answered.
+/// Only the hook's connection is closed: a readiness probe on another one is answered.
 #[test]
 fn one_closed_hook_harms_nothing() {
     let mut host = host(HTTP);
@@ -239,14 +235,14 @@ fn one_closed_hook_harms_nothing() {
     assert_status("", &host.run(get(READYZ), |_| App::answers(200)), 200);
 }
 
-/// A hook has no time-out, so that those under way would pile up where it stalls.
+/// A hook has no timeout, so that its runs would pile up where it stalls.
 #[test]
 fn sixteen_runs_of_a_hook_at_once() {
     let mut host = host(HTTP);
     let running: Vec<u32> = (0..16).map(|_| host.request(get(PRESTOPZ))).collect();
     let one_more = host.request(get(PRESTOPZ));
     assert_eq!(host.stream(one_more).end(), Some(&StreamEnd::Reset));
-    // Probes and other hooks get in, and so does the hook once one of them has ended.
+    // Probes and other hooks still run, and so does this hook once one of its runs has ended.
     for path in [READYZ, "/app-lifecycle/app/poststartz"] {
         assert_status(path, &host.run(get(path), |_| App::answers(200)), 200);
     }
@@ -254,8 +250,8 @@ fn sixteen_runs_of_a_hook_at_once() {
     assert_status("", &host.run(get(PRESTOPZ), |_| App::answers(200)), 200);
 }
 
-/// A dispatched call goes on when its client has gone, and counts as long as it may take: nobody says
-/// when it ends. What Envoy's router carries ends with its client, and is not kept out.
+/// A dispatched call goes on when its client has gone. Nobody tells the filter when it ends, so that it
+/// counts for as long as it may take. Routed runs, which end with their clients, are not kept out.
 #[test]
 fn calls_that_go_on_count() {
     let mut host = host(HTTP);
@@ -273,7 +269,7 @@ fn calls_that_go_on_count() {
     assert_eq!(host.run(typed, |_| App::answers(200)).status(), 200);
 }
 
-/// Those that have ended do not count.
+/// Calls that have ended do not count.
 #[test]
 fn calls_one_after_the_other() {
     let mut host = host(HTTP);

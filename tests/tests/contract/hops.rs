@@ -1,4 +1,4 @@
-//! What a later hop of a redirect is asked with: its headers, its Host, its Referer.
+//! The request for a later hop of a redirect: its headers, its Host, its Referer.
 
 use super::{
     HTTP, HTTP2, HTTPS, NO_TEXT, READYZ, assert_failure, assert_status, get, host, redirected_of,
@@ -8,11 +8,11 @@ use crate::host::app::App;
 use crate::host::headers::Headers;
 use crate::host::run::UpstreamRequest;
 
-/// Without a path the URL has none either, as the kubelet's Referer shows.
+/// A probe without a path has a URL without one, which its Referer shows; this entry has the path `/`.
 const HTTPS_ROOT: &str = r#"{"httpGet":{"port":8080,"path":"/","scheme":"HTTPS"}}"#;
 const ENTRY: &str = r#"{"httpGet":{"port":8080,"path":"/a/b?q"}}"#;
 
-/// Envoy takes no more than 1,024 for a dispatched call.
+/// Envoy takes no more than 1,024 headers for a dispatched call.
 #[test]
 fn more_headers_than_can_be_sent() {
     for (count, status) in [(1000, 204), (1020, 500), (5000, 500)] {
@@ -26,7 +26,7 @@ fn more_headers_than_can_be_sent() {
     }
 }
 
-/// Names and values of the second request, without those that only choose its way.
+/// The second request, after a redirect to `location`.
 fn second(entry: &str, request: DownstreamRequest, location: &str) -> UpstreamRequest {
     let probe = redirected_of(&mut host(entry), request, location.as_bytes());
     assert_eq!(probe.sent.len(), 2, "{location}: {probe:#?}");
@@ -66,7 +66,8 @@ fn the_headers_of_a_hop() {
     assert_eq!(own_proto.headers.get("x-app-health-forwarded-proto"), None);
 }
 
-/// Such a value goes along whole, or its header is left out: the SDK sends nothing but text.
+/// The headers whose values are text. Any other value is sent whole, or its header is left out, since
+/// the SDK sends only text.
 fn without_no_text(sent: &UpstreamRequest) -> Vec<String> {
     let (no_text, text): (Vec<_>, Vec<_>) =
         sent.headers.pairs().iter().partition(|(_, value)| std::str::from_utf8(value).is_err());
@@ -112,7 +113,7 @@ fn the_host_of_a_hop() {
     }
 }
 
-/// Relative, absolute, relative: once lost, the override does not come back.
+/// An absolute redirect loses the probe's own Host for all later hops.
 #[test]
 fn a_host_override_is_lost_for_good() {
     let entry =

@@ -1,4 +1,4 @@
-//! What stands in Envoy's log: changes at info and above, every probe at debug.
+//! The lines in Envoy's log: changes at info and above, every probe at debug.
 
 use super::{HTTP, READYZ, get, host, unasked};
 use crate::host::Host;
@@ -56,7 +56,7 @@ fn only_changes_where_envoy_does_not_log_debug() {
     }
 }
 
-/// "off" is a level of its own, above all that lines can have.
+/// Envoy's level "off" is above all levels that a line can have.
 #[test]
 fn what_envoys_level_leaves_out() {
     use LogLevel::*;
@@ -77,7 +77,7 @@ fn what_envoys_level_leaves_out() {
     }
 }
 
-/// An operator may do so at any time.
+/// An operator may change Envoy's level at any time.
 #[test]
 fn where_envoys_log_is_switched_off() {
     for entry in [HTTP, r#"{"tcpSocket":{"port":1}}"#] {
@@ -97,7 +97,7 @@ fn where_envoys_log_is_switched_off() {
     }
 }
 
-/// It has a context, an end, and nothing else.
+/// The filter's context for such a request gets `proxy_on_log`, and nothing before.
 #[test]
 fn a_request_that_envoy_refuses_itself() {
     let mut host = host(HTTP);
@@ -137,7 +137,7 @@ fn hooks_fail_without_an_answer_only() {
     }
 }
 
-/// Its body may break off: the kubelet calls the hook done.
+/// The kubelet takes a hook for done when its answer's body breaks off.
 #[test]
 fn a_hook_whose_body_breaks_off_passes() {
     let mut host = host(HTTP);
@@ -148,7 +148,7 @@ fn a_hook_whose_body_breaks_off_passes() {
     assert_eq!((changes, probes.len()), (vec![], 1));
 }
 
-/// Anybody can go away before the answer; that says nothing of the app.
+/// A client that goes away before the answer says nothing about the app.
 #[test]
 fn a_client_that_goes_away_changes_nothing() {
     for entry in [HTTP, r#"{"tcpSocket":{"port":1}}"#, r#"{"grpc":{"port":1}}"#] {
@@ -164,7 +164,7 @@ fn a_client_that_goes_away_changes_nothing() {
             assert!(probes[0].text.contains("the client went away before it"), "{probes:?}");
         }
     }
-    // Nor does it while the answer's body comes.
+    // The same holds while the answer's body arrives.
     let mut host = host(HTTP);
     lines(&mut host);
     let id = host.request(get(READYZ));
@@ -173,7 +173,7 @@ fn a_client_that_goes_away_changes_nothing() {
     assert_eq!(lines(&mut host).0, []);
 }
 
-/// What is not asked for the client's sake says nothing of the app either.
+/// A check that is refused because of its request says nothing about the app.
 #[test]
 fn a_check_that_is_not_made_changes_nothing() {
     let mut tcp = host(r#"{"tcpSocket":{"port":1}}"#);
@@ -189,7 +189,7 @@ fn a_check_that_is_not_made_changes_nothing() {
         hook.request(get(super::PRESTOPZ));
     }
     assert_eq!(lines(&mut hook).0, []);
-    // Envoy's own limit of a request that never ends.
+    // Envoy's own limit ends a request that never ends.
     let mut upgrade = host(HTTP);
     lines(&mut upgrade);
     let request = get(READYZ).with("connection", "upgrade").header("upgrade", "x");
@@ -213,7 +213,7 @@ fn what_is_not_recorded_is_no_change() {
     assert_eq!(lines(&mut host).0, [], "a client's mistake says nothing of the app");
 }
 
-/// Nobody else writes lines into Envoy's log.
+/// No app and no variable can forge a line of Envoy's log.
 #[test]
 fn lines_stay_lines() {
     let evil = "x\r\n[critical] forged\u{0}";

@@ -1,6 +1,6 @@
 //! The contract of port 15020, row by row, against the filter's real `.wasm`.
 //!
-//! Each row says what is recorded, what the app does, and what the kubelet is told.
+//! A test records an entry, lets the app do something, and asserts what the kubelet is told.
 
 mod answers;
 mod arbitrary_input;
@@ -19,6 +19,7 @@ mod tcp_by_envoy;
 mod upgrade;
 
 use crate::host::app::App;
+use crate::host::callout::Callout;
 use crate::host::run::{ProbeRun, UpstreamRequest, Via};
 use crate::host::{DownstreamRequest, Host};
 
@@ -30,17 +31,17 @@ fn get(path: impl AsRef<[u8]>) -> DownstreamRequest {
     DownstreamRequest::get(path)
 }
 
-/// One probe that is recorded as this entry, with its answers by a script.
+/// Runs a readiness probe with this entry.
 fn probe(entry: &str, app: impl FnMut(&UpstreamRequest) -> App) -> ProbeRun {
     host(entry).run(get(READYZ), app)
 }
 
-/// The same for a preStop hook.
+/// Runs a preStop hook with this entry.
 fn hook(entry: &str, app: impl FnMut(&UpstreamRequest) -> App) -> ProbeRun {
     host(entry).run(get(PRESTOPZ), app)
 }
 
-/// The first request is answered with this Location, all others with 204.
+/// Runs a probe whose first request is redirected to this Location; all others are answered 204.
 fn redirected(entry: &str, location: &[u8]) -> ProbeRun {
     redirected_of(&mut host(entry), get(READYZ), location)
 }
@@ -52,9 +53,14 @@ fn redirected_of(host: &mut Host, request: DownstreamRequest, location: &[u8]) -
     })
 }
 
-/// With this entry for a readiness probe, a preStop hook and a postStart hook.
+/// Starts the filter with this entry for a readiness probe, a preStop hook and a postStart hook.
 fn host(entry: &str) -> Host {
     Host::with_probers(variable(entry))
+}
+
+/// A dispatched call that has not been answered.
+fn call(host: &Host) -> &Callout {
+    host.state().callouts.values().next().expect("a call")
 }
 
 fn variable(entry: &str) -> String {
@@ -63,18 +69,14 @@ fn variable(entry: &str) -> String {
     )
 }
 
-/// An httpGet of port 8080.
 const HTTP: &str = r#"{"httpGet":{"port":8080}}"#;
-/// The same over TLS.
 const HTTPS: &str = r#"{"httpGet":{"port":8080,"scheme":"HTTPS"}}"#;
-
-/// The same over HTTP/2 in clear text.
 const HTTP2: &str = r#"{"httpGet":{"port":8080,"protocol":"HTTP2"}}"#;
 
-/// Bytes that HTTP lets through, and that are no UTF-8.
+/// Bytes that HTTP allows and that are no UTF-8.
 const NO_TEXT: &[u8] = b"a\xff\xc3";
 
-/// The answer is the app's own status, and nothing else of it.
+/// The answer is the app's status, and nothing else of the app's answer.
 #[track_caller]
 fn assert_status(name: &str, probe: &ProbeRun, status: u16) {
     assert_eq!((probe.status(), probe.reason().as_str()), (status, ""), "{name}: {probe:#?}");
@@ -85,7 +87,7 @@ fn assert_status(name: &str, probe: &ProbeRun, status: u16) {
     assert_eq!(leaked.count(), 0, "{name}: of the app's headers nothing is passed on: {headers:?}");
 }
 
-/// The answer is a failure, with a reason in one line that says `why`.
+/// The answer is a failure, with a reason of one line that contains `why`.
 #[track_caller]
 fn assert_failure(name: &str, probe: &ProbeRun, status: u16, why: &str) {
     let reason = probe.reason();

@@ -1,4 +1,4 @@
-//! What is asked for on the status port, and by what method.
+//! The paths and methods of requests on the status port.
 
 use super::{
     HTTP, PRESTOPZ, READYZ, assert_failure, assert_status, get, host, probe, unasked, variable,
@@ -85,7 +85,6 @@ fn any_other_path_is_passed_on() {
     }
 }
 
-/// Its answer comes back as it is.
 #[test]
 fn the_answer_to_a_path_that_is_passed_on_is_left_alone() {
     let mut host = host(HTTP);
@@ -99,7 +98,7 @@ fn the_answer_to_a_path_that_is_passed_on_is_left_alone() {
     assert_eq!((&answer.headers, answer.text()), (&headers, "some text".to_owned()));
 }
 
-/// Of those that a probe may have it says nothing.
+/// An app's own 405 says nothing about the methods that a probe may have.
 #[test]
 fn an_apps_own_405() {
     let probe = probe(HTTP, |_| App::answers(405));
@@ -133,7 +132,7 @@ fn a_request_with_a_body() {
     }
 }
 
-/// It would probe the listener.
+/// Such an entry would probe the listener.
 #[test]
 fn an_entry_whose_port_is_the_status_port() {
     for entry in [

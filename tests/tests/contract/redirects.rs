@@ -1,4 +1,4 @@
-//! Redirects: the first request is routed, later hops are dispatched.
+//! Redirects. The first request is routed, and later hops are dispatched.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ fn locations_that_are_followed() {
     }
 }
 
-/// The kubelet compares the host as text with the pod's address.
+/// The kubelet compares the Location's host with the pod's address as text.
 #[test]
 fn locations_that_are_left_over() {
     for location in [
@@ -102,7 +102,7 @@ fn locations_that_fail() {
     ] {
         let probe = redirected(ENTRY, location);
         let name = String::from_utf8_lossy(location).into_owned();
-        // A host beyond ASCII is another host, which is left over.
+        // A host that is not ASCII is another host, so that its redirect is not followed.
         if location == b"http://\xff/" {
             assert!([302, 502].contains(&probe.status()), "{probe:?}");
             continue;
@@ -245,7 +245,7 @@ fn a_redirect_with_a_body() {
     }
 }
 
-/// One that is announced as longer is not read at all.
+/// Go does not read a redirect's body that is announced as longer than 2 KiB.
 #[test]
 fn a_redirect_whose_body_stalls() {
     for (announced, status) in [(None, 504), (Some("2048"), 504), (Some("2049"), 204)] {
@@ -269,7 +269,7 @@ fn a_dispatch_that_fails_at_once() {
     assert_failure("", &probe, 500, "redirect");
 }
 
-/// Go's client puts a path's bytes into hexadecimal.
+/// Go's client percent-encodes the bytes of a path.
 #[test]
 fn locations_that_are_no_text() {
     let path = [b"/", NO_TEXT].concat();
@@ -315,7 +315,7 @@ fn over_ipv6() {
     assert_status("compared as text", &other, 302);
 }
 
-/// Host and destination are the pod's, though the probe came over loopback.
+/// Host and destination are the pod's, also when the probe came over loopback.
 #[test]
 fn over_loopback() {
     let mut host = Host::builder()
@@ -333,7 +333,7 @@ fn over_loopback() {
     }
 }
 
-/// Envoy ends the dial of a later hop early, so that no other check waits for it.
+/// Envoy ends the dial of a later hop early, so that no other check waits for that dial.
 #[test]
 fn a_dial_that_times_out_is_made_anew_while_there_is_time() {
     let mut dials = 0;
@@ -354,7 +354,7 @@ fn a_dial_that_times_out_is_made_anew_while_there_is_time() {
     }
     let dead = probe_of_dead_hop(HTTP, READYZ);
     assert_failure("", &dead, 504, "not done within");
-    // Linux itself would try so long; a hook has no other limit.
+    // A hook without a timeout is dialled for as long as Linux would try.
     let hook = probe_of_dead_hop(HTTP, PRESTOPZ);
     assert_eq!((hook.status(), hook.took.as_secs()), (0, 127));
 }
@@ -366,7 +366,7 @@ fn probe_of_dead_hop(entry: &str, path: &str) -> ProbeRun {
     })
 }
 
-/// The kubelet's client for HTTP/2 in clear text speaks nothing else, and verifies certificates.
+/// The kubelet's client for HTTP/2 in clear text speaks no other protocol, and verifies certificates.
 #[test]
 fn over_http2() {
     let hop = probe(HTTP2, |sent| match sent.via {

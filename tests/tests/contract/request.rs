@@ -1,4 +1,4 @@
-//! The request that the app gets: the kubelet's own, as it would have sent it to the app itself.
+//! The request that the app gets, which is the one that the kubelet would have sent to the app itself.
 
 use super::{
     HTTP, HTTP2, HTTPS, NO_TEXT, PRESTOPZ, READYZ, assert_failure, get, host, unasked, variable,
@@ -8,7 +8,7 @@ use crate::host::headers::Headers;
 use crate::host::run::{UpstreamRequest, Via};
 use crate::host::{DownstreamRequest, Host};
 
-/// What the app is asked first for this entry and request.
+/// The only request that the app gets for this entry.
 fn first(entry: &str, request: DownstreamRequest) -> UpstreamRequest {
     first_of(&mut host(entry), request)
 }
@@ -19,7 +19,7 @@ fn first_of(host: &mut Host, request: DownstreamRequest) -> UpstreamRequest {
     probe.sent[0].clone()
 }
 
-/// Without pseudo-headers, and without those that the filter and the listener add.
+/// The headers that the client has sent, without those that the filter and the listener add.
 fn own_lines(headers: &Headers) -> Vec<String> {
     let added = ["x-envoy-upstream-rq-timeout-ms", "connection", "x-forwarded-proto"];
     let is_own = |line: &String| {
@@ -39,7 +39,7 @@ fn over_http() {
         ":authority: 10.0.0.7:8080",
         ":scheme: http",
         "connection: close",
-        // Envoy's own: it routes no request without it, and the route takes it off.
+        // Envoy adds this header, needs it to route a request, and removes it by the route.
         "x-forwarded-proto: http",
         "x-envoy-upstream-rq-timeout-ms: 1000",
     ] {
@@ -57,7 +57,7 @@ fn over_https() {
     let sent = first(HTTPS, get(READYZ));
     assert_eq!((sent.via, sent.cluster.as_str()), (Via::Router, "https"));
     assert_eq!(sent.url(), "https://10.0.0.7:8080/");
-    // It would reach an HTTP/2 app as a header.
+    // An app on HTTP/2 would get it as a header.
     assert_eq!(sent.headers.get("connection"), None);
     assert_eq!(sent.headers.get("x-forwarded-proto").as_deref(), Some("http"));
 }
@@ -67,9 +67,9 @@ fn over_http2() {
     let sent = first(HTTP2, get(READYZ));
     assert_eq!((sent.via, sent.cluster.as_str()), (Via::Router, "http2"));
     assert_eq!(sent.url(), "http://10.0.0.7:8080/");
-    // An app on HTTP/2 takes it for a malformed request.
+    // An app on HTTP/2 would take the request for malformed.
     assert_eq!(sent.headers.get("connection"), None);
-    // The kubelet's lifecycle handlers know no protocol.
+    // The kubelet's lifecycle handlers ignore `protocol`.
     assert_eq!(first(HTTP2, get(PRESTOPZ)).cluster, "http");
     let http1 = r#"{"httpGet":{"port":8080,"protocol":"HTTP1"}}"#;
     assert_eq!(first(http1, get(READYZ)).cluster, "http");
@@ -78,7 +78,7 @@ fn over_http2() {
     assert_failure("", &probe, 500, "protocol");
 }
 
-/// Envoy ends a dial after half a minute: a probe with more time has it made anew.
+/// Envoy ends a dial after half a minute. A probe with more time is dialled again.
 #[test]
 fn how_often_envoy_dials() {
     for (seconds, retries) in [(1, None), (29, None), (30, Some("1")), (3600, Some("120"))] {
@@ -90,7 +90,7 @@ fn how_often_envoy_dials() {
     assert_eq!(sent.headers.get("x-envoy-max-retries").as_deref(), Some("4"));
 }
 
-/// The filter counts with the `connect_timeout` of the clusters that ship.
+/// The filter's numbers are the `connect_timeout` of the clusters in `envoy-config/`.
 #[test]
 fn the_dials_are_as_long_as_the_filter_thinks() {
     let file = app_health_tests::program::root().join("envoy-config/envoy.yaml");
@@ -165,7 +165,7 @@ fn paths_by_the_kubelets_rules() {
     }
 }
 
-/// The kubelet cannot send these either.
+/// The kubelet cannot send a request for these paths either.
 #[test]
 fn paths_that_fail() {
     for path in ["mailto:x", "http:x"] {
@@ -318,7 +318,7 @@ fn no_header_of_envoy_goes_along() {
     }
 }
 
-/// The listener lets the client's own wait under another name while it routes.
+/// The listener keeps the client's own header under another name while Envoy routes.
 #[test]
 fn the_clients_own_forwarded_proto() {
     for (entry, cluster) in [(HTTP, "http+xfp"), (HTTPS, "https+xfp")] {
@@ -375,7 +375,7 @@ fn the_host_that_the_app_sees() {
     }
 }
 
-/// A status port that the listener does not have, since something redirects to it.
+/// The status port may be another than the listener's, where something redirects from it.
 #[test]
 fn the_host_where_the_status_port_is_configured() {
     let mut host = Host::builder()
@@ -420,7 +420,7 @@ fn the_address_that_is_asked() {
     }
 }
 
-/// The listener on a Unix socket, or an Envoy that says nothing of it.
+/// The listener may be on a Unix socket, or Envoy may not know its address.
 #[test]
 fn an_address_that_cannot_be_asked() {
     for address in ["/run/x.sock", "", "10.0.0.7", "x:80", "10.0.0.7:x", "10.0.0.7:99999"] {

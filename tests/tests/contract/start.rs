@@ -8,8 +8,8 @@ use crate::host::headers::Headers;
 use crate::host::state::LogLevel;
 use crate::host::{Host, module};
 
-/// Of WASI the environment and the clock, of proxy-wasm what the SDK brings: Envoy refuses what it
-/// does not know.
+/// The filter imports environment and clock of WASI, and of proxy-wasm all that the SDK does. Envoy
+/// refuses a filter that imports a function which Envoy does not have.
 #[test]
 fn imports() {
     assert_eq!(
@@ -55,7 +55,7 @@ fn imports() {
     );
 }
 
-/// As after an update of the plugin's configuration.
+/// The plugin configuration may be updated while a probe is under way.
 #[test]
 fn a_probe_in_flight_keeps_its_configuration() {
     let mut host = Host::with_probers(variable(HTTP));

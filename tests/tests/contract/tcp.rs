@@ -1,8 +1,8 @@
-//! tcpSocket probes, by way of the agent.
+//! `tcpSocket` probes that the agent makes.
 
 use std::time::Duration;
 
-use super::{NO_TEXT, READYZ, assert_failure, assert_status, get, host, probe};
+use super::{NO_TEXT, READYZ, assert_failure, assert_status, call, get, host, probe};
 use crate::host::Host;
 use crate::host::app::{App, BodyEnd::*, UpstreamFailure::*};
 use crate::host::run::Via;
@@ -105,7 +105,7 @@ fn a_client_that_goes_away() {
     let mut host = host(TCP);
     let id = host.request(get(READYZ));
     host.client_gone(id);
-    let token = *host.state().callouts.keys().next().expect("a call");
+    let token = call(&host).token;
     host.answer_http_call(token, Default::default());
     assert_status("the next", &host.run(get(READYZ), |_| App::answers(200)), 200);
 }

@@ -1,8 +1,8 @@
-//! tcpSocket probes where no agent is there: Envoy's router makes the connection.
+//! `tcpSocket` probes where the agent cannot be reached: Envoy's router makes the connection.
 
 use std::time::Duration;
 
-use super::{PRESTOPZ, READYZ, assert_failure, assert_status, get, host, variable};
+use super::{PRESTOPZ, READYZ, assert_failure, assert_status, call, get, host, variable};
 use crate::host::Host;
 use crate::host::app::{
     App,
@@ -13,7 +13,7 @@ use crate::host::state::LogLevel;
 
 const TCP: &str = r#"{"tcpSocket":{"port":2940},"timeoutSeconds":3}"#;
 
-/// No agent; the port does this.
+/// The agent cannot be reached, and the app's port does this.
 fn without_agent(app: App) -> impl FnMut(&UpstreamRequest) -> App {
     move |sent| {
         if sent.via == Via::AgentCall { App::Fails(Refused) } else { app.clone() }
@@ -46,8 +46,8 @@ fn answers() {
     }
 }
 
-/// The agent refuses, resets, or cannot be asked at all; with another failure it is there, and its
-/// failure is the check's.
+/// Envoy makes the check where the agent refuses or resets, or cannot be asked at all. Any other failure
+/// of the agent is the failure of the check.
 #[test]
 fn where_the_agent_is_not_there() {
     for (name, agent) in [("refuses", Refused), ("resets", Reset)] {
@@ -82,7 +82,7 @@ fn the_time_that_is_left() {
     let mut host = host(TCP);
     let id = host.request(get(READYZ));
     host.advance(Duration::from_millis(1_200));
-    let token = *host.state().callouts.keys().next().expect("the agent is asked");
+    let token = call(&host).token;
     host.answer_http_call(token, Reset.callout_response());
     let request = &host.stream(id).request;
     assert_eq!(request.get("x-envoy-upstream-rq-timeout-ms").as_deref(), Some("1800"));
@@ -90,14 +90,14 @@ fn the_time_that_is_left() {
 
     let id = host.request(get(READYZ));
     host.advance(Duration::from_secs(3));
-    let token = *host.state().callouts.keys().next().expect("the agent is asked");
+    let token = call(&host).token;
     host.answer_http_call(token, Reset.callout_response());
     let answer = host.stream(id).response().expect("an answer").clone();
     assert_eq!(answer.status(), 500);
     assert!(answer.text().contains("not done within"), "{answer:?}");
 }
 
-/// A hook has no limit of its own, and one dial.
+/// A hook has no timeout, and one dial.
 #[test]
 fn hooks() {
     const TCP: &str = r#"{"tcpSocket":{"port":2940}}"#;
@@ -109,7 +109,7 @@ fn hooks() {
     assert_eq!(probe.end, crate::host::stream::StreamEnd::Reset);
 }
 
-/// What Envoy makes of a reply to such a request would be a success.
+/// Envoy would turn any local reply to such a request into a success.
 #[test]
 fn a_request_with_a_grpc_content_type_is_not_routed() {
     let request = get(READYZ).header("content-type", "application/grpc");
@@ -134,9 +134,9 @@ fn one_line_when_the_agent_goes_and_one_when_it_is_back() {
         let lines = [host.take_log(LogLevel::Warn), host.take_log(LogLevel::Info)].concat();
         said.push(lines.into_iter().filter(|line| line.contains("agent")).count());
     }
-    // It is no news that an agent is not there that never was.
+    // Nothing is logged about an agent that was never reached.
     assert_eq!(said, [0, 0, 0, 1, 0, 1]);
-    // One that hangs is not back, and one whose cluster is gone is lost.
+    // An agent that hangs has not been reached again; one whose cluster is gone has been lost.
     let mut lines = |agent: Option<UpstreamFailure>| {
         host.state_mut().dispatch_fails = agent.is_none();
         host.run(get(READYZ), |sent| match (sent.via, agent) {
@@ -149,7 +149,7 @@ fn one_line_when_the_agent_goes_and_one_when_it_is_back() {
     assert_eq!([None, Some(Silent), Some(NoHttp)].map(&mut lines), [1, 0, 0]);
 }
 
-/// What a client says to Envoy's router counts for nothing.
+/// A client cannot set the limits of Envoy's router.
 #[test]
 fn the_clients_own_limits_are_taken_off() {
     let request = ["x-envoy-max-retries", "x-envoy-retry-on", "x-envoy-upstream-rq-timeout-ms"]

@@ -1,5 +1,5 @@
-//! Probes that set `Connection: Upgrade` and `Upgrade`. To Envoy the request has a body that never ends,
-//! so it is dispatched, as a plain GET.
+//! Probes that set `Connection: Upgrade` and `Upgrade`. To Envoy such a request has a body that never
+//! ends, so that the filter dispatches a plain GET in its place.
 
 use super::{HTTP, READYZ, get, host};
 use crate::host::DownstreamRequest;
@@ -28,8 +28,8 @@ fn the_app_is_asked() {
     }
 }
 
-/// With a gRPC Content-Type nothing could be answered once Envoy's own limit of a request has ended it;
-/// with a length the app would wait for what does not come.
+/// A request with a gRPC Content-Type could not be answered once Envoy's limit has ended it; with a
+/// Content-Length, the app would wait for a body that does not come.
 #[test]
 fn what_is_more_than_an_upgrade_is_refused() {
     for (name, value) in [("content-type", "application/grpc"), ("content-length", "3")] {
@@ -38,7 +38,7 @@ fn what_is_more_than_an_upgrade_is_refused() {
     }
 }
 
-/// The filter has paused the head; what comes after it must not carry it on to the routes.
+/// The filter has paused the request's headers. Its body must not carry the request on to the routes.
 #[test]
 fn nothing_takes_it_to_the_routes() {
     let mut host = host(HTTP);

@@ -64,7 +64,7 @@ pub enum BodyEnd {
 }
 
 impl App {
-    pub fn answers(status: u16) -> App {
+    pub fn answers(status: impl ToString) -> App {
         let headers = Headers::of([(":status", status.to_string())]);
         let after = Duration::ZERO;
         App::Http(HttpResponse { headers, pieces: Vec::new(), end: BodyEnd::Whole, after })
@@ -108,7 +108,7 @@ impl App {
         App::GrpcStatus(status, message.as_ref().to_vec())
     }
 
-    pub fn redirects(status: u16, location: impl AsRef<[u8]>) -> App {
+    pub fn redirects(status: impl ToString, location: impl AsRef<[u8]>) -> App {
         App::answers(status).header("location", location)
     }
 }
