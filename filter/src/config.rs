@@ -10,7 +10,7 @@ use crate::table::Table;
 
 /// What all requests of a filter configuration share.
 #[derive(Default)]
-pub struct Shared {
+pub struct FilterConfig {
     pub settings: Settings,
     pub table: Table,
     /// The pod's address, if its environment tells it.
@@ -18,7 +18,7 @@ pub struct Shared {
     pub agent: AgentStatus,
 }
 
-impl Shared {
+impl FilterConfig {
     /// Reads the plugin configuration and the variables of the environment. Mistakes in them are
     /// logged, and never keep Envoy from starting.
     pub fn read(configuration: &[u8], environment: impl Fn(&str) -> Option<Vec<u8>>) -> Self {

@@ -10,7 +10,7 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use crate::check::Check;
 use crate::check::step::{Command, Event, Facts, GrpcCall, HttpCall, Source};
-use crate::config::Shared;
+use crate::config::FilterConfig;
 use crate::request::{HeaderChange, Headers};
 use crate::{host, protobuf};
 
@@ -26,8 +26,8 @@ const CALL_BODY_LIMIT: usize = 10 << 10;
 pub struct StatusPort(Check);
 
 impl StatusPort {
-    pub fn new(shared: Rc<Shared>) -> Self {
-        Self(Check::new(shared))
+    pub fn new(config: Rc<FilterConfig>) -> Self {
+        Self(Check::new(config))
     }
 
     /// Gives the check an event, and carries out its commands until one leaves Envoy to go on.

@@ -6,12 +6,12 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
 
-use crate::config::Shared;
+use crate::config::FilterConfig;
 use crate::context::StatusPort;
 use crate::{host, logger};
 
 #[derive(Default)]
-pub struct Root(Rc<Shared>);
+pub struct Root(Rc<FilterConfig>);
 
 impl Context for Root {}
 
@@ -21,7 +21,7 @@ impl RootContext for Root {
         logger::init();
         let configuration = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size);
         let configuration = configuration.ok().flatten().unwrap_or_default();
-        self.0 = Rc::new(Shared::read(&configuration, host::environment));
+        self.0 = Rc::new(FilterConfig::read(&configuration, host::environment));
         true
     }
 

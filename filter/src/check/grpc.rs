@@ -34,7 +34,7 @@ impl GrpcCheck {
     }
 
     fn dispatch(&self, probe: &ProbeRequest, now: Duration) -> Result<Command, Outcome> {
-        let settings = &probe.shared.settings;
+        let settings = &probe.config.settings;
         let cluster =
             if self.action.tls { &settings.grpc_tls_cluster } else { &settings.grpc_cluster };
         Ok(Command::GrpcCall(GrpcCall {

@@ -42,7 +42,7 @@ pub fn call(
     if probe.is_own_port(port) {
         return Err(Outcome::unreached("redirect to the status port: it would probe itself"));
     }
-    let settings = &probe.shared.settings;
+    let settings = &probe.config.settings;
     let cluster = match wire {
         Wire::Http => &settings.http_cluster,
         Wire::Http2 => &settings.grpc_cluster,

@@ -19,7 +19,7 @@ use app_health_webhook::path::is_ours;
 
 use step::{Command, Event, Facts, Step};
 
-use crate::config::Shared;
+use crate::config::FilterConfig;
 use crate::outcome::{self, Outcome};
 use crate::report;
 use crate::request::Headers;
@@ -31,7 +31,7 @@ use tcp::TcpCheck;
 
 /// The check that one request on the status port asks for.
 pub struct Check {
-    shared: Rc<Shared>,
+    config: Rc<FilterConfig>,
     /// Whether Envoy takes the request for a gRPC call, and so turns each status into 200.
     is_grpc: bool,
     /// `None` where the request is not ours, or asks for no recorded probe.
@@ -49,8 +49,8 @@ enum HandlerCheck {
 }
 
 impl Check {
-    pub fn new(shared: Rc<Shared>) -> Self {
-        Self { shared, is_grpc: false, probe: None, handler: None, outcome: None }
+    pub fn new(config: Rc<FilterConfig>) -> Self {
+        Self { config, is_grpc: false, probe: None, handler: None, outcome: None }
     }
 
     /// Whether the app is being asked. If so, a body that arrives is its own, and must not go on.
@@ -112,7 +112,7 @@ impl Check {
         has_body: bool,
         facts: &dyn Facts,
     ) -> Result<Step, Outcome> {
-        let entry = match self.shared.table.lookup(path) {
+        let entry = match self.config.table.lookup(path) {
             Lookup::Found(entry) => entry,
             Lookup::NotFound(outcome) => return Err(outcome),
         };
@@ -125,7 +125,7 @@ impl Check {
             return Err(Outcome::declined(400, "a probe has no body"));
         }
         let routable = !has_body && !self.is_grpc;
-        let probe = ProbeRequest::new(self.shared.clone(), entry.clone(), client, routable, facts)?;
+        let probe = ProbeRequest::new(self.config.clone(), entry.clone(), client, routable, facts)?;
         let probe = self.probe.insert(probe);
         let action = match &entry.action {
             Ok(action) => action,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::step::{Command, Facts};
-use crate::config::Shared;
+use crate::config::FilterConfig;
 use crate::outcome::{Outcome, with_cause};
 use crate::request::{self, HeaderChange, Headers, SocketAddress};
 use crate::runs::LONGEST_CALL;
@@ -18,7 +18,7 @@ pub const LONGEST_DIAL: Duration = Duration::from_secs(127);
 
 /// A request for a recorded probe or hook.
 pub struct ProbeRequest {
-    pub shared: Rc<Shared>,
+    pub config: Rc<FilterConfig>,
     pub entry: Rc<Entry>,
     /// The headers of the client's request.
     pub client: Headers,
@@ -40,22 +40,22 @@ impl ProbeRequest {
     /// # Errors
     /// Envoy does not say to which address of the pod the client connected.
     pub fn new(
-        shared: Rc<Shared>,
+        config: Rc<FilterConfig>,
         entry: Rc<Entry>,
         client: Headers,
         routable: bool,
         facts: &dyn Facts,
     ) -> Result<Self, Outcome> {
         let local = local(facts)?;
-        let status_port = shared.settings.status_port.unwrap_or(local.port);
+        let status_port = config.settings.status_port.unwrap_or(local.port);
         let mut pod = local.clone();
-        if let Some(pod_ip) = shared.pod_ip.as_ref().filter(|_| local.is_loopback()) {
+        if let Some(pod_ip) = config.pod_ip.as_ref().filter(|_| local.is_loopback()) {
             pod.ip.clone_from(pod_ip);
         }
         entry.runs.begin();
         let started = facts.now();
         Ok(Self {
-            shared,
+            config,
             entry,
             client,
             routable,

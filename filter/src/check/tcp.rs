@@ -55,7 +55,7 @@ impl TcpCheck {
                 Step::End(probe.destination_refused(self.port))
             }
             (Stage::Agent, Event::Accepted(false)) => {
-                probe.shared.agent.note_unreached();
+                probe.config.agent.note_unreached();
                 self.connect(probe, probe.started).into()
             }
             (Stage::Agent, Event::CallResponse { has_head }) => {
@@ -69,7 +69,7 @@ impl TcpCheck {
     }
 
     fn ask_agent(&mut self, probe: &ProbeRequest, now: Duration) -> Result<Command, Outcome> {
-        let cluster = &probe.shared.settings.agent_cluster;
+        let cluster = &probe.config.settings.agent_cluster;
         if cluster.is_empty() {
             return self.connect(probe, now);
         }
@@ -115,11 +115,11 @@ impl TcpCheck {
         let status = outcome::parse_status(&status);
         let of_agent = is_from_upstream(facts);
         if status == 503 && !of_agent {
-            probe.shared.agent.note_unreached();
+            probe.config.agent.note_unreached();
             return self.connect(probe, facts.now()).map_err(as_tcp).into();
         }
         if of_agent {
-            probe.shared.agent.note_reached();
+            probe.config.agent.note_reached();
         }
         let text = response_text(facts);
         let reason = text.trim_ascii_end();

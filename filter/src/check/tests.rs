@@ -105,10 +105,10 @@ impl Facts for Given {
     }
 }
 
-fn shared() -> Rc<Shared> {
+fn config() -> Rc<FilterConfig> {
     let (table, notes) = Table::new(VARIABLE.as_bytes());
     assert_eq!(notes.len(), 1, "{notes:?}");
-    Rc::new(Shared { table, settings: Settings::default(), ..Shared::default() })
+    Rc::new(FilterConfig { table, settings: Settings::default(), ..FilterConfig::default() })
 }
 
 fn request(path: &str, content_type: Option<&str>) -> Event {
@@ -151,7 +151,7 @@ fn text(command: &Command) -> String {
 
 /// The commands for a request and the events that follow it.
 fn run(path: &str, content_type: Option<&str>, events: Vec<(Event, Given)>) -> Vec<String> {
-    let mut check = Check::new(shared());
+    let mut check = Check::new(config());
     let first = check.on(request(path, content_type), &Given::default());
     let rest = events.into_iter().map(|(event, given)| text(&tell(&mut check, event, &given)));
     [text(&first)].into_iter().chain(rest.collect::<Vec<_>>()).collect()
@@ -265,7 +265,7 @@ fn envoys_own_answer_while_a_call_is_awaited_passes() {
         ("/app-health/grpc/readyz", None),
     ] {
         let given = Given { sent: 408, ..Given::envoy("408", "request_overall_timeout") };
-        let mut check = Check::new(shared());
+        let mut check = Check::new(config());
         tell(&mut check, request(path, typed), &given);
         tell(&mut check, Event::Accepted(true), &given);
         assert!(check.is_under_way());
@@ -343,15 +343,15 @@ impl std::fmt::Debug for Run<'_> {
 /// Tries each event after this order, `depth` events deep, and at most one event after an answer.
 fn each_order(
     asked: (&str, bool),
-    shared: &Rc<Shared>,
+    config: &Rc<FilterConfig>,
     given: &Given,
     order: &mut Vec<Event>,
     depth: usize,
 ) {
     let (path, typed) = asked;
     // A dispatched call of a hook goes on when its check is over, and would count against the next.
-    let shared = if path.starts_with("/app-lifecycle/") { &self::shared() } else { shared };
-    let check = Check::new(shared.clone());
+    let config = if path.starts_with("/app-lifecycle/") { &self::config() } else { config };
+    let check = Check::new(config.clone());
     let mut run = Run { check, given, answers: 0, seen: RefCell::default() };
     given.milliseconds.set(0);
     let mut answered = 0;
@@ -362,7 +362,7 @@ fn each_order(
     }
     run.check.log(given);
     drop(run);
-    if let Lookup::Found(entry) = shared.table.lookup(path.as_bytes()) {
+    if let Lookup::Found(entry) = config.table.lookup(path.as_bytes()) {
         assert!(entry.runs.is_idle(), "{path}: counted as under way: {order:?}");
     }
     if depth == 0 || answered > 0 {
@@ -370,7 +370,7 @@ fn each_order(
     }
     for event in events() {
         order.push(event);
-        each_order(asked, shared, given, order, depth - 1);
+        each_order(asked, config, given, order, depth - 1);
         order.pop();
     }
 }
@@ -386,7 +386,7 @@ fn every_order_of_events() {
         for path in PATHS {
             for typed in [false, true] {
                 let depth = if path.starts_with("/app-lifecycle/") { 3 } else { 4 };
-                each_order((path, typed), &shared(), &given, &mut vec![], depth);
+                each_order((path, typed), &config(), &given, &mut vec![], depth);
             }
         }
     }

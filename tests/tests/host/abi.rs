@@ -67,11 +67,11 @@ impl BufferType {
 }
 
 /// The name and the value of a header.
-pub type Pair = (Vec<u8>, Vec<u8>);
+pub type HeaderPair = (Vec<u8>, Vec<u8>);
 
 /// Encodes a header map: the number of pairs, the lengths of all names and values, and then the names
 /// and values themselves, each with a NUL behind it.
-pub fn encode_pairs(pairs: &[Pair]) -> Vec<u8> {
+pub fn encode_pairs(pairs: &[HeaderPair]) -> Vec<u8> {
     let mut out = (pairs.len() as u32).to_le_bytes().to_vec();
     for (name, value) in pairs {
         out.extend((name.len() as u32).to_le_bytes());
@@ -87,7 +87,7 @@ pub fn encode_pairs(pairs: &[Pair]) -> Vec<u8> {
 }
 
 /// Reads what [`encode_pairs`] writes; `None` for anything else.
-pub fn decode_pairs(mut bytes: &[u8]) -> Option<Vec<Pair>> {
+pub fn decode_pairs(mut bytes: &[u8]) -> Option<Vec<HeaderPair>> {
     if bytes.is_empty() {
         return Some(Vec::new());
     }

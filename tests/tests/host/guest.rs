@@ -2,7 +2,7 @@
 
 use wasmtime::{Caller, Extern, Memory, TypedFunc};
 
-use super::abi::{HostcallResult, Pair, Status, decode_pairs};
+use super::abi::{HeaderPair, HostcallResult, Status, decode_pairs};
 use super::state::HostState;
 
 /// The hostcalls that the VM may make while it allocates memory for a result.
@@ -61,7 +61,7 @@ impl Guest<'_> {
     }
 
     /// Reads a header map.
-    pub fn pairs(&mut self, slice: Slice) -> HostcallResult<Vec<Pair>> {
+    pub fn pairs(&mut self, slice: Slice) -> HostcallResult<Vec<HeaderPair>> {
         let bytes = self.read(slice)?;
         let Some(pairs) = decode_pairs(&bytes) else {
             self.state().violation("a header map that is none");

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::abi::Pair;
+use super::abi::HeaderPair;
 
 /// Headers with names in lower case, in the order in which they came, pseudo-headers first.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<Pair>);
+pub struct Headers(Vec<HeaderPair>);
 
 /// The headers of which Envoy stores one value: a second one is joined to the first by a comma.
 const SINGLE: [&str; 12] = [
@@ -79,13 +79,13 @@ impl Headers {
         self.first(name.as_bytes()).map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
-    pub fn pairs(&self) -> &[Pair] {
+    pub fn pairs(&self) -> &[HeaderPair] {
         &self.0
     }
 
     /// All headers as `name: value`, to be compared in a test.
     pub fn lines(&self) -> Vec<String> {
-        let line = |(name, value): &Pair| {
+        let line = |(name, value): &HeaderPair| {
             format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
         };
         self.0.iter().map(line).collect()
@@ -94,7 +94,7 @@ impl Headers {
     /// The headers that would break the message apart on the wire.
     pub fn broken_lines(&self) -> Vec<String> {
         let control = |text: &[u8]| text.iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
-        let broken = |pair: &&Pair| pair.0.is_empty() || control(&pair.0) || control(&pair.1);
+        let broken = |pair: &&HeaderPair| pair.0.is_empty() || control(&pair.0) || control(&pair.1);
         self.0.iter().filter(broken).map(|pair| format!("{pair:?}")).collect()
     }
 }
