@@ -1,9 +1,9 @@
 //! The proxy-wasm HTTP filter that answers rewritten probes on the status port.
 //!
-//! `root` reads the configuration once. For each request, [`context`] turns Envoy's callbacks into
-//! events, [`check`] answers each event with a command, and `context` carries the command out. A check
-//! uses the recorded probes ([`table`]), says what the app is sent ([`request`]), and what the client is
-//! told ([`outcome`]).
+//! `root` reads the configuration once. For each request, `context` turns Envoy's callbacks into
+//! events, `check` answers each event with a command, and `context` carries the command out. A check
+//! uses the recorded probes (`table`), says what the app is sent (`request`), and what the client is
+//! told (`outcome`).
 //!
 //! The filter never panics, since a trap takes the VM down and with it every probe of the pod: the lints
 //! of this crate deny what could panic, and clippy.toml the calls of the crate proxy-wasm that do.

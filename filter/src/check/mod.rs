@@ -53,7 +53,7 @@ impl Check {
         Self { config, is_grpc: false, probe: None, handler: None, outcome: None }
     }
 
-    /// Whether the app is being asked. If so, a body that arrives is its own, and must not go on.
+    /// Whether the app is being asked, so that a body which arrives is the app's, and must not go on.
     pub fn is_under_way(&self) -> bool {
         self.outcome.is_none() && self.handler.is_some()
     }
