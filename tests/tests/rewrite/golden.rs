@@ -3,16 +3,21 @@
 //! A line `# options: --status-port 15021` at the head of the first sets options, the lines
 //! `# warning: …` and `# error: …` at the head of the second are expected word for word. Other
 //! comments are for the reader.
+//!
+//! `UPDATE_GOLDEN=1` writes the second of each pair that is not as it should be, or has none yet, as
+//! `app-health-agent` makes it of the first.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
+use app_health_tests::process::run;
+use app_health_tests::{process, program};
 use app_health_webhook::manifest::pods;
 use app_health_webhook::patch::apply;
 use app_health_webhook::probers::VARIABLE;
 use app_health_webhook::rewrite::{AgentOptions, Malformed, Options, Rewrite, restore, rewrite};
 use serde_json::Value;
+use similar::TextDiff;
 
 use super::yaml;
 
@@ -55,48 +60,58 @@ type Transform = fn(&Value, &Options) -> Result<Rewrite, Malformed>;
 struct Case {
     name: String,
     options: Options,
+    text: String,
     input: Value,
     expected: PathBuf,
 }
 
+#[derive(PartialEq, Eq)]
 struct Outcome {
-    document: Value,
     /// The lines at the head of the expected file.
     remarks: Vec<String>,
+    document: Value,
 }
 
 fn cases(folder: &str) -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(folder);
     let files = fs::read_dir(&folder).expect("the golden files are there");
-    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-    files.sort();
-    let ending = |end: &str| -> BTreeMap<String, PathBuf> {
-        let name = |path: &PathBuf| path.to_str()?.strip_suffix(end).map(str::to_owned);
-        files.iter().filter_map(|path| Some((name(path)?, path.clone()))).collect()
+    let mut names: Vec<_> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let is_alone = |name: &String| match name.strip_suffix(".out.yaml") {
+        Some(stem) => !names.contains(&format!("{stem}.in.yaml")),
+        None => !name.ends_with(".in.yaml"),
     };
-    let (inputs, outputs) = (ending(".in.yaml"), ending(".out.yaml"));
-    assert!(inputs.keys().eq(outputs.keys()), "each file has its partner");
-    assert_eq!(files.len(), 2 * inputs.len(), "there is nothing but pairs");
-    inputs.into_iter().map(|(name, input)| Case::read(&name, &input, &outputs[&name])).collect()
+    assert_eq!(names.iter().find(|name| is_alone(name)), None, "belongs to no NAME.in.yaml");
+    let inputs = names.iter().filter_map(|name| name.strip_suffix(".in.yaml"));
+    inputs.map(|name| Case::read(&folder, name)).collect()
 }
 
 /// Every case of a folder, compared with what it expects. Their names.
 fn check(folder: &str, transform: Transform) -> Vec<String> {
     let cases = cases(folder);
     let names: Vec<_> = cases.iter().map(|case| case.name.clone()).collect();
-    let failures: Vec<_> = cases.iter().filter_map(|case| case.failure(transform)).collect();
-    assert!(failures.is_empty(), "{} failed\n{}", failures.len(), failures.join("\n"));
+    let mut failures = Vec::new();
+    for case in cases {
+        match case.failure(transform) {
+            Some(_) if env::var_os("UPDATE_GOLDEN").is_some() => case.accept(folder, transform),
+            failure => failures.extend(failure),
+        }
+    }
+    let how = "right as they are? UPDATE_GOLDEN=1 writes them down";
+    assert!(failures.is_empty(), "{}\n{} failed; {how}", failures.join("\n"), failures.len());
     names
 }
 
 impl Case {
-    fn read(name: &str, input: &Path, expected: &Path) -> Self {
-        let text = fs::read_to_string(input).unwrap();
+    fn read(folder: &Path, name: &str) -> Self {
+        let text = fs::read_to_string(folder.join(format!("{name}.in.yaml"))).unwrap();
         Case {
-            name: Path::new(name).file_name().unwrap().to_string_lossy().into_owned(),
+            name: name.to_owned(),
             options: options(&text),
             input: yaml::load(&text),
-            expected: expected.to_owned(),
+            expected: folder.join(format!("{name}.out.yaml")),
+            text,
         }
     }
 
@@ -116,21 +131,42 @@ impl Case {
         Outcome { document, remarks }
     }
 
+    /// What is not as it should be, as a diff.
     fn failure(&self, transform: Transform) -> Option<String> {
-        let text = fs::read_to_string(&self.expected).unwrap();
-        let expected = remarks(&text);
-        let expected_document = yaml::load(&text);
+        let Ok(text) = fs::read_to_string(&self.expected) else {
+            return Some(format!("{}: not there", self.expected.display()));
+        };
+        let expected = Outcome { remarks: remarks(&text), document: yaml::load(&text) };
         let outcome = self.outcome(transform);
-        let mut failure = format!("== {}\n", self.name);
-        if outcome.remarks != expected {
-            failure += &format!("remarks: {:#?}\nexpected: {expected:#?}\n", outcome.remarks);
-        } else if outcome.document != expected_document {
-            let (is, expected) = (outcome.document, expected_document);
-            failure += &format!("is:       {is}\nexpected: {expected}\n");
-        } else {
-            return None;
-        }
-        Some(failure)
+        (outcome != expected).then(|| {
+            let (expected, is) = (expected.shown(), outcome.shown());
+            let diff = TextDiff::from_lines(&expected, &is);
+            diff.unified_diff().header(&format!("{}.out.yaml", self.name), "is").to_string()
+        })
+    }
+
+    /// Writes down what the agent makes of it, which is the same.
+    fn accept(&self, command: &str, transform: Transform) {
+        let outcome = self.outcome(transform);
+        let options = self.text.lines().find_map(|line| line.strip_prefix("# options: "));
+        let mut agent = process::command(program::agent());
+        agent.args([command, "-f", "-"]).args(options.unwrap_or_default().split_whitespace());
+        let run = run(&mut agent, &self.text);
+        // Refused, it stays as it is.
+        let text = if run.exit == 65 { &self.text } else { &run.stdout };
+        let document = text.lines().skip_while(|line| line.starts_with('#'));
+        let lines: Vec<_> = outcome.remarks.iter().map(String::as_str).chain(document).collect();
+        let text = lines.join("\n") + "\n";
+        assert_eq!(yaml::load(&text), outcome.document, "{agent:?}: {}", run.stderr);
+        fs::write(&self.expected, text).unwrap();
+    }
+}
+
+impl Outcome {
+    /// For a diff.
+    fn shown(&self) -> String {
+        let document = serde_json::to_string_pretty(&self.document).unwrap();
+        [&self.remarks[..], &[document]].concat().join("\n") + "\n"
     }
 }
 
@@ -153,7 +189,7 @@ fn options(text: &str) -> Options {
             "--agent-resources" => agent.resources = value.parse().unwrap(),
             "--agent-user" => agent.user = value.parse().unwrap(),
             "--agent-pull-secret" => agent.pull_secret = Some(value.to_owned()),
-            "--sidecars" => options.sidecars = value.split(',').map(str::to_owned).collect(),
+            "--sidecar" => options.sidecars = value.split(',').map(str::to_owned).collect(),
             other => panic!("no golden file needs {other}"),
         }
     }
