@@ -45,8 +45,9 @@ use crate::net::signals::Signals;
 use crate::net::{bind, raise_descriptors, reason, runtime};
 use args::{Address, WebhookArgs};
 use certificate::Files;
+use mutate::Reviews;
 use rotation::Rotation;
-use server::{Listeners, Server};
+use server::Listeners;
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -66,9 +67,8 @@ pub fn run(args: &WebhookArgs) -> Result<(), Failure> {
         let (status, status_address) = listen("--metrics-listen", args.metrics_listen)?;
         log::info!("listening on {address}, metrics on {status_address}");
         let listeners = Listeners { reviews, status };
-        Arc::new(Server::new(args.pods.options(true)))
-            .run(listeners, tls, rotation, &mut signals)
-            .await;
+        let reviews = Arc::new(Reviews::new(args.pods.options(true)));
+        server::run(reviews, listeners, tls, rotation, &mut signals).await;
         Ok(())
     })
 }

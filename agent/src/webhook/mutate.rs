@@ -1,6 +1,7 @@
 //! One review: read, answered, counted, logged.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use app_health_webhook::admission::{Admission, NoReview, Outcome, SPEAKER, admit, admit_unread};
@@ -13,7 +14,7 @@ use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::{Held, LARGEST, Memory, Unread};
-use super::server::Server;
+use super::metrics::Metrics;
 use crate::logger;
 
 /// Characters of a DNS name.
@@ -25,10 +26,12 @@ const LONGEST: Duration = Duration::from_secs(3);
 /// Where the API server sends reviews.
 const PATH: &str = "/mutate";
 
-/// What reviews are answered with.
+/// What all reviews share.
 pub struct Reviews {
     options: Options,
     memory: Memory,
+    metrics: Metrics,
+    stopping: AtomicBool,
 }
 
 /// Why a request is not answered with a review.
@@ -41,12 +44,33 @@ enum Refusal {
     NoReview(NoReview),
 }
 
-impl Server {
+impl Reviews {
+    /// None was answered yet.
+    pub fn new(options: Options) -> Self {
+        let (memory, metrics) = (Memory::default(), Metrics::default());
+        Self { options, memory, metrics, stopping: AtomicBool::new(false) }
+    }
+
+    /// What is counted of them.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Whether the webhook was told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// From now on clients are told to use no connection again.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
     /// The answer to any request on the port of the reviews.
-    pub(super) async fn review(&self, request: Request<Incoming>) -> Response<Held> {
+    pub async fn review(&self, request: Request<Incoming>) -> Response<Held> {
         let began = Instant::now();
         let version = request.version();
-        let result = self.reviews.answer(request, began + LONGEST).await;
+        let result = self.answer(request, began + LONGEST).await;
         let mut response = match result {
             Ok((admission, body)) => {
                 self.metrics.admitted(&admission);
@@ -69,13 +93,6 @@ impl Server {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
-    }
-}
-
-impl Reviews {
-    /// Without any under way.
-    pub fn new(options: Options) -> Self {
-        Self { options, memory: Memory::default() }
     }
 
     async fn answer(

@@ -1,12 +1,11 @@
 //! The running server: both its ports, and in the end.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use app_health_webhook::rewrite::Options;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -14,7 +13,6 @@ use tokio::time::{Instant, sleep};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
 
-use super::metrics::Metrics;
 use super::mutate::Reviews;
 use super::rotation::Rotation;
 use super::status;
@@ -53,13 +51,6 @@ pub struct Listeners {
     pub status: TcpListener,
 }
 
-/// What all connections share.
-pub struct Server {
-    pub(super) reviews: Reviews,
-    pub(super) metrics: Metrics,
-    stopping: AtomicBool,
-}
-
 /// The port of the reviews: TCP, and TLS on it.
 struct Tls {
     listener: TcpListener,
@@ -75,75 +66,56 @@ impl Listener for Tls {
     }
 }
 
-impl Server {
-    /// Nothing runs yet.
-    pub fn new(options: Options) -> Self {
-        Self {
-            reviews: Reviews::new(options),
-            metrics: Metrics::default(),
-            stopping: AtomicBool::new(false),
+/// Serves until the first signal; then requests may finish, until the second.
+pub async fn run(
+    reviews: Arc<Reviews>,
+    bound: Listeners,
+    tls: ServerConfig,
+    certificate: Rotation,
+    signals: &mut Signals,
+) {
+    // Dropped at the end, and then aborted.
+    let mut beside = JoinSet::new();
+    beside.spawn(serve_status(Arc::clone(&reviews), bound.status));
+    let watched = Arc::clone(&reviews);
+    beside.spawn(async move { certificate.watch(watched.metrics()).await });
+
+    let port = Port::new(REVIEWS);
+    let tls = Tls { listener: bound.reviews, acceptor: TlsAcceptor::from(Arc::new(tls)) };
+    let end = tokio::select! {
+        end = farewell(&reviews, signals) => end,
+        never = serve_reviews(Arc::clone(&reviews), &port, tls) => match never {},
+    };
+    port.drain(end, signals).await;
+}
+
+/// Waits for the signal to stop, and until no further connection is to be expected. When all is to
+/// have ended.
+async fn farewell(reviews: &Reviews, signals: &mut Signals) -> Instant {
+    let signal = signals.next().await;
+    let begins = Instant::now();
+    log::info!(
+        "{signal}: not ready any more; connections are taken for 3 s, requests finished within 10 s"
+    );
+    reviews.stop();
+    tokio::select! {
+        () = sleep(FAREWELL) => begins + DRAIN,
+        _ = signals.next() => {
+            log::info!("second signal: ending at once");
+            begins
         }
     }
+}
 
-    /// Whether it was told to stop.
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
+async fn serve_reviews(reviews: Arc<Reviews>, port: &Port, listener: Tls) -> Infallible {
+    let service = move |request| {
+        let reviews = Arc::clone(&reviews);
+        async move { reviews.review(request).await }
+    };
+    port.serve(listener, service).await
+}
 
-    /// Serves until the first signal; then requests may finish, until the second.
-    pub async fn run(
-        self: Arc<Self>,
-        bound: Listeners,
-        tls: ServerConfig,
-        certificate: Rotation,
-        signals: &mut Signals,
-    ) {
-        // Dropped at the end, and then aborted.
-        let mut beside = JoinSet::new();
-        let (server, status) = (Arc::clone(&self), bound.status);
-        beside.spawn(async move { server.serve_status(status).await });
-        let server = Arc::clone(&self);
-        beside.spawn(async move { certificate.watch(&server.metrics).await });
-
-        let port = Port::new(REVIEWS);
-        let acceptor = TlsAcceptor::from(Arc::new(tls));
-        let tls = Tls { listener: bound.reviews, acceptor };
-        let end = tokio::select! {
-            end = self.farewell(signals) => end,
-            never = self.serve_reviews(&port, tls) => match never {},
-        };
-        port.drain(end, signals).await;
-    }
-
-    /// Waits for the signal to stop, and until no further connection is to be expected. When all is
-    /// to have ended.
-    async fn farewell(&self, signals: &mut Signals) -> Instant {
-        let signal = signals.next().await;
-        let begins = Instant::now();
-        log::info!(
-            "{signal}: not ready any more; connections are taken for 3 s, requests finished within 10 s"
-        );
-        self.stopping.store(true, Ordering::Relaxed);
-        tokio::select! {
-            () = sleep(FAREWELL) => begins + DRAIN,
-            _ = signals.next() => {
-                log::info!("second signal: ending at once");
-                begins
-            }
-        }
-    }
-
-    async fn serve_reviews(self: &Arc<Self>, port: &Port, listener: Tls) -> Infallible {
-        let server = Arc::clone(self);
-        let service = move |request| {
-            let server = Arc::clone(&server);
-            async move { server.review(request).await }
-        };
-        port.serve(listener, service).await
-    }
-
-    async fn serve_status(self: Arc<Self>, listener: TcpListener) {
-        let service = move |request| std::future::ready(status::answer(&request, &self));
-        match Port::new(STATUS).serve(listener, service).await {}
-    }
+async fn serve_status(reviews: Arc<Reviews>, listener: TcpListener) {
+    let service = move |request| ready(status::answer(&request, &reviews));
+    match Port::new(STATUS).serve(listener, service).await {}
 }

@@ -4,18 +4,18 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus_client::encoding::prometheus_text::CONTENT_TYPE as METRICS;
 
-use super::server::Server;
+use super::mutate::Reviews;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The answer to any request there.
-pub fn answer<B>(request: &Request<B>, server: &Server) -> Response<String> {
+pub fn answer<B>(request: &Request<B>, reviews: &Reviews) -> Response<String> {
     let (status, kind, text) = match request.uri().path() {
         "/healthz" => (StatusCode::OK, PLAIN, "ok".to_owned()),
         // The certificate was loaded before there was a port to ask.
-        "/readyz" if !server.is_stopping() => (StatusCode::OK, PLAIN, "ok".to_owned()),
+        "/readyz" if !reviews.is_stopping() => (StatusCode::OK, PLAIN, "ok".to_owned()),
         "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, "stopping".to_owned()),
-        "/metrics" => (StatusCode::OK, METRICS, server.metrics.text()),
+        "/metrics" => (StatusCode::OK, METRICS, reviews.metrics().text()),
         _ => {
             let text = "only /healthz, /readyz and /metrics are served here".to_owned();
             (StatusCode::NOT_FOUND, PLAIN, text)
