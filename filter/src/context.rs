@@ -78,7 +78,7 @@ impl HttpContext for StatusPort {
 
     /// Takes out the app's body, of which the client gets nothing.
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        // Envoy ends a body with an empty piece.
+        // An empty piece only marks the end of the body.
         if size > 0 && self.0.is_under_way() {
             let _ = hostcalls::set_buffer(BufferType::HttpResponseBody, 0, size, b"");
         }

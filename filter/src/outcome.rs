@@ -49,7 +49,7 @@ impl Outcome {
         }
     }
 
-    /// Why the status is not the app's own: the body of the answer.
+    /// The body of the answer, which says why the status is not the app's own.
     pub fn reason(&self) -> &str {
         match self {
             Self::Failed { reason, .. } | Self::Declined { reason, .. } => reason,
@@ -164,7 +164,7 @@ pub fn of_status(status: &[u8], hook: bool) -> Outcome {
     }
 }
 
-/// Whether `word` is in `text`. str::contains would weigh 3 KB of the .wasm.
+/// Whether `word` is in `text`. str::contains would add 3 KB to the .wasm.
 pub fn contains(text: &str, word: &str) -> bool {
     after(text, word).is_some()
 }

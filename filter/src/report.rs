@@ -26,7 +26,7 @@ pub fn recorded(entry: &Entry, outcome: &Outcome) {
     }
 }
 
-/// Logs what a request was answered that asked for no recorded probe.
+/// Logs the answer to a request that asked for no recorded probe.
 pub fn unrecorded(outcome: &Outcome) {
     debug!("{} {}", outcome.status(), text(outcome));
 }

@@ -247,7 +247,7 @@ mod tests {
         let dispatched = lines(&line.headers(&client));
         let mut routed = changed(&line, &client);
         if own_forwarded_proto(&client).is_none() {
-            // Envoy's own.
+            // Envoy's own, which the route removes.
             routed.retain(|line| !line.starts_with("x-forwarded-proto="));
         }
         let sorted = |mut lines: Vec<String>| {

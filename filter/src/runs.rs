@@ -45,7 +45,7 @@ impl Runs {
         until
     }
 
-    /// Ends the dispatched call that [`Self::begin_call`] returned this time for.
+    /// Ends the dispatched call for which [`Self::begin_call`] returned this time.
     pub fn end_call(&self, until: Duration) {
         let mut calls = self.calls.take();
         if let Some(at) = calls.iter().position(|other| *other == until) {

@@ -24,7 +24,7 @@ pub struct Entry {
     key: String,
     pub kind: Kind,
     pub action: Result<HandlerAction, Refusal>,
-    /// For the whole check, in milliseconds; 0 for no limit.
+    /// The time for the whole check, in milliseconds; 0 for no limit.
     pub timeout_ms: u32,
     /// Whether the last check failed, so that a change is logged once.
     pub failing: Cell<bool>,

@@ -15,7 +15,7 @@ const DESTINATION_HEADER: &str = "x-envoy-original-dst-host";
 
 /// What follows from the answer of a hop.
 pub enum HopAnswer {
-    /// Envoy gave up the dial, and the hop is to be dialled again.
+    /// `connect_timeout` ended the dial, and there is time for another.
     DialTimedOut,
     /// The answer leads to this hop.
     Redirect(Hop),

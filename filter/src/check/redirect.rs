@@ -25,7 +25,7 @@ pub enum Redirect {
     NotFollowed,
     /// To this hop, which is to be asked next.
     Follow(Hop),
-    /// Nowhere that exists, which fails the probe.
+    /// Nowhere, which fails the probe: the Location is not valid, or the redirects are too many.
     Fail(Outcome),
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::outcome::Outcome;
 use crate::request::{HeaderChange, Headers};
 
-/// A callback of Envoy's.
+/// A callback of Envoy's, or the result of a command.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The headers of a request on the status port.
@@ -113,9 +113,9 @@ impl From<Result<Command, Outcome>> for Step {
 /// Which response's headers are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Those of [`Event::ResponseHeaders`].
+    /// The headers of [`Event::ResponseHeaders`].
     Routed,
-    /// Those of [`Event::CallResponse`], if it has any.
+    /// The headers of [`Event::CallResponse`], if it has any.
     Dispatched,
 }
 
