@@ -31,75 +31,9 @@ fn output(args: &str, input: &str) -> String {
 }
 
 /// A Deployment with a sidecar, whose YAML has something of everything.
-const DEPLOYMENT: &str = r#"apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: hello
-  namespace: default
-spec:
-  replicas: 0o3
-  template:
-    metadata:
-      annotations: {version: "1.0", enabled: "yes"}
-    spec:
-      containers:
-      - name: istio-proxy
-        image: proxy
-      - name: app
-        image: 'hello:1'
-        command: [sh, -c, "echo: é😀"]
-        args:
-        - |
-          set -e
-            sleep 1
-        readinessProbe:
-          httpGet: {path: /ready, port: 8080}
-          timeoutSeconds: 0_5
-        livenessProbe:
-          tcpSocket:
-            port: 3333
-      volumes:
-      - configMap:
-          defaultMode: 0644
-          huge: 18446744073709551616
-"#;
+const DEPLOYMENT: &str = include_str!("deployment.in.yaml");
 
 /// The same, rewritten.
-const REWRITTEN: &str = r#"apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: hello
-  namespace: default
-spec:
-  replicas: 0o3
-  template:
-    metadata:
-      annotations: {version: "1.0", enabled: "yes"}
-    spec:
-      containers:
-      - name: istio-proxy
-        image: proxy
-        env:
-        - name: ISTIO_KUBE_APP_PROBERS
-          value: '{"/app-health/app/livez":{"tcpSocket":{"port":3333}},"/app-health/app/readyz":{"httpGet":{"path":"/ready","port":8080},"timeoutSeconds":5}}'
-      - name: app
-        image: 'hello:1'
-        command: [sh, -c, "echo: é😀"]
-        args:
-        - |
-          set -e
-            sleep 1
-        readinessProbe:
-          httpGet: {path: /app-health/app/readyz, port: 15020}
-          timeoutSeconds: 0_5
-        livenessProbe:
-          httpGet:
-            path: /app-health/app/livez
-            port: 15020
-      volumes:
-      - configMap:
-          defaultMode: 0644
-          huge: 18446744073709551616
-"#;
+const REWRITTEN: &str = include_str!("deployment.out.yaml");
 
 const CONFIG_MAP: &str = "# kept\napiVersion: v1\nkind: ConfigMap # too\nmetadata: {name:  cm}\n";

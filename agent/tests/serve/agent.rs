@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use app_health_tests::kubelet::{Answer, until_closed};
@@ -90,6 +91,24 @@ impl Agent {
         let mut stream = self.connect_tcp();
         stream.write_all(request(port, limit_ms, "").as_bytes()).expect("send the request");
         stream
+    }
+
+    /// Asks 16 times at once for a check of this port, again and again on the same connections; each
+    /// time it has to accept.
+    pub fn crowd(&self, port: SocketAddr, times: usize) {
+        let request = request(port, None, "");
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    let mut stream = self.connect();
+                    for n in 0..times {
+                        stream.write_all(request.as_bytes()).expect("send the request");
+                        let answer = next_answer(&mut stream);
+                        assert!(answer.starts_with("HTTP/1.1 200"), "{n}: {answer}");
+                    }
+                });
+            }
+        });
     }
 
     pub fn get(&self, path: &str) -> Answer {

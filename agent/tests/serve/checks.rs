@@ -1,15 +1,13 @@
 //! What a port does, and what the agent says.
 
-use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use app_health_tests::app::{Closed, Http, Late, Open, Script, V4, V6};
 use app_health_tests::poll::until;
 use nix::ifaddrs::getifaddrs;
 
-use crate::agent::{Agent, PATIENT, next_answer, reason, request};
+use crate::agent::{Agent, PATIENT, reason};
 
 /// How late a busy machine may be.
 const BUSY: Duration = Duration::from_secs(5);
@@ -30,20 +28,8 @@ fn a_port_that_accepts() {
 fn a_port_that_resets_what_it_accepts() {
     let agent = Agent::start();
     let app = Http::at_accept(V4, Script::close().reset());
-    let request = request(app.addr(), None, "");
     // Several at once, so that a reset can come before the agent looks.
-    thread::scope(|scope| {
-        for _ in 0..16 {
-            scope.spawn(|| {
-                let mut stream = agent.connect();
-                for n in 0..500 {
-                    stream.write_all(request.as_bytes()).unwrap();
-                    let answer = next_answer(&mut stream);
-                    assert!(answer.starts_with("HTTP/1.1 200"), "{n}: {answer}");
-                }
-            });
-        }
-    });
+    agent.crowd(app.addr(), 500);
 }
 
 #[test]

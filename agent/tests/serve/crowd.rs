@@ -1,7 +1,6 @@
 //! Many at once.
 
 use std::io::{Read, Write};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use app_health_tests::app::{Late, Open, Script, V4};
@@ -110,19 +109,7 @@ fn clients_that_send_nothing_or_too_slowly_are_closed() {
 fn more_checks_than_there_are_ports() {
     let agent = Agent::start();
     let app = Open::start(V4);
-    let request = request(app.addr(), None, "");
-    thread::scope(|scope| {
-        for _ in 0..16 {
-            scope.spawn(|| {
-                let mut stream = agent.connect_tcp();
-                for n in 0..2500 {
-                    stream.write_all(request.as_bytes()).unwrap();
-                    let answer = next_answer(&mut stream);
-                    assert!(answer.starts_with("HTTP/1.1 200"), "{n}: {answer}");
-                }
-            });
-        }
-    });
+    agent.crowd(app.addr(), 2500);
     until("nothing is left open", || agent.descriptors() < 16);
 }
 
