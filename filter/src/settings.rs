@@ -1,6 +1,6 @@
 //! The plugin configuration: names and a port that a deployment may have to change.
 
-use app_health_webhook::json::{Kind, Reader, Stop};
+use app_health_webhook::json::{Reader, Stop, ValueType};
 
 use crate::protobuf::LONGEST_GRPC_CLUSTER;
 
@@ -57,7 +57,7 @@ impl Settings {
     }
 
     fn read(&mut self, reader: &mut Reader, notes: &mut Vec<String>) -> Result<(), Stop> {
-        if reader.peek()? != Kind::Object {
+        if reader.peek()? != ValueType::Object {
             notes.push("plugin configuration: not a JSON object".to_owned());
             return Ok(());
         }
@@ -82,7 +82,7 @@ impl Settings {
                     continue;
                 }
             };
-            if reader.peek()? != Kind::String {
+            if reader.peek()? != ValueType::String {
                 reader.raw()?;
                 notes.push(wrong_type(&key, "a string"));
                 continue;

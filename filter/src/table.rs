@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use app_health_webhook::path::{Kind, ProbePath};
+use app_health_webhook::path::{ProbeKind, ProbePath};
 use app_health_webhook::probers::{self, GrpcMode, HttpGet, HttpProtocol, Prober, Scheme};
 use app_health_webhook::url::{self, Url};
 
@@ -22,7 +22,7 @@ pub struct Table {
 /// One recorded probe or hook.
 pub struct Entry {
     key: String,
-    pub kind: Kind,
+    pub kind: ProbeKind,
     pub action: Result<HandlerAction, Refusal>,
     /// The time for the whole check, in milliseconds; 0 for no limit.
     pub timeout_ms: u32,
@@ -163,7 +163,7 @@ impl Entry {
 }
 
 impl HandlerAction {
-    fn new(handler: probers::Handler, kind: Kind) -> Result<Self, Refusal> {
+    fn new(handler: probers::Handler, kind: ProbeKind) -> Result<Self, Refusal> {
         Ok(match handler {
             probers::Handler::HttpGet(http) => {
                 let url = url::of_probe_path(&http.path).map_err(|error| {
@@ -198,7 +198,7 @@ impl HandlerAction {
 
 /// The protocol of an httpGet. The kubelet's lifecycle handlers ignore `protocol`, and the API server
 /// refuses HTTP2 with the scheme HTTPS.
-fn wire(http: &HttpGet, kind: Kind) -> Result<Wire, Refusal> {
+fn wire(http: &HttpGet, kind: ProbeKind) -> Result<Wire, Refusal> {
     match (http.scheme, http.protocol) {
         (Some(Scheme::Https), Some(HttpProtocol::Http2)) if !kind.is_hook() => {
             let reason = "httpGet.protocol: HTTP2 goes with the scheme HTTP only";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 
-use app_health_webhook::path::{Kind, PROBE_PREFIX, ProbePath};
+use app_health_webhook::path::{PROBE_PREFIX, ProbeKind, ProbePath};
 use app_health_webhook::probers::{
     Grpc, GrpcMode, Handler, HttpGet, HttpHeader, HttpProtocol, Prober, Scheme, TcpSocket, encode,
     encode_entry,
@@ -12,15 +12,15 @@ use app_health_webhook::probers::{
 
 /// The path on the status port of a container's readiness probe.
 pub fn probe(container: &str) -> String {
-    path(container, Kind::Readiness)
+    path(container, ProbeKind::Readiness)
 }
 
 /// The path on the status port of a container's preStop hook.
 pub fn hook(container: &str) -> String {
-    path(container, Kind::PreStop)
+    path(container, ProbeKind::PreStop)
 }
 
-fn path(container: &str, kind: Kind) -> String {
+fn path(container: &str, kind: ProbeKind) -> String {
     ProbePath::new(container, kind).expect("a container's name").to_string()
 }
 

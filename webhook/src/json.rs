@@ -32,9 +32,9 @@ impl fmt::Display for SyntaxError {
 
 impl core::error::Error for SyntaxError {}
 
-/// What kind of value comes next, judged by its first byte.
+/// The type of a JSON value, judged by its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueType {
     /// `{`
     Object,
     /// `[`
@@ -84,16 +84,16 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// The kind of the next value.
-    pub fn peek(&mut self) -> Result<Kind> {
+    /// The type of the next value.
+    pub fn peek(&mut self) -> Result<ValueType> {
         self.position();
         match self.byte() {
-            Some(b'{') => Ok(Kind::Object),
-            Some(b'[') => Ok(Kind::Array),
-            Some(b'"') => Ok(Kind::String),
-            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
-            Some(b't' | b'f') => Ok(Kind::Bool),
-            Some(b'n') => Ok(Kind::Null),
+            Some(b'{') => Ok(ValueType::Object),
+            Some(b'[') => Ok(ValueType::Array),
+            Some(b'"') => Ok(ValueType::String),
+            Some(b'-' | b'0'..=b'9') => Ok(ValueType::Number),
+            Some(b't' | b'f') => Ok(ValueType::Bool),
+            Some(b'n') => Ok(ValueType::Null),
             _ => self.fail("a value"),
         }
     }
@@ -101,8 +101,8 @@ impl<'a> Reader<'a> {
     /// Enters the object or array that comes next.
     pub fn open(&mut self) -> Result<Items> {
         let close = match self.peek()? {
-            Kind::Object => b'}',
-            Kind::Array => b']',
+            ValueType::Object => b'}',
+            ValueType::Array => b']',
             _ => return self.fail("an object or array"),
         };
         if self.depth >= MAX_DEPTH {
@@ -171,25 +171,25 @@ impl<'a> Reader<'a> {
     pub fn raw(&mut self) -> Result<&'a str> {
         let from = self.position();
         match self.peek()? {
-            Kind::Object => {
+            ValueType::Object => {
                 let mut items = self.open()?;
                 while self.next_key(&mut items)?.is_some() {
                     self.raw()?;
                 }
             }
-            Kind::Array => {
+            ValueType::Array => {
                 let mut items = self.open()?;
                 while self.next_item(&mut items)? {
                     self.raw()?;
                 }
             }
-            Kind::String => {
+            ValueType::String => {
                 self.string()?;
             }
-            Kind::Number => self.number()?,
-            Kind::Bool if self.byte() == Some(b't') => self.literal("true")?,
-            Kind::Bool => self.literal("false")?,
-            Kind::Null => self.literal("null")?,
+            ValueType::Number => self.number()?,
+            ValueType::Bool if self.byte() == Some(b't') => self.literal("true")?,
+            ValueType::Bool => self.literal("false")?,
+            ValueType::Null => self.literal("null")?,
         }
         Ok(self.slice(from, self.at))
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::patch::Pointer;
-use crate::path::Kind;
+use crate::path::ProbeKind;
 use crate::rewrite::Malformed;
 use crate::rewrite::node::Node;
 
@@ -180,7 +180,7 @@ fn find_probe(value: &Value) -> Option<Pointer> {
 /// The schema of a probe, which a CustomResourceDefinition has, is none.
 fn is_probe(name: &str, value: &Value) -> bool {
     let asks = ["httpGet", "tcpSocket", "grpc"];
-    Kind::ALL.iter().any(|kind| kind.field() == name)
+    ProbeKind::ALL.iter().any(|kind| kind.field() == name)
         && asks.iter().any(|handler| value.get(handler).is_some_and(Value::is_object))
 }
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 /// What a recorded entry is: one of a container's three probes, or one of its two lifecycle hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum ProbeKind {
     /// `readinessProbe`
     Readiness,
     /// `livenessProbe`
@@ -17,24 +17,29 @@ pub enum Kind {
     PostStart,
 }
 
-impl Kind {
+impl ProbeKind {
     /// The five kinds, probes first.
-    pub const ALL: [Kind; 5] =
-        [Kind::Readiness, Kind::Liveness, Kind::Startup, Kind::PreStop, Kind::PostStart];
+    pub const ALL: [ProbeKind; 5] = [
+        ProbeKind::Readiness,
+        ProbeKind::Liveness,
+        ProbeKind::Startup,
+        ProbeKind::PreStop,
+        ProbeKind::PostStart,
+    ];
 
     /// A lifecycle hook, of which the kubelet ignores the status code.
     pub fn is_hook(self) -> bool {
-        matches!(self, Kind::PreStop | Kind::PostStart)
+        matches!(self, ProbeKind::PreStop | ProbeKind::PostStart)
     }
 
     /// The field of the container (or of its `lifecycle`) that holds it.
     pub fn field(self) -> &'static str {
         match self {
-            Kind::Readiness => "readinessProbe",
-            Kind::Liveness => "livenessProbe",
-            Kind::Startup => "startupProbe",
-            Kind::PreStop => "preStop",
-            Kind::PostStart => "postStart",
+            ProbeKind::Readiness => "readinessProbe",
+            ProbeKind::Liveness => "livenessProbe",
+            ProbeKind::Startup => "startupProbe",
+            ProbeKind::PreStop => "preStop",
+            ProbeKind::PostStart => "postStart",
         }
     }
 
@@ -44,11 +49,11 @@ impl Kind {
 
     fn last_segment(self) -> &'static str {
         match self {
-            Kind::Readiness => "readyz",
-            Kind::Liveness => "livez",
-            Kind::Startup => "startupz",
-            Kind::PreStop => "prestopz",
-            Kind::PostStart => "poststartz",
+            ProbeKind::Readiness => "readyz",
+            ProbeKind::Liveness => "livez",
+            ProbeKind::Startup => "startupz",
+            ProbeKind::PreStop => "prestopz",
+            ProbeKind::PostStart => "poststartz",
         }
     }
 }
@@ -68,20 +73,20 @@ pub fn is_ours(path: &[u8]) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ProbePath<'a> {
     container: &'a str,
-    kind: Kind,
+    kind: ProbeKind,
 }
 
 impl<'a> ProbePath<'a> {
     /// `None` where the container's name could not stand in a path as it is. Names that Kubernetes
     /// accepts (DNS labels) always can.
-    pub fn new(container: &'a str, kind: Kind) -> Option<Self> {
+    pub fn new(container: &'a str, kind: ProbeKind) -> Option<Self> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
         (!container.is_empty() && container.bytes().all(plain)).then_some(Self { container, kind })
     }
 
     /// `None` for anything but the five forms, matched exactly: nothing is decoded or normalized.
     pub fn parse(path: &'a str) -> Option<Self> {
-        Kind::ALL.into_iter().find_map(|kind| {
+        ProbeKind::ALL.into_iter().find_map(|kind| {
             let container = path
                 .strip_prefix(kind.prefix())?
                 .strip_suffix(kind.last_segment())?
@@ -96,7 +101,7 @@ impl<'a> ProbePath<'a> {
     }
 
     /// Which of its probes or hooks.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ProbeKind {
         self.kind
     }
 }
@@ -117,11 +122,11 @@ mod tests {
     #[test]
     fn the_five_forms_are_written_and_parsed() {
         for (kind, text) in [
-            (Kind::Readiness, "/app-health/nginx/readyz"),
-            (Kind::Liveness, "/app-health/nginx/livez"),
-            (Kind::Startup, "/app-health/nginx/startupz"),
-            (Kind::PreStop, "/app-lifecycle/nginx/prestopz"),
-            (Kind::PostStart, "/app-lifecycle/nginx/poststartz"),
+            (ProbeKind::Readiness, "/app-health/nginx/readyz"),
+            (ProbeKind::Liveness, "/app-health/nginx/livez"),
+            (ProbeKind::Startup, "/app-health/nginx/startupz"),
+            (ProbeKind::PreStop, "/app-lifecycle/nginx/prestopz"),
+            (ProbeKind::PostStart, "/app-lifecycle/nginx/poststartz"),
         ] {
             let path = ProbePath::new("nginx", kind).unwrap();
             assert_eq!(path.to_string(), text);
@@ -150,7 +155,7 @@ mod tests {
         ] {
             assert_eq!(ProbePath::parse(text), None, "{text}");
         }
-        assert_eq!(ProbePath::new("a/b", Kind::Readiness), None);
-        assert_eq!(ProbePath::new("", Kind::Readiness), None);
+        assert_eq!(ProbePath::new("a/b", ProbeKind::Readiness), None);
+        assert_eq!(ProbePath::new("", ProbeKind::Readiness), None);
     }
 }

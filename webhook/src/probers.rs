@@ -162,17 +162,17 @@ pub struct Grpc {
 // A map or a sort of the standard library would weigh 4 KB of the filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::vec_box, reason = "a text that is not sorted moves them: pointers take a tenth")]
-pub struct Probers(Vec<Box<(String, Entry)>>);
+pub struct Probers(Vec<Box<(String, Result<Prober, EntryError>)>>);
 
 impl Probers {
     /// The entry of this key.
-    pub fn get(&self, key: &str) -> Option<&Entry> {
+    pub fn get(&self, key: &str) -> Option<&Result<Prober, EntryError>> {
         let at = self.find(key).ok()?;
         self.0.get(at).map(|entry| &entry.1)
     }
 
     /// Adds an entry; it takes the place of one that has its key.
-    fn insert(&mut self, key: String, entry: Entry) {
+    fn insert(&mut self, key: String, entry: Result<Prober, EntryError>) {
         match self.find(&key) {
             Ok(at) => {
                 if let Some(old) = self.0.get_mut(at) {
@@ -189,13 +189,10 @@ impl Probers {
     }
 
     /// Keys and entries, in order.
-    pub fn into_entries(self) -> impl Iterator<Item = (String, Entry)> {
+    pub fn into_entries(self) -> impl Iterator<Item = (String, Result<Prober, EntryError>)> {
         self.0.into_iter().map(|entry| *entry)
     }
 }
-
-/// What an entry's text comes to.
-pub type Entry = Result<Prober, EntryError>;
 
 /// Why an entry is not valid.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The contract between filter and agent: one TCP check a request.
 //!
 //! `GET /tcp/<ip>/<port>`, with the time left in the header [`TIMEOUT_HEADER`]. The answer is one
-//! of [`Answer`]'s statuses, with the reason as the body's one line unless the port accepted, and
+//! of [`CheckStatus`]'s statuses, with the reason as the body's one line unless the port accepted, and
 //! always as a word, one of [`Reason`]'s, in the header [`REASON_HEADER`].
 
 use alloc::string::{String, ToString};
@@ -25,16 +25,16 @@ pub fn path(ip: &str, port: u16) -> String {
 
 /// What the agent answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum CheckStatus {
     /// The port accepted; the connection is closed already.
     Connected = 200,
     /// The request names no address of this pod, or no port.
-    NotOurs = 400,
+    BadRequest = 400,
     /// It did not accept, for the reason in the body.
     Failed = 500,
 }
 
-impl Answer {
+impl CheckStatus {
     /// The HTTP status that says so.
     pub const fn status(self) -> u16 {
         self as u16

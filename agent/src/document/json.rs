@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use app_health_webhook::json::{Items, Kind, Reader, Stop, SyntaxError};
+use app_health_webhook::json::{Items, Reader, Stop, SyntaxError, ValueType};
 
 use super::node::{Layout, Member, Node};
 use super::scalar::{Form, Scalar};
@@ -23,26 +23,26 @@ pub fn parse(text: &str) -> Result<Node, SyntaxError> {
 
 fn node(reader: &mut Reader, text: &str) -> Result<Node, Stop> {
     Ok(match reader.peek()? {
-        Kind::Object => {
+        ValueType::Object => {
             let (mut list, mut items) = (Vec::new(), reader.open()?);
             while let Some(member) = member(reader, text, &mut items)? {
                 list.push(member);
             }
             Node::Mapping(Layout::Block, last_of_each_name(list))
         }
-        Kind::Array => {
+        ValueType::Array => {
             let (mut list, mut items) = (Vec::new(), reader.open()?);
             while reader.next_item(&mut items)? {
                 list.push(node(reader, text)?);
             }
             Node::Sequence(Layout::Block, list)
         }
-        Kind::String => {
+        ValueType::String => {
             let from = reader.position();
             let content = reader.string()?;
             Node::Scalar(string(&content, quoted(&text[from..])))
         }
-        Kind::Number | Kind::Bool | Kind::Null => {
+        ValueType::Number | ValueType::Bool | ValueType::Null => {
             Node::Scalar(Scalar::literal(reader.raw()?.to_owned()))
         }
     })

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use app_health_webhook::json::{Kind, Reader, Stop};
+use app_health_webhook::json::{Reader, Stop, ValueType};
 use app_health_webhook::manifest::is_list;
 use serde_json::{Deserializer, Value};
 
@@ -60,7 +60,7 @@ fn find_items(text: &str) -> Result<Option<(Range<usize>, usize)>, Stop> {
         let value = reader.raw()?;
         match &*name {
             "kind" if !value.ends_with(r#"List""#) => return Ok(None),
-            "items" if kind != Kind::Array => return Ok(None),
+            "items" if kind != ValueType::Array => return Ok(None),
             "items" => items = Some(from..from + value.len()),
             _ => {}
         }

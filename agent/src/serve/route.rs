@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use app_health_webhook::tcp_check::{
-    Answer, PathError, REASON_HEADER, Reason, TIMEOUT_HEADER, parse,
+    CheckStatus, PathError, REASON_HEADER, Reason, TIMEOUT_HEADER, parse,
 };
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -67,9 +67,9 @@ impl Reply {
     /// The answer on the wire.
     pub fn response(self) -> Response<String> {
         let (status, reason, text) = match self {
-            Self::Connected => (status(Answer::Connected), Reason::Ok, String::new()),
-            Self::Failed(reason, text) => (status(Answer::Failed), reason, text),
-            Self::BadRequest(text) => (status(Answer::NotOurs), Reason::Config, text),
+            Self::Connected => (status(CheckStatus::Connected), Reason::Ok, String::new()),
+            Self::Failed(reason, text) => (status(CheckStatus::Failed), reason, text),
+            Self::BadRequest(text) => (status(CheckStatus::BadRequest), Reason::Config, text),
             Self::UnknownPath => {
                 let text = "only /tcp/<ip>/<port> is served here".to_owned();
                 (StatusCode::NOT_FOUND, Reason::Config, text)
@@ -92,11 +92,11 @@ impl Reply {
     }
 }
 
-fn status(answer: Answer) -> StatusCode {
+fn status(answer: CheckStatus) -> StatusCode {
     match answer {
-        Answer::Connected => StatusCode::OK,
-        Answer::NotOurs => StatusCode::BAD_REQUEST,
-        Answer::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        CheckStatus::Connected => StatusCode::OK,
+        CheckStatus::BadRequest => StatusCode::BAD_REQUEST,
+        CheckStatus::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

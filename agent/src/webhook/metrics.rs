@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use app_health_webhook::admission::{Admission, Outcome};
-use app_health_webhook::path::Kind;
+use app_health_webhook::admission::{Admission, ReviewOutcome};
+use app_health_webhook::path::ProbeKind;
 use app_health_webhook::rewrite::Cause;
 use prometheus_client::encoding::prometheus_text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -54,11 +54,11 @@ impl Default for Metrics {
 impl Metrics {
     /// A counter that is there from the start: else its first increase would be seen by nobody.
     fn begin_at_zero(&self) {
-        for result in Outcome::ALL.map(Outcome::label).into_iter().chain([REFUSED]) {
+        for result in ReviewOutcome::ALL.map(ReviewOutcome::label).into_iter().chain([REFUSED]) {
             let _ = self.admissions.get_or_create(&[("result", result)]);
         }
         for handler in HANDLERS {
-            for kind in Kind::ALL {
+            for kind in ProbeKind::ALL {
                 let labels = [("handler", handler), ("kind", kind.field())];
                 let _ = self.probes.get_or_create(&labels);
             }

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use app_health_webhook::admission::{Admission, NoReview, Outcome, SPEAKER, admit, admit_unread};
+use app_health_webhook::admission::{
+    Admission, NoReview, ReviewOutcome, SPEAKER, admit, admit_unread,
+};
 use app_health_webhook::rewrite::Options;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
@@ -74,7 +76,7 @@ impl Reviews {
         let mut response = match result {
             Ok((admission, body)) => {
                 self.metrics.admitted(&admission);
-                if admission.outcome == Outcome::Patched {
+                if admission.outcome == ReviewOutcome::Patched {
                     log(&admission);
                 }
                 self.metrics.took(began.elapsed());

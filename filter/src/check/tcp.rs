@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app_health_webhook::tcp_check::{self, Answer};
+use app_health_webhook::tcp_check::{self, CheckStatus};
 
 use super::call_response::{is_from_upstream, response_text};
 use super::probe_request::{ProbeRequest, limit_router};
@@ -14,8 +14,8 @@ const AGENT_MARGIN_MS: u32 = 50;
 /// The `connect_timeout` of the cluster by which Envoy connects.
 const DIAL_MS: u32 = 250;
 
-const CONNECTED: u16 = Answer::Connected.status();
-const FAILED: u16 = Answer::Failed.status();
+const CONNECTED: u16 = CheckStatus::Connected.status();
+const FAILED: u16 = CheckStatus::Failed.status();
 
 /// A `tcpSocket` under way.
 pub struct TcpCheck {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use app_health_webhook::path::Kind;
+use app_health_webhook::path::ProbeKind;
 use serde_json::Value;
 
 use super::{Answer, DEFAULT_TIMEOUT, Get, Verdict, grpc, tcp};
@@ -15,7 +15,7 @@ pub struct Probe {
     /// The container's name.
     pub container: String,
     /// Which of its probes.
-    pub kind: Kind,
+    pub kind: ProbeKind,
     /// The port that it goes to, a named one resolved.
     pub port: u16,
     probe: Value,
@@ -28,7 +28,7 @@ pub fn probes(pod: &Value) -> Vec<Probe> {
 }
 
 fn of_container(container: &Value) -> impl Iterator<Item = Probe> {
-    [Kind::Readiness, Kind::Liveness, Kind::Startup].into_iter().filter_map(|kind| {
+    [ProbeKind::Readiness, ProbeKind::Liveness, ProbeKind::Startup].into_iter().filter_map(|kind| {
         let probe = container.get(kind.field())?;
         let name = container["name"].as_str()?.to_owned();
         let port = port(container, probe)?;

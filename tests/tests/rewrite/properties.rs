@@ -1,6 +1,6 @@
 //! What holds for every pod.
 
-use app_health_webhook::path::{Kind, ProbePath};
+use app_health_webhook::path::{ProbeKind, ProbePath};
 use app_health_webhook::probers::VARIABLE;
 use app_health_webhook::rewrite::{AGENT_CONTAINER, AgentOptions, Options, restore, rewrite};
 use proptest::prelude::*;
@@ -206,8 +206,8 @@ fn is_recorded(pod: &Value, path: &str) -> bool {
     variable(pod).is_some_and(|variable| variable.get(format!("/{path}")).is_some())
 }
 
-fn probes(container: &Value) -> impl Iterator<Item = (Kind, &Value)> {
-    Kind::ALL.into_iter().filter_map(move |kind| {
+fn probes(container: &Value) -> impl Iterator<Item = (ProbeKind, &Value)> {
+    ProbeKind::ALL.into_iter().filter_map(move |kind| {
         let holder = if kind.is_hook() { container.get("lifecycle")? } else { container };
         Some((kind, holder.get(kind.field())?))
     })
@@ -229,7 +229,7 @@ fn expected_variable(pod: &Value, there: &Value) -> Option<Value> {
     (!entries.is_empty()).then_some(Value::Object(entries))
 }
 
-fn expected_entry(container: &Value, probe: &Value, kind: Kind) -> Value {
+fn expected_entry(container: &Value, probe: &Value, kind: ProbeKind) -> Value {
     let (name, handler) = network_handler(probe).unwrap();
     let mut expected = json!({"port": expected_port(container, &handler["port"])});
     if let Some(path) = handler["path"].as_str().filter(|path| !path.is_empty()) {
@@ -276,7 +276,7 @@ fn without_what_a_rewrite_writes(pod: &Value) -> Value {
             if container["name"] == "istio-proxy" {
                 container.as_object_mut().unwrap().remove("env");
             }
-            for kind in Kind::ALL {
+            for kind in ProbeKind::ALL {
                 let holder =
                     if kind.is_hook() { &mut container["lifecycle"] } else { &mut *container };
                 if let Some(probe) = holder.get_mut(kind.field()).and_then(Value::as_object_mut) {

@@ -31,7 +31,7 @@ pub struct Admission {
     /// The AdmissionReview to answer with: JSON.
     pub body: String,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: ReviewOutcome,
     /// The pod's namespace; empty where it has none.
     pub namespace: String,
     /// The pod's name or, where it has none yet, its generateName.
@@ -48,7 +48,7 @@ pub struct Admission {
 
 /// What came of a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ReviewOutcome {
     /// The pod is patched.
     Patched,
     /// The pod is as it should be, or has to stay as it is.
@@ -59,18 +59,22 @@ pub enum Outcome {
     NotConcerned,
 }
 
-impl Outcome {
+impl ReviewOutcome {
     /// All of them.
-    pub const ALL: [Outcome; 4] =
-        [Outcome::Patched, Outcome::Unchanged, Outcome::Malformed, Outcome::NotConcerned];
+    pub const ALL: [ReviewOutcome; 4] = [
+        ReviewOutcome::Patched,
+        ReviewOutcome::Unchanged,
+        ReviewOutcome::Malformed,
+        ReviewOutcome::NotConcerned,
+    ];
 
     /// In snake case, as a metric's label.
     pub fn label(self) -> &'static str {
         match self {
-            Outcome::Patched => "patched",
-            Outcome::Unchanged => "unchanged",
-            Outcome::Malformed => "malformed",
-            Outcome::NotConcerned => "not_concerned",
+            ReviewOutcome::Patched => "patched",
+            ReviewOutcome::Unchanged => "unchanged",
+            ReviewOutcome::Malformed => "malformed",
+            ReviewOutcome::NotConcerned => "not_concerned",
         }
     }
 }
@@ -96,7 +100,7 @@ pub fn admit(body: &[u8], options: &Options) -> Result<Admission, NoReview> {
     let request = Review::parse(body)?;
     if !request.creates_pod() {
         let body = response::untouched(&request.uid);
-        return Ok(Admission::new(&request, body, Outcome::NotConcerned));
+        return Ok(Admission::new(&request, body, ReviewOutcome::NotConcerned));
     }
     let Some(object) = request.object else {
         return Ok(malformed(&request, "request.object: there is none"));
@@ -115,7 +119,7 @@ pub fn admit(body: &[u8], options: &Options) -> Result<Admission, NoReview> {
 pub fn admit_unread(beginning: &[u8], limit: usize) -> Result<Admission, NoReview> {
     let request = Request::beginning(beginning).ok_or_else(|| NoReview(too_large(limit)))?;
     let reason = format!("{}; the pod's probes stay as they were", too_large(limit));
-    Ok(left_alone(&request, Outcome::Unchanged, Cause::TooLarge, reason))
+    Ok(left_alone(&request, ReviewOutcome::Unchanged, Cause::TooLarge, reason))
 }
 
 fn too_large(limit: usize) -> String {
@@ -139,7 +143,8 @@ fn admit_pod(request: &Request<'_>, pod: &Value, options: &Options) -> Admission
 }
 
 fn patched(request: &Request<'_>, rewrite: Rewrite) -> Admission {
-    let outcome = if rewrite.patch.is_empty() { Outcome::Unchanged } else { Outcome::Patched };
+    let outcome =
+        if rewrite.patch.is_empty() { ReviewOutcome::Unchanged } else { ReviewOutcome::Patched };
     let rewritten: Vec<_> = rewrite.probes.into_iter().filter(|probe| probe.to.is_ok()).collect();
     let said = warnings::cut(&rewrite.warnings);
     let body = response::of_pod(&request.uid, &rewrite.patch, rewritten.len(), &said);
@@ -149,10 +154,15 @@ fn patched(request: &Request<'_>, rewrite: Rewrite) -> Admission {
 
 fn malformed(request: &Request<'_>, problem: &str) -> Admission {
     let reason = format!("{problem}; its probes stay as they were");
-    left_alone(request, Outcome::Malformed, Cause::Malformed, reason)
+    left_alone(request, ReviewOutcome::Malformed, Cause::Malformed, reason)
 }
 
-fn left_alone(request: &Request<'_>, outcome: Outcome, cause: Cause, reason: String) -> Admission {
+fn left_alone(
+    request: &Request<'_>,
+    outcome: ReviewOutcome,
+    cause: Cause,
+    reason: String,
+) -> Admission {
     let warnings = vec![Warning { probe: None, cause, reason }];
     let said = warnings::cut(&warnings);
     let body = response::of_pod(&request.uid, &[], 0, &said);
@@ -160,7 +170,7 @@ fn left_alone(request: &Request<'_>, outcome: Outcome, cause: Cause, reason: Str
 }
 
 impl Admission {
-    fn new(request: &Request<'_>, body: String, outcome: Outcome) -> Self {
+    fn new(request: &Request<'_>, body: String, outcome: ReviewOutcome) -> Self {
         Self {
             body,
             outcome,

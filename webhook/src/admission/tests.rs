@@ -62,7 +62,7 @@ fn a_pod_is_patched_as_the_library_says() {
     let warning =
         "app-health: vault-agent/livenessProbe: it asks the host \"127.0.0.1\"; it stays as it was";
     assert_eq!(response["warnings"], json!([warning]));
-    assert_eq!(admission.outcome, Outcome::Patched);
+    assert_eq!(admission.outcome, ReviewOutcome::Patched);
     assert_eq!((admission.namespace.as_str(), &*admission.name), ("shop", "hello-5d9c7b6f8-"));
     let handlers: Vec<_> = admission.rewritten.iter().map(|report| report.handler).collect();
     assert_eq!(handlers, ["httpGet", "tcpSocket", "httpGet"]);
@@ -73,7 +73,7 @@ fn a_second_time_nothing_is_left_to_do() {
     let mut review = review();
     review["request"]["object"] = patched(&review, &admitted(&review));
     let again = admitted(&review);
-    assert_eq!(again.outcome, Outcome::Unchanged);
+    assert_eq!(again.outcome, ReviewOutcome::Unchanged);
     let response = response(&again);
     assert_eq!((response.get("patch"), response.get("patchType")), (None, None));
     assert_eq!(response.get("auditAnnotations"), None);
@@ -86,7 +86,7 @@ fn a_sidecar_that_comes_later_ends_in_the_same_pod() {
     let containers = early["request"]["object"]["spec"]["containers"].as_array_mut().unwrap();
     let sidecar = containers.remove(2);
     let first = admitted(&early);
-    assert_eq!(first.outcome, Outcome::Unchanged);
+    assert_eq!(first.outcome, ReviewOutcome::Unchanged);
     assert_eq!(first.warnings[0].cause, Cause::NoSidecar);
     let containers = early["request"]["object"]["spec"]["containers"].as_array_mut().unwrap();
     containers.push(sidecar);
@@ -125,7 +125,7 @@ fn what_is_no_new_pod_is_admitted_untouched() {
         review["request"]["operation"] = json!(operation);
         review["request"]["subResource"] = sub_resource;
         let admission = admitted(&review);
-        assert_eq!(admission.outcome, Outcome::NotConcerned, "{kind} {operation}");
+        assert_eq!(admission.outcome, ReviewOutcome::NotConcerned, "{kind} {operation}");
         let untouched = json!({"uid": review["request"]["uid"], "allowed": true});
         assert_eq!(response(&admission), untouched, "{kind} {operation}");
     }
@@ -184,7 +184,7 @@ fn a_pod_with_wrong_types_comes_in_with_a_warning_that_names_the_field() {
         let mut review = review();
         *review["request"]["object"].pointer_mut(field).unwrap() = value;
         let admission = admitted(&review);
-        assert_eq!(admission.outcome, Outcome::Malformed, "{field}");
+        assert_eq!(admission.outcome, ReviewOutcome::Malformed, "{field}");
         let response = response(&admission);
         assert_eq!(response.get("patch"), None, "{field}");
         let warning = response["warnings"][0].as_str().unwrap();
@@ -203,9 +203,10 @@ fn a_pod_with_wrong_types_comes_in_with_a_warning_that_names_the_field() {
 fn no_depth_is_too_deep() {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     let text = review().to_string();
-    for (place, outcome) in
-        [(r#""oldObject":null"#, Outcome::Patched), (r#""status":{}"#, Outcome::Malformed)]
-    {
+    for (place, outcome) in [
+        (r#""oldObject":null"#, ReviewOutcome::Patched),
+        (r#""status":{}"#, ReviewOutcome::Malformed),
+    ] {
         let name = place.split(':').next().unwrap();
         assert!(text.contains(place), "{place}");
         let body = text.replace(place, &format!("{name}:{deep}"));
@@ -241,7 +242,7 @@ fn a_review_that_is_cut_off_lets_its_pod_in_as_it_is() {
     let text = written(&uid.to_string());
     for end in [text.len() / 2, text.len()] {
         let admission = admit_unread(&text.as_bytes()[..end], 1 << 20).unwrap();
-        assert_eq!(admission.outcome, Outcome::Unchanged);
+        assert_eq!(admission.outcome, ReviewOutcome::Unchanged);
         assert_eq!(admission.warnings[0].cause, Cause::TooLarge);
         let response = response(&admission);
         assert_eq!((&response["uid"], response.get("patch")), (uid, None));
@@ -261,5 +262,5 @@ fn a_pod_full_of_small_objects_is_patched() {
     let variable = |i: usize| json!({"name": format!("V{i}"), "value": "x"});
     let variables: Vec<_> = (0..52_000).map(variable).collect();
     review["request"]["object"]["spec"]["containers"][0]["env"] = json!(variables);
-    assert_eq!(admitted(&review).outcome, Outcome::Patched);
+    assert_eq!(admitted(&review).outcome, ReviewOutcome::Patched);
 }

@@ -8,10 +8,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{
-    ConfigError, Entry, EntryError, Fault, Grpc, GrpcMode, Handler, HttpGet, HttpHeader,
-    HttpProtocol, Prober, Probers, Scheme, TcpSocket,
+    ConfigError, EntryError, Fault, Grpc, GrpcMode, Handler, HttpGet, HttpHeader, HttpProtocol,
+    Prober, Probers, Scheme, TcpSocket,
 };
-use crate::json::{Items, Kind, Reader, Stop};
+use crate::json::{Items, Reader, Stop, ValueType};
 use crate::path::ProbePath;
 
 /// Reads a config. Nothing at all, `null` and `{}` hold no entries. Unknown fields are ignored,
@@ -36,7 +36,7 @@ pub fn decode(text: &[u8]) -> Result<Probers, ConfigError> {
 fn read_entries(reader: &mut Reader<'_>) -> Read<Option<Probers>> {
     let mut probers = Probers::default();
     let kind = reader.peek()?;
-    if kind == Kind::Object {
+    if kind == ValueType::Object {
         let mut entries = reader.open()?;
         while let Some(key) = reader.next_key(&mut entries)? {
             let key = key.into_owned();
@@ -47,7 +47,7 @@ fn read_entries(reader: &mut Reader<'_>) -> Read<Option<Probers>> {
         reader.raw()?;
     }
     reader.end()?;
-    Ok(matches!(kind, Kind::Object | Kind::Null).then_some(probers))
+    Ok(matches!(kind, ValueType::Object | ValueType::Null).then_some(probers))
 }
 
 /// An entry while it is read: the first fault is kept, reading goes on for the sake of the others.
@@ -60,7 +60,7 @@ type Read<T> = Result<T, Stop>;
 
 impl EntryReader<'_, '_> {
     #[inline(never)]
-    fn read(reader: &mut Reader<'_>, key: &str) -> Read<Entry> {
+    fn read(reader: &mut Reader<'_>, key: &str) -> Read<Result<Prober, EntryError>> {
         let mut entry = EntryReader { reader, error: None };
         if ProbePath::parse(key).is_none() {
             entry.fault("", Fault::NoProbePath);
@@ -239,8 +239,8 @@ impl EntryReader<'_, '_> {
 
     fn object(&mut self, field: &'static str, nullable: bool) -> Read<Option<Items>> {
         match self.reader.peek()? {
-            Kind::Object => return self.reader.open().map(Some),
-            Kind::Null if nullable => {}
+            ValueType::Object => return self.reader.open().map(Some),
+            ValueType::Null if nullable => {}
             _ => self.fault(field, Fault::Not("an object")),
         }
         self.reader.raw().map(|_| None)
@@ -248,8 +248,8 @@ impl EntryReader<'_, '_> {
 
     fn array(&mut self, field: &'static str) -> Read<Option<Items>> {
         match self.reader.peek()? {
-            Kind::Array => return self.reader.open().map(Some),
-            Kind::Null => {}
+            ValueType::Array => return self.reader.open().map(Some),
+            ValueType::Null => {}
             _ => self.fault(field, Fault::Not("an array")),
         }
         self.reader.raw().map(|_| None)
@@ -257,8 +257,8 @@ impl EntryReader<'_, '_> {
 
     fn string(&mut self, field: &'static str) -> Read<Option<String>> {
         match self.reader.peek()? {
-            Kind::String => return Ok(Some(self.reader.string()?.into_owned())),
-            Kind::Null => {}
+            ValueType::String => return Ok(Some(self.reader.string()?.into_owned())),
+            ValueType::Null => {}
             _ => self.fault(field, Fault::Not("a string")),
         }
         self.reader.raw().map(|_| None)
@@ -267,10 +267,10 @@ impl EntryReader<'_, '_> {
     fn integer(&mut self, field: &'static str) -> Read<Option<i64>> {
         let kind = self.reader.peek()?;
         let text = self.reader.raw()?;
-        if kind == Kind::Null {
+        if kind == ValueType::Null {
             return Ok(None);
         }
-        let integer = text.parse().ok().filter(|_| kind == Kind::Number);
+        let integer = text.parse().ok().filter(|_| kind == ValueType::Number);
         if integer.is_none() {
             self.fault(field, Fault::Not("an integer"));
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::node::{Object, quoted};
-use crate::json::{Kind, Reader, Stop, write_string};
+use super::node::{JsonObject, quoted};
+use crate::json::{Reader, Stop, ValueType, write_string};
 use crate::probers::{Prober, encode_entry};
 
 pub(super) struct Entry {
@@ -35,7 +35,7 @@ impl Entry {
 
     /// A member that is not known: what it asks for is not in the prober.
     pub fn unknown_member(&self) -> Option<String> {
-        let entry: Object = serde_json::from_str(&format!("{{{}}}", self.text)).ok()?;
+        let entry: JsonObject = serde_json::from_str(&format!("{{{}}}", self.text)).ok()?;
         let mut values = entry.values().filter_map(Value::as_object);
         values.find_map(|value| unknown(value, "the entry", ENTRY))
     }
@@ -51,7 +51,7 @@ pub(super) fn texts(variable: &str) -> BTreeMap<String, &str> {
 
 fn read_texts<'a>(variable: &'a str, texts: &mut BTreeMap<String, &'a str>) -> Result<(), Stop> {
     let mut reader = Reader::new(variable);
-    if reader.peek()? != Kind::Object {
+    if reader.peek()? != ValueType::Object {
         return Ok(());
     }
     let mut entries = reader.open()?;

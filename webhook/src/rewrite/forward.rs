@@ -11,15 +11,15 @@ use super::node::quoted;
 use super::pod::{Container, List, Pod};
 use super::probe::{Handler, Port, Probe, Protocol, Stay, Target, stays};
 use super::record;
-use super::settings::Settings;
+use super::settings::PodSettings;
 use super::variable::{Env, Recorded};
 use super::{Cause, Options, RESTORE_ANNOTATION, Rewrite, Warning};
 use crate::patch::Operation;
-use crate::path::{Kind, ProbePath};
+use crate::path::{ProbeKind, ProbePath};
 use crate::probers::{self, HttpProtocol, Prober, VARIABLE};
 
 pub(super) fn rewrite(pod: &Pod<'_>, options: &Options) -> Rewrite {
-    let settings = Settings::read(pod.annotations, options);
+    let settings = PodSettings::read(pod.annotations, options);
     match Rewriter::open(pod, &settings, options) {
         Ok(rewriter) => rewriter.rewrite(pod, settings, options),
         Err(alone) => {
@@ -78,7 +78,7 @@ struct Rewriter<'p, 'a> {
 }
 
 impl<'p, 'a> Rewriter<'p, 'a> {
-    fn open(pod: &'p Pod<'a>, settings: &Settings, options: &Options) -> Result<Self, Alone> {
+    fn open(pod: &'p Pod<'a>, settings: &PodSettings, options: &Options) -> Result<Self, Alone> {
         if !settings.rewrite {
             let warning = settings.rewrite_warning.clone();
             let reason = "rewriting is off".to_owned();
@@ -102,7 +102,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         })
     }
 
-    fn rewrite(mut self, pod: &Pod<'_>, settings: Settings, options: &Options) -> Rewrite {
+    fn rewrite(mut self, pod: &Pod<'_>, settings: PodSettings, options: &Options) -> Rewrite {
         let mut rewrite = Rewrite::default();
         for (container, probe) in pod.probes() {
             let outcome = self.probe(container, probe);
@@ -256,7 +256,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
                 return Err(stays(Cause::NamedPort, reason));
             }
         };
-        let at_start = matches!(probe.kind, Kind::Startup | Kind::PostStart);
+        let at_start = matches!(probe.kind, ProbeKind::Startup | ProbeKind::PostStart);
         if at_start && container.list == List::Init && container.starts_before(self.sidecar) {
             let sidecar = self.sidecar.name;
             let reason = format!("{sidecar} starts after it, and could not answer");

@@ -11,7 +11,7 @@ use std::io;
 use serde_json::Value;
 
 use super::members;
-use super::node::Object;
+use super::node::JsonObject;
 use super::pod::Pod;
 use crate::patch::{Operation, Pointer};
 
@@ -32,8 +32,8 @@ const ROOM_FOR_EMPTY: usize = 80;
 
 pub(super) struct Kept<'a> {
     metadata: Option<&'a Value>,
-    annotations: Option<&'a Object>,
-    entries: Object,
+    annotations: Option<&'a JsonObject>,
+    entries: JsonObject,
     /// Bytes of all annotations, this one as it would be written.
     size: usize,
     changed: bool,
@@ -46,7 +46,7 @@ impl<'a> Kept<'a> {
         let mut kept = Kept {
             metadata: pod.metadata,
             annotations: pod.annotations,
-            entries: Object::new(),
+            entries: JsonObject::new(),
             size: RESTORE_ANNOTATION.len() + "{}".len() + ROOM_FOR_EMPTY,
             changed: false,
             unreadable: false,
@@ -73,7 +73,7 @@ impl<'a> Kept<'a> {
     }
 
     /// The members of the probe that has this path, as they were.
-    pub fn members(&self, path: &str) -> Option<&Object> {
+    pub fn members(&self, path: &str) -> Option<&JsonObject> {
         self.entries.get(path)?.as_object().filter(|members| members::are_valid(members))
     }
 
@@ -163,7 +163,7 @@ impl<'a> Kept<'a> {
         let metadata = self.metadata.and_then(Value::as_object);
         if let Some(annotations) = self.annotations {
             if annotations.is_empty() {
-                self.put(ANNOTATIONS, Value::Object(Object::new()));
+                self.put(ANNOTATIONS, Value::Object(JsonObject::new()));
             }
             return Operation::Add(restore_at(), self.text());
         }
@@ -214,7 +214,7 @@ fn restore_at() -> Pointer {
 }
 
 fn one(key: &str, value: Value) -> Value {
-    Value::Object(Object::from_iter([(key.to_owned(), value)]))
+    Value::Object(JsonObject::from_iter([(key.to_owned(), value)]))
 }
 
 fn is_empty(value: &Value) -> bool {

@@ -6,13 +6,13 @@
 
 use serde_json::{Value, json};
 
-use super::node::{Object, present};
+use super::node::{JsonObject, present};
 use super::probe::{Port, Probe, Protocol, Target};
 use crate::patch::{Operation, Pointer};
 use crate::probers::{GrpcMode, Handler, HttpProtocol, Prober, Scheme};
 
 /// The members that the rewrite of `probe` replaces.
-pub(super) fn replaced(probe: &Probe<'_>, target: &Target<'_>) -> Object {
+pub(super) fn replaced(probe: &Probe<'_>, target: &Target<'_>) -> JsonObject {
     match &target.protocol {
         Protocol::Http { scheme, protocol, .. } => {
             let changes = |key: &&str| match *key {
@@ -29,7 +29,7 @@ pub(super) fn replaced(probe: &Probe<'_>, target: &Target<'_>) -> Object {
 }
 
 /// Those of the members that are there.
-fn copy<'k>(from: &Object, keys: impl IntoIterator<Item = &'k str>) -> Object {
+fn copy<'k>(from: &JsonObject, keys: impl IntoIterator<Item = &'k str>) -> JsonObject {
     let there = keys.into_iter().filter_map(|key| from.get_key_value(key));
     there.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
@@ -58,8 +58,8 @@ pub(super) fn variable_says_all(probe: &Probe<'_>, target: &Target<'_>) -> bool 
 }
 
 /// The members that were replaced, as far as the variable can say them.
-pub(super) fn recorded(prober: &Prober) -> Object {
-    let mut fields = Object::new();
+pub(super) fn recorded(prober: &Prober) -> JsonObject {
+    let mut fields = JsonObject::new();
     let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
     match &prober.handler {
         Handler::HttpGet(http) => {
@@ -95,8 +95,8 @@ pub(super) fn recorded(prober: &Prober) -> Object {
     }
 }
 
-fn one(key: &str, fields: Object) -> Object {
-    Object::from_iter([(key.to_owned(), Value::Object(fields))])
+fn one(key: &str, fields: JsonObject) -> JsonObject {
+    JsonObject::from_iter([(key.to_owned(), Value::Object(fields))])
 }
 
 fn is_https(scheme: &str) -> bool {
@@ -104,7 +104,7 @@ fn is_https(scheme: &str) -> bool {
 }
 
 /// Whether `members` can be put back: one handler, and nothing that is none.
-pub(super) fn are_valid(members: &Object) -> bool {
+pub(super) fn are_valid(members: &JsonObject) -> bool {
     let handlers = members.iter().filter(|(name, value)| {
         ["httpGet", "tcpSocket", "grpc"].contains(&name.as_str())
             && value.as_object().is_some_and(|handler| present(handler, "port").is_some())
@@ -149,8 +149,8 @@ pub(super) fn without_protocol(target: &Target<'_>, at: &Pointer) -> Option<Oper
 /// Puts `members` back into the probe at `probe_at`, whose `httpGet` is now `http`.
 pub(super) fn put_back(
     probe_at: &Pointer,
-    http: &Object,
-    members: &Object,
+    http: &JsonObject,
+    members: &JsonObject,
     patch: &mut Vec<Operation>,
 ) {
     let at = probe_at.key("httpGet");
@@ -172,7 +172,7 @@ pub(super) fn put_back(
     }
 }
 
-fn set(object: &Object, at: &Pointer, key: &str, value: Value) -> Operation {
+fn set(object: &JsonObject, at: &Pointer, key: &str, value: Value) -> Operation {
     let write = if object.contains_key(key) { Operation::Replace } else { Operation::Add };
     write(at.key(key), value)
 }

@@ -41,7 +41,7 @@ use self::node::InLine;
 use self::pod::{Container, Pod};
 use self::probe::{Probe, Stay};
 use crate::patch::{Operation, Pointer};
-use crate::path::Kind;
+use crate::path::ProbeKind;
 
 pub use self::agent::{
     AGENT_CONTAINER, AGENT_RESOURCES_ANNOTATION, AGENT_USER_ANNOTATION, AgentOptions,
@@ -118,7 +118,7 @@ pub struct ProbeName {
     /// The container's name.
     pub container: String,
     /// Which of its probes.
-    pub kind: Kind,
+    pub kind: ProbeKind,
 }
 
 impl fmt::Display for ProbeName {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Malformed;
 use crate::patch::Pointer;
 
-pub(crate) type Object = Map<String, Value>;
+pub(crate) type JsonObject = Map<String, Value>;
 
 /// A value and its place. Places are linked on the stack: a pointer is built only for an error.
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ impl<'a> Node<'a, '_> {
         Malformed { at: self.place.pointer(), problem: problem.into() }
     }
 
-    pub fn object(&self) -> Result<&'a Object> {
+    pub fn object(&self) -> Result<&'a JsonObject> {
         self.value.as_object().ok_or_else(|| self.is_not("an object"))
     }
 
@@ -104,7 +104,7 @@ impl<'a> Node<'a, '_> {
 }
 
 /// The member `key`. Null and absent mean the same.
-pub(crate) fn present<'a>(object: &'a Object, key: &str) -> Option<&'a Value> {
+pub(crate) fn present<'a>(object: &'a JsonObject, key: &str) -> Option<&'a Value> {
     object.get(key).filter(|value| !value.is_null())
 }
 

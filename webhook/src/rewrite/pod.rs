@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::node::{Node, Object};
+use super::node::{JsonObject, Node};
 use super::probe::{self, Probe, Target};
 use super::resources::Resources;
 use super::variable::Env;
 use super::windows::runs_on_windows;
 use super::{AGENT_CONTAINER, Cause, Malformed, ProbeName};
 use crate::patch::Pointer;
-use crate::path::{Kind, ProbePath};
+use crate::path::{ProbeKind, ProbePath};
 
 pub(super) struct Pod<'a> {
     /// As it stands, `null` too.
     pub metadata: Option<&'a Value>,
     /// Of the pod itself; a Deployment's own do not count.
-    pub annotations: Option<&'a Object>,
+    pub annotations: Option<&'a JsonObject>,
     host_network: bool,
     on_windows: bool,
     /// Whether its containers run as root where they do not say otherwise.
@@ -186,7 +186,7 @@ fn serves(container: &Node<'_, '_>) -> Result<bool> {
     Ok(first == Some("serve"))
 }
 
-fn read_annotations<'a>(metadata: &Node<'a, '_>) -> Result<Option<&'a Object>> {
+fn read_annotations<'a>(metadata: &Node<'a, '_>) -> Result<Option<&'a JsonObject>> {
     let Some(annotations) = metadata.member("annotations")? else { return Ok(None) };
     for (key, value) in annotations.object()? {
         if !value.is_null() {
@@ -229,7 +229,7 @@ impl<'a> Container<'a> {
         Pointer::root().keys(&["spec", self.list.field(), &index])
     }
 
-    pub fn probe_pointer(&self, kind: Kind) -> Pointer {
+    pub fn probe_pointer(&self, kind: ProbeKind) -> Pointer {
         let (list, index) = (self.list.field(), self.index.to_string());
         if kind.is_hook() {
             Pointer::root().keys(&["spec", list, &index, "lifecycle", kind.field()])
@@ -239,12 +239,12 @@ impl<'a> Container<'a> {
     }
 
     /// Whether the probe has been rewritten: it asks for its own path on a status port.
-    pub fn is_own_path(&self, kind: Kind, target: &Target<'_>) -> bool {
+    pub fn is_own_path(&self, kind: ProbeKind, target: &Target<'_>) -> bool {
         let own = ProbePath::new(self.name, kind);
         own.is_some() && target.http_path().and_then(ProbePath::parse) == own
     }
 
-    pub fn probe_name(&self, kind: Kind) -> ProbeName {
+    pub fn probe_name(&self, kind: ProbeKind) -> ProbeName {
         ProbeName { container: self.name.to_owned(), kind }
     }
 

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use super::node::{InLine, Node, Object, present, quoted};
+use super::node::{InLine, JsonObject, Node, present, quoted};
 use super::{Cause, Malformed};
-use crate::path::Kind;
+use crate::path::ProbeKind;
 
 /// A probe or hook, as the pod has it.
 pub(super) struct Probe<'a> {
-    pub kind: Kind,
-    pub fields: &'a Object,
+    pub kind: ProbeKind,
+    pub fields: &'a JsonObject,
     pub handler: Handler<'a>,
     /// 0 where it has none.
     pub timeout_seconds: u32,
@@ -31,7 +31,7 @@ pub(super) struct Target<'a> {
     /// Empty where it has none.
     pub host: &'a str,
     /// The handler itself.
-    pub fields: &'a Object,
+    pub fields: &'a JsonObject,
     pub unknown: Option<Unknown<'a>>,
 }
 
@@ -70,8 +70,13 @@ impl Port<'_> {
 type Result<T, E = Malformed> = std::result::Result<T, E>;
 
 /// The order in which a container's probes are read and reported.
-const KINDS: [Kind; 5] =
-    [Kind::Readiness, Kind::Liveness, Kind::Startup, Kind::PostStart, Kind::PreStop];
+const KINDS: [ProbeKind; 5] = [
+    ProbeKind::Readiness,
+    ProbeKind::Liveness,
+    ProbeKind::Startup,
+    ProbeKind::PostStart,
+    ProbeKind::PreStop,
+];
 
 /// All probes and hooks of a container.
 pub(super) fn read_all<'a>(container: &Node<'a, '_>) -> Result<Vec<Probe<'a>>> {
@@ -87,7 +92,7 @@ pub(super) fn read_all<'a>(container: &Node<'a, '_>) -> Result<Vec<Probe<'a>>> {
     Ok(probes)
 }
 
-fn read<'a>(container: &Node<'a, '_>, probe: &Node<'a, '_>, kind: Kind) -> Result<Probe<'a>> {
+fn read<'a>(container: &Node<'a, '_>, probe: &Node<'a, '_>, kind: ProbeKind) -> Result<Probe<'a>> {
     let fields = probe.object()?;
     let handler = match handler_name(probe, kind)? {
         HandlerName::Local(name) => Handler::Local(name),
@@ -124,7 +129,7 @@ const TIMING: [&str; 6] = [
     "terminationGracePeriodSeconds",
 ];
 
-fn handler_name<'a>(probe: &Node<'a, '_>, kind: Kind) -> Result<HandlerName<'a>> {
+fn handler_name<'a>(probe: &Node<'a, '_>, kind: ProbeKind) -> Result<HandlerName<'a>> {
     let fields = probe.object()?;
     let known = if kind.is_hook() { HOOK_HANDLERS } else { PROBE_HANDLERS };
     let mut there = known.into_iter().filter(|name| present(fields, name).is_some());
@@ -140,7 +145,7 @@ fn handler_name<'a>(probe: &Node<'a, '_>, kind: Kind) -> Result<HandlerName<'a>>
     }
 }
 
-fn unknown_handler(fields: &Object) -> Option<&str> {
+fn unknown_handler(fields: &JsonObject) -> Option<&str> {
     let mut names = fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name);
     names.find(|name| !TIMING.contains(&name.as_str())).map(String::as_str)
 }

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value};
 
 use super::Malformed;
-use super::node::{Node, Object, present};
+use super::node::{JsonObject, Node, present};
 
 /// Its two lists of quantities, where they are there.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Resources<'a> {
-    requests: Option<&'a Object>,
-    limits: Option<&'a Object>,
+    requests: Option<&'a JsonObject>,
+    limits: Option<&'a JsonObject>,
 }
 
 impl<'a> Resources<'a> {
@@ -24,7 +24,7 @@ impl<'a> Resources<'a> {
     }
 
     /// These two lists.
-    pub fn of(lists: &'a Object) -> Self {
+    pub fn of(lists: &'a JsonObject) -> Self {
         let list = |name| lists.get(name).and_then(Value::as_object);
         Self { requests: list("requests"), limits: list("limits") }
     }
@@ -49,7 +49,7 @@ impl<'a> Resources<'a> {
     }
 }
 
-fn quantities<'a>(list: &Node<'a, '_>) -> Result<&'a Object, Malformed> {
+fn quantities<'a>(list: &Node<'a, '_>) -> Result<&'a JsonObject, Malformed> {
     for (_, quantity) in list.members()? {
         quantity.quantity()?;
     }

@@ -1,7 +1,7 @@
 //! The annotations by which a pod chooses, and what holds where it does not.
 
 use super::Options;
-use super::node::{Object, quoted};
+use super::node::{JsonObject, quoted};
 
 /// Whether the pod is rewritten: true or false as Go's `strconv.ParseBool` reads them.
 pub const REWRITE_ANNOTATION: &str = "sidecar.istio.io/rewriteAppHTTPProbers";
@@ -10,19 +10,19 @@ pub const STATUS_PORT_ANNOTATION: &str = "status.sidecar.istio.io/port";
 
 /// What holds for one pod, and what its user should know about that.
 #[derive(Debug, PartialEq)]
-pub(super) struct Settings {
+pub(super) struct PodSettings {
     pub rewrite: bool,
     pub rewrite_warning: Option<String>,
     pub status_port: u16,
     pub status_port_warning: Option<String>,
 }
 
-impl Settings {
-    pub fn read(annotations: Option<&Object>, options: &Options) -> Self {
+impl PodSettings {
+    pub fn read(annotations: Option<&JsonObject>, options: &Options) -> Self {
         let text = |name| annotations.and_then(|all| all.get(name)?.as_str());
         let (rewrite, rewrite_warning) = rewrite(text(REWRITE_ANNOTATION), options);
         let (status_port, status_port_warning) = status_port(text(STATUS_PORT_ANNOTATION), options);
-        Settings { rewrite, rewrite_warning, status_port, status_port_warning }
+        PodSettings { rewrite, rewrite_warning, status_port, status_port_warning }
     }
 }
 
@@ -65,8 +65,8 @@ mod tests {
 
     use super::*;
 
-    fn settings(annotation: &str, text: &str, options: &Options) -> Settings {
-        Settings::read(json!({annotation: text}).as_object(), options)
+    fn settings(annotation: &str, text: &str, options: &Options) -> PodSettings {
+        PodSettings::read(json!({annotation: text}).as_object(), options)
     }
 
     /// The texts that Go's ParseBool takes; their absence is tested by what it does not take.

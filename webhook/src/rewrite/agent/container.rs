@@ -6,7 +6,7 @@ use super::options::{self, AgentOptions, AgentResources, AgentUser};
 use super::qos::QosClass;
 use super::room::{leaves_room, stand_at_the_pod};
 use super::{AGENT_CONTAINER, Cause};
-use crate::rewrite::node::Object;
+use crate::rewrite::node::JsonObject;
 use crate::rewrite::pod::Pod;
 use crate::rewrite::resources::Resources;
 
@@ -51,7 +51,7 @@ fn within_the_pods(pod: &Pod<'_>, said: &AgentResources, warnings: &mut Warnings
     Some(Value::Object(lists.clone()))
 }
 
-fn class_change(before: QosClass, lists: Option<&Object>) -> Option<(Cause, String)> {
+fn class_change(before: QosClass, lists: Option<&JsonObject>) -> Option<(Cause, String)> {
     let after = before.with(QosClass::of_container(&lists.map(Resources::of).unwrap_or_default()));
     let unless = if lists.is_none() { ", unless a LimitRange gives it some" } else { "" };
     let reason =

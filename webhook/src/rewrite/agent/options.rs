@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::quantity::{NAMES, amount};
 use crate::rewrite::Cause;
-use crate::rewrite::node::{Object, quoted};
+use crate::rewrite::node::{JsonObject, quoted};
 use crate::rewrite::pod::Pod;
 
 /// The resources of the agent's container: JSON, or `none`.
@@ -48,11 +48,11 @@ pub enum AgentResources {
     /// None at all, so that a LimitRange fills them in.
     None,
     /// These requests and limits.
-    Lists(Object),
+    Lists(JsonObject),
 }
 
 impl AgentResources {
-    pub(super) fn lists(&self) -> Option<&Object> {
+    pub(super) fn lists(&self) -> Option<&JsonObject> {
         match self {
             Self::Lists(lists) => Some(lists),
             Self::Default | Self::None => None,
@@ -112,7 +112,7 @@ impl FromStr for AgentResources {
             let example = json!({"requests": {"cpu": "20m", "memory": "32Mi"}});
             return Err(format!("{} is neither JSON, as in {example}, nor {NONE}", quoted(text)));
         };
-        let mut resources = Object::new();
+        let mut resources = JsonObject::new();
         for (list, quantities) in lists {
             let checked = check_list(&list, quantities)?;
             resources.insert(list, checked);
@@ -130,7 +130,7 @@ fn check_list(list: &str, quantities: Value) -> Result<Value, String> {
     let Value::Object(quantities) = quantities else {
         return Err(format!("{list} is no object"));
     };
-    let mut checked = Object::new();
+    let mut checked = JsonObject::new();
     for (name, quantity) in quantities {
         if !NAMES.contains(&name.as_str()) {
             return Err(format!("{list}: {} is none of {}", quoted(&name), NAMES.join(", ")));
@@ -147,7 +147,7 @@ fn check_list(list: &str, quantities: Value) -> Result<Value, String> {
     Ok(Value::Object(checked))
 }
 
-fn check_order(resources: &Object) -> Result<(), String> {
+fn check_order(resources: &JsonObject) -> Result<(), String> {
     let of = |list: &str, name: &str| amount(Some(resources.get(list)?.get(name)?));
     for name in NAMES {
         if let (Some(request), Some(limit)) = (of("requests", name), of("limits", name))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::options::AgentResources;
 use super::quantity::{NAMES, amount};
-use crate::rewrite::node::Object;
+use crate::rewrite::node::JsonObject;
 use crate::rewrite::pod::Pod;
 use crate::rewrite::resources::Resources;
 
@@ -77,7 +77,7 @@ fn both(resources: &Resources<'_>) -> Value {
 }
 
 /// The size at rest is below 3 MiB, and 32 MiB hold a thousand connections.
-fn default_quantities() -> Object {
+fn default_quantities() -> JsonObject {
     [("cpu", "20m"), ("memory", "32Mi")]
         .map(|(name, quantity)| (name.to_owned(), quantity.into()))
         .into_iter()
