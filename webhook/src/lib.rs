@@ -5,6 +5,7 @@
 //! | module | what it decides |
 //! |---|---|
 //! | [`path`] | the five paths on the status port: what a probe's path says, and how it is written |
+//! | [`handler`] | the handlers that probes and hooks may have |
 //! | [`probers`] | the probers config, the JSON in `ISTIO_KUBE_APP_PROBERS` |
 //! | [`json`] | the small JSON reader and writer under it, without serde |
 //! | [`url`] | Go's URL rules: the request target of a probe, the target of a redirect |
@@ -20,6 +21,7 @@ extern crate alloc;
 
 #[cfg(feature = "rewrite")]
 pub mod admission;
+pub mod handler;
 pub mod json;
 #[cfg(feature = "rewrite")]
 pub mod manifest;

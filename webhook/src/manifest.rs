@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use crate::handler::HandlerKind;
 use crate::patch::Pointer;
 use crate::path::ProbeKind;
-use crate::rewrite::Malformed;
-use crate::rewrite::node::Node;
+use crate::rewrite::{Malformed, Node};
 
 /// An object of a manifest: the manifest itself, or an item of the list that it is.
 #[derive(Clone, Copy, Debug)]
@@ -179,9 +179,9 @@ fn find_probe(value: &Value) -> Option<Pointer> {
 
 /// The schema of a probe, which a CustomResourceDefinition has, is none.
 fn is_probe(name: &str, value: &Value) -> bool {
-    let asks = ["httpGet", "tcpSocket", "grpc"];
-    ProbeKind::ALL.iter().any(|kind| kind.field() == name)
-        && asks.iter().any(|handler| value.get(handler).is_some_and(Value::is_object))
+    let asks =
+        |it: &HandlerKind| it.asks_port() && value.get(it.field()).is_some_and(Value::is_object);
+    ProbeKind::ALL.iter().any(|kind| kind.field() == name) && HandlerKind::ALL.iter().any(asks)
 }
 
 fn text<'a>(object: &'a Value, key: &str) -> &'a str {

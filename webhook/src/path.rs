@@ -23,12 +23,12 @@ impl ProbeKind {
         ProbeKind::Readiness,
         ProbeKind::Liveness,
         ProbeKind::Startup,
-        ProbeKind::PreStop,
         ProbeKind::PostStart,
+        ProbeKind::PreStop,
     ];
 
     /// A lifecycle hook, of which the kubelet ignores the status code.
-    pub fn is_hook(self) -> bool {
+    pub const fn is_hook(self) -> bool {
         matches!(self, ProbeKind::PreStop | ProbeKind::PostStart)
     }
 

@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::handler::HandlerKind;
 use crate::json::SyntaxError;
 
 mod decode;
@@ -37,6 +38,17 @@ pub enum Handler {
     TcpSocket(TcpSocket),
     /// A gRPC health check.
     Grpc(Grpc),
+}
+
+impl Handler {
+    /// Which it is.
+    pub fn kind(&self) -> HandlerKind {
+        match self {
+            Handler::HttpGet(_) => HandlerKind::HttpGet,
+            Handler::TcpSocket(_) => HandlerKind::TcpSocket,
+            Handler::Grpc(_) => HandlerKind::Grpc,
+        }
+    }
 }
 
 /// `httpGet`

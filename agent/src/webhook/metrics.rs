@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use app_health_webhook::admission::{Admission, ReviewOutcome};
+use app_health_webhook::handler::HandlerKind;
 use app_health_webhook::path::ProbeKind;
 use app_health_webhook::rewrite::Cause;
 use prometheus_client::encoding::prometheus_text::encode;
@@ -12,9 +13,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-
-/// The handlers that are rewritten.
-const HANDLERS: [&str; 3] = ["httpGet", "tcpSocket", "grpc"];
 
 /// The result of a request that was not answered with a review.
 const REFUSED: &str = "refused";
@@ -57,9 +55,9 @@ impl Metrics {
         for result in ReviewOutcome::ALL.map(ReviewOutcome::label).into_iter().chain([REFUSED]) {
             let _ = self.admissions.get_or_create(&[("result", result)]);
         }
-        for handler in HANDLERS {
+        for handler in HandlerKind::ALL.into_iter().filter(|handler| handler.asks_port()) {
             for kind in ProbeKind::ALL {
-                let labels = [("handler", handler), ("kind", kind.field())];
+                let labels = [("handler", handler.field()), ("kind", kind.field())];
                 let _ = self.probes.get_or_create(&labels);
             }
         }
@@ -95,7 +93,8 @@ impl Metrics {
     pub fn admitted(&self, admission: &Admission) {
         self.admissions.get_or_create(&[("result", admission.outcome.label())]).inc();
         for probe in &admission.rewritten {
-            let labels = [("handler", probe.handler), ("kind", probe.probe.kind.field())];
+            let handler = probe.handler.map_or("other", HandlerKind::field);
+            let labels = [("handler", handler), ("kind", probe.probe.kind.field())];
             self.probes.get_or_create(&labels).inc();
         }
         for warning in &admission.warnings {

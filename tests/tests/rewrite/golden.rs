@@ -19,7 +19,7 @@ use app_health_webhook::rewrite::{AgentOptions, Malformed, Options, Rewrite, res
 use serde_json::Value;
 use similar::TextDiff;
 
-use super::yaml;
+use super::{without_empties, yaml};
 
 #[test]
 fn manifests_are_rewritten() {
@@ -51,7 +51,8 @@ fn restoring_takes_the_rewrite_back() {
         let original = case.input.clone();
         let rewritten = case.outcome(rewrite).document;
         let back = Case { input: rewritten, ..case };
-        assert_eq!(back.outcome(restore).document, original, "{}", back.name);
+        let restored = without_empties(back.outcome(restore).document);
+        assert_eq!(restored, without_empties(original), "{}", back.name);
     }
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::pods::{pod, pod_with_variable, spoilt_pod};
-use super::{patched, restored, rewritten};
+use super::{patched, restored, rewritten, without_empties};
 
 proptest! {
     #[test]
@@ -21,7 +21,7 @@ proptest! {
     fn restoring_takes_the_rewrite_back(pod in pod()) {
         let (there, _) = rewritten(&pod, &Options::default()).unwrap();
         let (back, _) = restored(&there, &Options::default()).unwrap();
-        prop_assert_eq!(back, pod);
+        prop_assert_eq!(without_empties(back), without_empties(pod));
     }
 
     /// The agent is there once, where a TCP check is recorded, and restoring takes it out.
@@ -36,7 +36,7 @@ proptest! {
         let agents = containers(&there).filter(|it| it["name"] == AGENT_CONTAINER).count();
         prop_assert_eq!(agents, usize::from(needed));
         let (back, _) = restored(&there, &options).unwrap();
-        prop_assert_eq!(without_empty_lists(back), without_empty_lists(pod));
+        prop_assert_eq!(without_empties(back), without_empties(pod));
     }
 
     #[test]
@@ -120,7 +120,7 @@ proptest! {
         if let Ok((there, change)) = rewritten(&pod, &with_agent()) {
             let back = restored(&there, &with_agent()).unwrap().0;
             if !change.patch.is_empty() {
-                prop_assert_eq!(without_empty_lists(back), without_empty_lists(pod));
+                prop_assert_eq!(without_empties(back), without_empties(pod));
             }
         }
     }
@@ -171,13 +171,6 @@ fn with_policies(mut pod: Value, ends: bool, native: bool) -> Value {
             container["restartPolicy"] = json!("Always");
         }
     }
-    pod
-}
-
-/// They mean the same as absent ones, and the agent leaves none behind.
-fn without_empty_lists(mut pod: Value) -> Value {
-    let spec = pod["spec"].as_object_mut().unwrap();
-    spec.retain(|_, value| !value.is_null() && *value != json!([]));
     pod
 }
 

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::handler::HandlerKind;
 use crate::rewrite::AgentOptions;
 
 /// A ReplicaSet's pod, defaulted, after Istio's and another injector.
@@ -65,7 +66,8 @@ fn a_pod_is_patched_as_the_library_says() {
     assert_eq!(admission.outcome, ReviewOutcome::Patched);
     assert_eq!((admission.namespace.as_str(), &*admission.name), ("shop", "hello-5d9c7b6f8-"));
     let handlers: Vec<_> = admission.rewritten.iter().map(|report| report.handler).collect();
-    assert_eq!(handlers, ["httpGet", "tcpSocket", "httpGet"]);
+    let expected = [HandlerKind::HttpGet, HandlerKind::TcpSocket, HandlerKind::HttpGet];
+    assert_eq!(handlers, expected.map(Some));
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::Malformed;
 use super::node::{JsonObject, Node, present};
+use crate::rewrite::result::Malformed;
 
 /// Its two lists of quantities, where they are there.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Resources<'a> {
+pub struct Resources<'a> {
     requests: Option<&'a JsonObject>,
     limits: Option<&'a JsonObject>,
 }

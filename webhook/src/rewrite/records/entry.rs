@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::node::{JsonObject, quoted};
+use crate::handler::HandlerKind;
 use crate::json::{Reader, Stop, ValueType, write_string};
 use crate::probers::{Prober, encode_entry};
+use crate::rewrite::read::JsonObject;
+use crate::rewrite::text::quoted;
 
-pub(super) struct Entry {
+pub struct Entry {
     pub prober: Prober,
     /// With its key: `"/app-health/app/readyz":{…}`.
     pub text: String,
@@ -37,12 +39,12 @@ impl Entry {
     pub fn unknown_member(&self) -> Option<String> {
         let entry: JsonObject = serde_json::from_str(&format!("{{{}}}", self.text)).ok()?;
         let mut values = entry.values().filter_map(Value::as_object);
-        values.find_map(|value| unknown(value, "the entry", ENTRY))
+        values.find_map(|value| unknown(value, "the entry", &members_of_entry()))
     }
 }
 
 /// The text of each entry of a variable that decodes; of several with one key the last counts.
-pub(super) fn texts(variable: &str) -> BTreeMap<String, &str> {
+pub fn texts(variable: &str) -> BTreeMap<String, &str> {
     let mut texts = BTreeMap::new();
     // What decodes does not stop a reader.
     let _ = read_texts(variable, &mut texts);
@@ -61,21 +63,23 @@ fn read_texts<'a>(variable: &'a str, texts: &mut BTreeMap<String, &'a str>) -> R
     Ok(())
 }
 
-const ENTRY: &[&str] = &["httpGet", "tcpSocket", "grpc", "timeoutSeconds"];
+/// The members of an entry.
+fn members_of_entry() -> Vec<&'static str> {
+    let handlers = HandlerKind::ALL.into_iter().filter(|it| it.asks_port());
+    handlers.map(HandlerKind::field).chain(["timeoutSeconds"]).collect()
+}
 
-/// The members of what is known, without regard to case, as the variable is read.
+/// The members of what stands in an entry, without regard to case, as the variable is read.
 fn members_of(holder: &str) -> &'static [&'static str] {
-    match holder.to_ascii_lowercase().as_str() {
-        "httpget" => &["path", "port", "host", "scheme", "httpHeaders", "protocol"],
-        "tcpsocket" => &["port", "host"],
-        "grpc" => &["port", "service", "mode"],
-        "httpheaders" => &["name", "value"],
-        _ => &[],
+    if holder.eq_ignore_ascii_case("httpHeaders") {
+        return &["name", "value"];
     }
+    let mut handlers = HandlerKind::ALL.into_iter();
+    handlers.find(|it| it.field().eq_ignore_ascii_case(holder)).map_or(&[], HandlerKind::members)
 }
 
 /// `"authority" of grpc`: the first that is not among `known`, here or further in. Null is none.
-fn unknown(members: &Map<String, Value>, holder: &str, known: &[&str]) -> Option<String> {
+fn unknown(members: &JsonObject, holder: &str, known: &[&str]) -> Option<String> {
     members.iter().filter(|(_, value)| !value.is_null()).find_map(|(name, value)| {
         if !known.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             return Some(format!("{} of {holder}", quoted(name)));

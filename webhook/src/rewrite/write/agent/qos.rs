@@ -5,15 +5,13 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::options::AgentResources;
-use super::quantity::{NAMES, amount};
-use crate::rewrite::node::JsonObject;
-use crate::rewrite::pod::Pod;
-use crate::rewrite::resources::Resources;
+use crate::rewrite::options::AgentResources;
+use crate::rewrite::quantity::{NAMES, amount};
+use crate::rewrite::read::{JsonObject, Pod, Resources};
 
 /// Of a pod, or of a container as if it were alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum QosClass {
+pub enum QosClass {
     Guaranteed,
     Burstable,
     BestEffort,
@@ -26,7 +24,7 @@ impl fmt::Display for QosClass {
 }
 
 /// The API server counts these and no others.
-pub(super) const COUNTED: [&str; 2] = ["cpu", "memory"];
+pub const COUNTED: [&str; 2] = ["cpu", "memory"];
 
 impl QosClass {
     pub fn of(pod: &Pod<'_>) -> Self {
@@ -87,7 +85,7 @@ fn default_quantities() -> JsonObject {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rewrite::node::Node;
+    use crate::rewrite::read::Node;
 
     #[test]
     fn one_container_is_of_its_class() {

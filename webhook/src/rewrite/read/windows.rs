@@ -1,7 +1,7 @@
 //! Whether a pod runs on Windows, by what it says itself.
 
-use super::Malformed;
 use super::node::Node;
+use crate::rewrite::result::Malformed;
 
 /// The labels of nodes that say it.
 const LABELS: [&str; 2] = ["kubernetes.io/os", "beta.kubernetes.io/os"];
@@ -9,7 +9,7 @@ const WINDOWS: &str = "windows";
 
 type Result<T> = std::result::Result<T, Malformed>;
 
-pub(super) fn runs_on_windows(spec: &Node<'_, '_>) -> Result<bool> {
+pub fn runs_on_windows(spec: &Node<'_, '_>) -> Result<bool> {
     Ok(by_name(spec)? | by_selector(spec)? | by_affinity(spec)? | by_options(spec)?)
 }
 

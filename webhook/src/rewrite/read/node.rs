@@ -1,17 +1,16 @@
 //! Typed reading of a pod: a value, and where it stands.
 
-use std::fmt;
-
 use serde_json::{Map, Value};
 
-use super::Malformed;
 use crate::patch::Pointer;
+use crate::rewrite::result::Malformed;
+use crate::rewrite::text::quoted;
 
-pub(crate) type JsonObject = Map<String, Value>;
+pub type JsonObject = Map<String, Value>;
 
 /// A value and its place. Places are linked on the stack: a pointer is built only for an error.
 #[derive(Clone, Copy)]
-pub(crate) struct Node<'a, 'p> {
+pub struct Node<'a, 'p> {
     pub value: &'a Value,
     place: Place<'p>,
 }
@@ -104,30 +103,8 @@ impl<'a> Node<'a, '_> {
 }
 
 /// The member `key`. Null and absent mean the same.
-pub(crate) fn present<'a>(object: &'a JsonObject, key: &str) -> Option<&'a Value> {
+pub fn present<'a>(object: &'a JsonObject, key: &str) -> Option<&'a Value> {
     object.get(key).filter(|value| !value.is_null())
-}
-
-/// A text of the pod as a part of a line: its control characters, line breaks too, escaped.
-pub(crate) struct InLine<'a>(pub &'a str);
-
-impl fmt::Display for InLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.contains(char::is_control) {
-            write!(f, "{}", self.0.escape_debug())
-        } else {
-            f.write_str(self.0)
-        }
-    }
-}
-
-/// A text between quotes, in one line, cut where it is long.
-pub(crate) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 60;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
-    }
 }
 
 fn brief(value: &Value) -> String {

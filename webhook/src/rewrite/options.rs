@@ -1,18 +1,43 @@
-//! What only a cluster or a namespace knows of the agent's container, and what a pod says of it.
+//! What a rewrite depends on besides the pod.
 
 use std::str::FromStr;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::quantity::{NAMES, amount};
-use crate::rewrite::Cause;
-use crate::rewrite::node::{JsonObject, quoted};
-use crate::rewrite::pod::Pod;
+use super::text::quoted;
 
-/// The resources of the agent's container: JSON, or `none`.
-pub const AGENT_RESOURCES_ANNOTATION: &str = "app-health/agent-resources";
-/// The user of the agent's container: a number, or `none`.
-pub const AGENT_USER_ANNOTATION: &str = "app-health/agent-user";
+/// What a rewrite depends on besides the pod.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether pods without the annotation are rewritten.
+    pub default_rewrite: bool,
+    /// The port that probes are sent to, where no annotation names another.
+    pub status_port: u16,
+    /// The names of sidecar containers; the first one found in the pod is its sidecar.
+    pub sidecars: Vec<String>,
+    /// The agent, whose container is put beside sidecars that record a TCP check; `None` puts none
+    /// in.
+    pub agent: Option<AgentOptions>,
+    /// Whether [`Rewrite::probes`](super::result::Rewrite::probes) is wanted: who only takes the patch
+    /// saves a twentieth of the work.
+    pub reports: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            default_rewrite: true,
+            status_port: 15020,
+            sidecars: vec!["istio-proxy".to_owned()],
+            agent: None,
+            reports: true,
+        }
+    }
+}
+
+/// The name of the container that the agent is put in as.
+pub const AGENT_CONTAINER: &str = "app-health-agent";
 
 /// The agent that is put into pods.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,11 +73,11 @@ pub enum AgentResources {
     /// None at all, so that a LimitRange fills them in.
     None,
     /// These requests and limits.
-    Lists(JsonObject),
+    Lists(Map<String, Value>),
 }
 
 impl AgentResources {
-    pub(super) fn lists(&self) -> Option<&JsonObject> {
+    pub(super) fn lists(&self) -> Option<&Map<String, Value>> {
         match self {
             Self::Lists(lists) => Some(lists),
             Self::Default | Self::None => None,
@@ -76,6 +101,7 @@ impl Default for AgentUser {
     }
 }
 
+/// What an option or annotation says where nothing is to be set.
 const NONE: &str = "none";
 
 /// Istio's proxy: the interception takes its connections for the sidecar's.
@@ -112,7 +138,7 @@ impl FromStr for AgentResources {
             let example = json!({"requests": {"cpu": "20m", "memory": "32Mi"}});
             return Err(format!("{} is neither JSON, as in {example}, nor {NONE}", quoted(text)));
         };
-        let mut resources = JsonObject::new();
+        let mut resources = Map::new();
         for (list, quantities) in lists {
             let checked = check_list(&list, quantities)?;
             resources.insert(list, checked);
@@ -130,7 +156,7 @@ fn check_list(list: &str, quantities: Value) -> Result<Value, String> {
     let Value::Object(quantities) = quantities else {
         return Err(format!("{list} is no object"));
     };
-    let mut checked = JsonObject::new();
+    let mut checked = Map::new();
     for (name, quantity) in quantities {
         if !NAMES.contains(&name.as_str()) {
             return Err(format!("{list}: {} is none of {}", quoted(&name), NAMES.join(", ")));
@@ -147,7 +173,7 @@ fn check_list(list: &str, quantities: Value) -> Result<Value, String> {
     Ok(Value::Object(checked))
 }
 
-fn check_order(resources: &JsonObject) -> Result<(), String> {
+fn check_order(resources: &Map<String, Value>) -> Result<(), String> {
     let of = |list: &str, name: &str| amount(Some(resources.get(list)?.get(name)?));
     for name in NAMES {
         if let (Some(request), Some(limit)) = (of("requests", name), of("limits", name))
@@ -157,31 +183,6 @@ fn check_order(resources: &JsonObject) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// What the pod itself says of the agent's resources.
-pub(super) fn resources_of(
-    pod: &Pod<'_>,
-    problems: &mut Vec<(Cause, String)>,
-) -> Option<AgentResources> {
-    said(pod, AGENT_RESOURCES_ANNOTATION, problems)
-}
-
-/// What the pod itself says of the agent's user.
-pub(super) fn user_of(pod: &Pod<'_>, problems: &mut Vec<(Cause, String)>) -> Option<AgentUser> {
-    said(pod, AGENT_USER_ANNOTATION, problems)
-}
-
-/// An empty annotation is as good as none.
-fn said<T: FromStr<Err = String>>(
-    pod: &Pod<'_>,
-    name: &str,
-    problems: &mut Vec<(Cause, String)>,
-) -> Option<T> {
-    let text = pod.annotations?.get(name)?.as_str().filter(|text| !text.is_empty())?;
-    let read = text.parse();
-    let problem = |problem| format!("annotation {name}: {problem}; the default holds");
-    read.map_err(|error| problems.push((Cause::Annotation, problem(error)))).ok()
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::patch::{Operation, Pointer};
-use crate::rewrite::pod::{PULL_SECRETS, Pod};
+use crate::rewrite::read::{PULL_SECRETS, Pod};
 
 /// The step that puts it in, where the pod does not name it yet.
-pub(super) fn addition(pod: &Pod<'_>, name: &str) -> Option<Operation> {
+pub fn addition(pod: &Pod<'_>, name: &str) -> Option<Operation> {
     let secret = json!({"name": name});
     match pod.pull_secrets.len() {
         _ if pod.pull_secrets.contains(&name) => None,
@@ -16,7 +16,7 @@ pub(super) fn addition(pod: &Pod<'_>, name: &str) -> Option<Operation> {
 }
 
 /// The step that takes it out.
-pub(super) fn removal(pod: &Pod<'_>, name: &str) -> Option<Operation> {
+pub fn removal(pod: &Pod<'_>, name: &str) -> Option<Operation> {
     let index = pod.pull_secrets.iter().position(|secret| *secret == name)?;
     let alone = pod.pull_secrets.len() == 1;
     Some(Operation::Remove(if alone { at() } else { at().index(index) }))

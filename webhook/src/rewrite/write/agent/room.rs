@@ -4,18 +4,17 @@
 use serde_json::Value;
 
 use super::qos::COUNTED;
-use super::quantity::{NAMES, amount};
-use crate::rewrite::pod::Pod;
-use crate::rewrite::resources::Resources;
+use crate::rewrite::quantity::{NAMES, amount};
+use crate::rewrite::read::{Pod, Resources};
 
 /// Whether these, of a pod, are what its QoS class comes from. Others than those count for nothing.
-pub(super) fn stand_at_the_pod(resources: &Resources<'_>) -> bool {
+pub fn stand_at_the_pod(resources: &Resources<'_>) -> bool {
     resources.names().any(|name| COUNTED.contains(&name) || name.starts_with("hugepages-"))
 }
 
 /// Whether the pod's own leave room for these of one more container. Init containers, which the API
 /// server may count less, are counted in full.
-pub(super) fn leaves_room(pod: &Pod<'_>, resources: &Resources<'_>) -> bool {
+pub fn leaves_room(pod: &Pod<'_>, resources: &Resources<'_>) -> bool {
     NAMES.into_iter().all(|name| {
         let others = pod.containers.iter().map(|container| &container.resources);
         let requested = others
@@ -36,7 +35,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::rewrite::node::Node;
+    use crate::rewrite::read::Node;
 
     #[test]
     fn resources_of_the_pod_itself_come_first() {

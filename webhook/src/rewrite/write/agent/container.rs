@@ -2,20 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::options::{self, AgentOptions, AgentResources, AgentUser};
 use super::qos::QosClass;
 use super::room::{leaves_room, stand_at_the_pod};
-use super::{AGENT_CONTAINER, Cause};
-use crate::rewrite::node::JsonObject;
-use crate::rewrite::pod::Pod;
-use crate::rewrite::resources::Resources;
-
-type Warnings = Vec<(Cause, String)>;
+use crate::rewrite::options::{AGENT_CONTAINER, AgentOptions, AgentResources, AgentUser};
+use crate::rewrite::read::annotations::{
+    AGENT_RESOURCES_ANNOTATION, AGENT_USER_ANNOTATION, of_agent,
+};
+use crate::rewrite::read::{JsonObject, Pod, Resources};
+use crate::rewrite::result::{Cause, Warning};
 
 /// No probe of its own: the checks that it makes say whether it works.
-pub(super) fn container(pod: &Pod<'_>, options: &AgentOptions, warnings: &mut Warnings) -> Value {
+pub fn container(pod: &Pod<'_>, options: &AgentOptions, warnings: &mut Vec<Warning>) -> Value {
     let resources = resources(pod, options, warnings);
-    let user = options::user_of(pod, warnings).unwrap_or(options.user);
+    let user = of_agent(pod.annotations, AGENT_USER_ANNOTATION, warnings).unwrap_or(options.user);
     let mut container = json!({
         "name": AGENT_CONTAINER,
         "image": options.image,
@@ -29,8 +28,8 @@ pub(super) fn container(pod: &Pod<'_>, options: &AgentOptions, warnings: &mut Wa
 }
 
 /// What is said for all pods is fitted to each; what a pod says itself holds.
-fn resources(pod: &Pod<'_>, options: &AgentOptions, warnings: &mut Warnings) -> Option<Value> {
-    let own = options::resources_of(pod, warnings);
+fn resources(pod: &Pod<'_>, options: &AgentOptions, warnings: &mut Vec<Warning>) -> Option<Value> {
+    let own = of_agent(pod.annotations, AGENT_RESOURCES_ANNOTATION, warnings);
     if stand_at_the_pod(&pod.resources) {
         return within_the_pods(pod, own.as_ref().unwrap_or(&options.resources), warnings);
     }
@@ -40,23 +39,27 @@ fn resources(pod: &Pod<'_>, options: &AgentOptions, warnings: &mut Warnings) -> 
     own.lists().cloned().map(Value::Object)
 }
 
-fn within_the_pods(pod: &Pod<'_>, said: &AgentResources, warnings: &mut Warnings) -> Option<Value> {
+fn within_the_pods(
+    pod: &Pod<'_>,
+    said: &AgentResources,
+    warnings: &mut Vec<Warning>,
+) -> Option<Value> {
     let lists = said.lists()?;
     if !leaves_room(pod, &Resources::of(lists)) {
         let reason =
             "the agent's resources, as set, are more than the pod's own leave; it has none";
-        warnings.push((Cause::AgentResources, reason.to_owned()));
+        warnings.push(Warning::of_pod(Cause::AgentResources, reason));
         return None;
     }
     Some(Value::Object(lists.clone()))
 }
 
-fn class_change(before: QosClass, lists: Option<&JsonObject>) -> Option<(Cause, String)> {
+fn class_change(before: QosClass, lists: Option<&JsonObject>) -> Option<Warning> {
     let after = before.with(QosClass::of_container(&lists.map(Resources::of).unwrap_or_default()));
     let unless = if lists.is_none() { ", unless a LimitRange gives it some" } else { "" };
     let reason =
         format!("by the agent's resources, as set, the pod is {after}, not {before}{unless}");
-    (after != before).then_some((Cause::AgentResources, reason))
+    (after != before).then(|| Warning::of_pod(Cause::AgentResources, reason))
 }
 
 /// As the Pod Security Standard "restricted" wants it.

@@ -1,16 +1,26 @@
 //! The annotations by which a pod chooses, and what holds where it does not.
 
-use super::Options;
-use super::node::{JsonObject, quoted};
+use std::str::FromStr;
+
+use super::node::JsonObject;
+use crate::rewrite::options::Options;
+use crate::rewrite::result::{Cause, Warning};
+use crate::rewrite::text::quoted;
 
 /// Whether the pod is rewritten: true or false as Go's `strconv.ParseBool` reads them.
 pub const REWRITE_ANNOTATION: &str = "sidecar.istio.io/rewriteAppHTTPProbers";
 /// The port that the pod's probes are sent to.
 pub const STATUS_PORT_ANNOTATION: &str = "status.sidecar.istio.io/port";
+/// The kubelet's, on the mirror pods of static pods.
+pub const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
+/// The resources of the agent's container: JSON, or `none`.
+pub const AGENT_RESOURCES_ANNOTATION: &str = "app-health/agent-resources";
+/// The user of the agent's container: a number, or `none`.
+pub const AGENT_USER_ANNOTATION: &str = "app-health/agent-user";
 
 /// What holds for one pod, and what its user should know about that.
 #[derive(Debug, PartialEq)]
-pub(super) struct PodSettings {
+pub struct PodSettings {
     pub rewrite: bool,
     pub rewrite_warning: Option<String>,
     pub status_port: u16,
@@ -57,6 +67,20 @@ fn status_port(annotation: Option<&str>, options: &Options) -> (u16, Option<Stri
         None => format!("{} is no port from 1 to 65535; {default} holds", quoted(text)),
     };
     (default, Some(format!("annotation {STATUS_PORT_ANNOTATION}: {problem}")))
+}
+
+/// What the pod itself says of its agent. An empty annotation is as good as none.
+pub fn of_agent<T: FromStr<Err = String>>(
+    annotations: Option<&JsonObject>,
+    name: &str,
+    warnings: &mut Vec<Warning>,
+) -> Option<T> {
+    let text = annotations?.get(name)?.as_str().filter(|text| !text.is_empty())?;
+    let warning = |problem: String| {
+        let reason = format!("annotation {name}: {problem}; the default holds");
+        Warning::of_pod(Cause::Annotation, reason)
+    };
+    text.parse().map_err(|problem| warnings.push(warning(problem))).ok()
 }
 
 #[cfg(test)]
