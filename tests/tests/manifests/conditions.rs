@@ -5,6 +5,7 @@ use std::fs;
 
 use app_health_tests::program::root;
 use app_health_webhook::manifest::pods;
+use app_health_webhook::path::ProbeKind;
 use app_health_webhook::rewrite::{AgentOptions, Options, rewrite};
 use cel::{Context, Program};
 use serde_json::{Value, json};
@@ -56,8 +57,10 @@ fn pods_without_probes_and_hooks_are_spared() {
         (json!({"containers": [with("livenessProbe")], "initContainers": [proxy]}), true),
         (json!({"initContainers": [with("startupProbe")]}), true),
     ];
-    for field in ["readinessProbe", "livenessProbe", "startupProbe", "lifecycle"] {
-        let with = with(field);
+    for kind in ProbeKind::ALL {
+        let probe = json!({kind.field(): {}});
+        let mut with = if kind.is_hook() { json!({"lifecycle": probe}) } else { probe };
+        with["name"] = json!("b");
         cases.extend([
             (json!({"containers": [with]}), true),
             (json!({"containers": [nothing, with]}), true),

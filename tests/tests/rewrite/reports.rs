@@ -1,7 +1,11 @@
 //! The rows of `--explain`: every probe and hook but the sidecar's, in the pod's order.
 
+use app_health_webhook::handler::HandlerKind;
+use app_health_webhook::path::ProbeKind;
 use app_health_webhook::rewrite::{AgentOptions, Cause, Options, rewrite};
 use serde_json::{Value, json};
+
+use super::{restored, rewritten};
 
 fn rows(pod: &Value) -> Vec<String> {
     let rewrite = rewrite(pod, &Options::default()).unwrap();
@@ -38,6 +42,26 @@ fn a_handler_is_described_in_a_few_words() {
         let pod = json!({"spec": {"containers": [{"name": "app", "livenessProbe": probe}]}});
         let rewrite = rewrite(&pod, &Options::default()).unwrap();
         assert_eq!(rewrite.probes[0].from, from);
+    }
+}
+
+/// Each handler that the API has for a probe or hook, and that of no other kind.
+#[test]
+fn each_handler_is_known() {
+    for (kind, handler) in
+        ProbeKind::ALL.into_iter().flat_map(|kind| HandlerKind::ALL.map(|it| (kind, it)))
+    {
+        let probe = json!({kind.field(): {handler.field(): {"port": 1}}});
+        let mut app = if kind.is_hook() { json!({"lifecycle": probe}) } else { probe };
+        app["name"] = json!("app");
+        let pod = json!({"spec": {"containers": [app, {"name": "istio-proxy"}]}});
+        let (there, rewrite) = rewritten(&pod, &Options::default()).unwrap();
+        let known = handler.is_of(kind);
+        assert_eq!(rewrite.probes[0].handler, known.then_some(handler), "{kind:?} {handler:?}");
+        let fails_anyway = kind.is_hook() && handler == HandlerKind::TcpSocket;
+        let redirected = known && handler.asks_port() && !fails_anyway;
+        assert_eq!(rewrite.probes[0].to.is_ok(), redirected, "{kind:?} {handler:?}");
+        assert_eq!(restored(&there, &Options::default()).unwrap().0, pod, "{kind:?} {handler:?}");
     }
 }
 
