@@ -50,6 +50,9 @@ pub enum ValueType {
 }
 
 /// A place in a JSON text.
+///
+/// # Errors
+/// What a method reads is not there, or is not JSON: [`Reader::error`] says where.
 pub struct Reader<'a> {
     text: &'a str,
     at: usize,

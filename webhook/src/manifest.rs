@@ -43,6 +43,9 @@ pub fn owner(manifest: &Value) -> Owner<'_> {
 }
 
 /// The pods of all objects of a manifest.
+///
+/// # Errors
+/// The items of a list are no array, or what leads to a pod, or the pod itself, is no object.
 pub fn pods(manifest: &Value) -> Result<Vec<PodAt<'_>>, Malformed> {
     let mut pods = Vec::new();
     for (at, object) in objects(manifest)? {
@@ -55,6 +58,9 @@ pub fn pods(manifest: &Value) -> Result<Vec<PodAt<'_>>, Malformed> {
 }
 
 /// The objects of a manifest, each with its place: the items of a list, else the manifest itself.
+///
+/// # Errors
+/// The items of a list are no array.
 pub fn objects(manifest: &Value) -> Result<Vec<(Pointer, Object<'_>)>, Malformed> {
     if !is_list(manifest) {
         return Ok(vec![(Pointer::root(), Object::new(manifest))]);
@@ -108,6 +114,9 @@ impl<'a> Object<'a> {
 
     /// Its pod, with the place within the object: of Kubernetes' own workloads, and of any other
     /// object that has `spec.template.spec.containers`, as an Argo Rollout has.
+    ///
+    /// # Errors
+    /// What leads to it, or the pod itself, is no object.
     pub fn pod(&self) -> Result<Option<PodAt<'a>>, Malformed> {
         let containers = || self.value.pointer("/spec/template/spec/containers");
         let keys: &[&str] = match self.template_keys() {

@@ -136,7 +136,10 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// Applies a patch. After a mismatch the operations before it have been applied.
+/// Applies a patch.
+///
+/// # Errors
+/// An operation has nothing to be applied to. Those before it have been applied.
 pub fn apply(document: &mut Value, patch: &[Operation]) -> Result<(), Mismatch> {
     for operation in patch {
         apply_one(document, operation)

@@ -84,6 +84,9 @@ pub enum PathError {
 }
 
 /// Reads a path that [`path`] wrote. An IPv4-mapped IPv6 address becomes the IPv4 address.
+///
+/// # Errors
+/// The path names no check: which part of it is wrong.
 pub fn parse(path: &str) -> Result<SocketAddr, PathError> {
     let (ip, port) = path
         .strip_prefix(PREFIX)

@@ -17,6 +17,9 @@ use crate::path::ProbePath;
 /// Reads a config. Nothing at all, `null` and `{}` hold no entries. Unknown fields are ignored,
 /// field names match without regard to ASCII case (as pilot-agent reads them), `null` and absent
 /// mean the same, and of a key that is there twice the last counts.
+///
+/// # Errors
+/// The text is no JSON object as a whole. An entry that is not valid is an error of its own.
 #[inline(never)]
 pub fn decode(text: &[u8]) -> Result<Probers, ConfigError> {
     let text = core::str::from_utf8(text).map_err(|e| ConfigError::NotUtf8(e.valid_up_to()))?;

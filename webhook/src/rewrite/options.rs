@@ -53,7 +53,7 @@ pub struct AgentOptions {
 }
 
 impl AgentOptions {
-    /// This image, and all else by default.
+    /// The agent of this image, all else being the default.
     pub fn new(image: impl Into<String>) -> Self {
         Self {
             image: image.into(),

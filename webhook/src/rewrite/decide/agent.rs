@@ -7,7 +7,7 @@ use crate::rewrite::read::Pod;
 use crate::rewrite::records::{Recorded, Records};
 use crate::rewrite::result::{Cause, Warning};
 
-/// Puts it in where it is wanted and not there yet, and notes what is to be undone one day.
+/// The container is put in where it is wanted and not there yet. What is to be undone one day is noted.
 pub fn put_in(pod: &Pod<'_>, records: &mut Records<'_, '_>, options: &Options) -> AgentChange {
     let agent = options.agent.as_ref().filter(|_| records.recorded.has_tcp());
     let (Some(agent), None) = (agent, pod.agent()) else { return AgentChange::None };
@@ -18,7 +18,7 @@ pub fn put_in(pod: &Pod<'_>, records: &mut Records<'_, '_>, options: &Options) -
     AgentChange::PutIn
 }
 
-/// Takes it out where it was put in, and is needed no longer.
+/// The container is taken out where it was put in, and is needed no longer.
 pub fn take_out(records: &mut Records<'_, '_>) -> AgentChange {
     if records.recorded.has_tcp() || !records.kept.take_agent() {
         return AgentChange::None;

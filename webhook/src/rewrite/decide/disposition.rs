@@ -63,7 +63,7 @@ impl Left {
         Self { cause: Some(cause), reason: reason.into() }
     }
 
-    /// A probe that would be rewritten if it were not for this.
+    /// The probe would be rewritten if it were not for this.
     pub fn as_it_was(cause: Cause, reason: impl AsRef<str>) -> Self {
         Self::warned(cause, reason.as_ref().to_owned() + "; it stays as it was")
     }

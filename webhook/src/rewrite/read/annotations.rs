@@ -69,7 +69,7 @@ fn status_port(annotation: Option<&str>, options: &Options) -> (u16, Option<Stri
     (default, Some(format!("annotation {STATUS_PORT_ANNOTATION}: {problem}")))
 }
 
-/// What the pod itself says of its agent. An empty annotation is as good as none.
+/// What the pod says of its agent, by one of the annotations. An empty one is as good as none.
 pub fn of_agent<T: FromStr<Err = String>>(
     annotations: Option<&JsonObject>,
     name: &str,

@@ -18,7 +18,7 @@ pub enum ProbeHandler<'a> {
 pub struct Target<'a> {
     pub action: Action<'a>,
     pub port: Port<'a>,
-    /// Empty where it has none.
+    /// The host that it asks; empty where it has none.
     pub host: &'a str,
     /// The handler itself.
     pub fields: &'a JsonObject,
@@ -37,7 +37,7 @@ pub type Headers<'a> = Vec<(&'a str, &'a str)>;
 /// A member of a later Kubernetes: what it asks for would be lost in the variable.
 #[derive(Clone, Copy)]
 pub struct Unknown<'a> {
-    /// What has it: a handler, or one of `httpHeaders`.
+    /// Who has it: a handler, or one of `httpHeaders`.
     pub holder: &'static str,
     pub member: &'a str,
 }
@@ -142,7 +142,7 @@ fn grpc<'a>(handler: &Node<'a, '_>) -> Result<Target<'a>> {
     let (mut port, mut service, mut mode, mut unknown) = (None, None, None, None);
     for (member, node) in handler.members()? {
         match member {
-            // It has no name here.
+            // A grpc probe's port has no name.
             "port" => port = Some(Port::Number(node.port()?)),
             "service" => service = Some(node.string()?),
             "mode" => mode = Some(node.string()?),

@@ -16,13 +16,13 @@ use crate::rewrite::result::Malformed;
 #[derive(Default)]
 pub struct Pod<'a> {
     pub has_metadata: bool,
-    /// Of the pod itself; a Deployment's own do not count.
+    /// The pod's own annotations; a Deployment's do not count.
     pub annotations: Option<&'a JsonObject>,
     pub host_network: bool,
     pub on_windows: bool,
     /// Whether its containers run as root where they do not say otherwise.
     pub runs_as_root: bool,
-    /// Of the pod itself, for all its containers together.
+    /// The pod's own resources, for all its containers together.
     pub resources: Resources<'a>,
     /// The names of its imagePullSecrets.
     pub pull_secrets: Vec<&'a str>,
@@ -109,7 +109,7 @@ impl<'a> Pod<'a> {
     }
 }
 
-/// Of a pod or a container.
+/// Whether a pod or a container comes to an end.
 fn ends(node: &Node<'_, '_>) -> Result<bool> {
     Ok(node.text("restartPolicy")?.is_some_and(|policy| policy != ALWAYS))
 }

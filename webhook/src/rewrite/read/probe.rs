@@ -9,7 +9,7 @@ use crate::rewrite::result::Malformed;
 pub struct Probe<'a> {
     pub kind: ProbeKind,
     pub handler: ProbeHandler<'a>,
-    /// 0 where it has none.
+    /// `timeoutSeconds`; 0 where the probe has none.
     pub timeout_seconds: u32,
 }
 

@@ -17,12 +17,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// One that is recorded now.
+    /// An entry that is recorded now.
     pub fn new(key: &str, prober: Prober) -> Self {
         Self { text: encode_entry(key, &prober), prober }
     }
 
-    /// One that is there: its text stays, and with it what is not known. But the kubelet expands or
+    /// An entry that was there: its text stays, and with it what is not known. But the kubelet expands or
     /// collapses `$(` and `$$` in the value of a variable; a `$` of JSON can only be in a string.
     pub fn read(key: &str, prober: Prober, value: &str) -> Self {
         let mut text = String::with_capacity(key.len() + value.len() + "\"\":".len());

@@ -13,13 +13,13 @@ pub fn insert(pod: &Pod<'_>, list: List, index: usize, container: Value) -> Oper
     }
 }
 
-/// Inserts it as a native sidecar: it starts before the containers, and does not keep the pod from ending.
+/// Inserts a container as a native sidecar, which does not keep the pod from ending.
 pub fn insert_native(pod: &Pod<'_>, index: usize, mut container: Value) -> Operation {
     container["restartPolicy"] = "Always".into();
     insert(pod, List::Init, index, container)
 }
 
-/// Takes it out, and with it a list that holds nothing else.
+/// Takes a container out, and with it a list that holds nothing else.
 pub fn remove(pod: &Pod<'_>, container: &Container<'_>) -> Operation {
     let alone = pod.length(container.list) == 1;
     Operation::Remove(if alone { container.list.pointer() } else { container.pointer() })

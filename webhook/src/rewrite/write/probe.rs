@@ -27,7 +27,7 @@ pub fn write(planned: &PlannedProbe<'_, '_>, patch: &mut Vec<Operation>) {
     }
 }
 
-/// Of an httpGet only what changes is replaced: it keeps its headers.
+/// In an httpGet only what changes is replaced, so that it keeps its headers.
 fn redirect(probe: &Pointer, target: &Target<'_>, to: &Destination, patch: &mut Vec<Operation>) {
     let at = probe.key(HTTP_GET);
     let replaced = match &target.action {

@@ -51,7 +51,7 @@ fn remove(env: &Env<'_>, at: &Pointer, patch: &mut Vec<Operation>) {
     }
 }
 
-/// From the last to the first, so that the indices hold.
+/// Removes items from the last to the first, so that the indices hold.
 fn remove_items(at: &Pointer, indices: &[usize], patch: &mut Vec<Operation>) {
     patch.extend(indices.iter().rev().map(|index| Operation::Remove(at.index(*index))));
 }

@@ -21,7 +21,7 @@ use crate::rewrite::options::{AgentOptions, Options};
 use crate::rewrite::read::{Container, List, Pod};
 use crate::rewrite::result::Rewrite;
 
-/// Puts it in, or takes it out.
+/// Puts the container in, or takes it out.
 pub fn write(
     pod: &Pod<'_>,
     sidecar: &Container<'_>,
