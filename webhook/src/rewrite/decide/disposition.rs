@@ -10,7 +10,7 @@ pub enum Disposition {
     /// It asks for its path on the status port, and what it asked before is recorded.
     Redirected(Destination),
     /// It was redirected before, and is brought up to date.
-    Mended {
+    Updated {
         to: Destination,
         /// Whether its port changes: it is a status port of before.
         port: bool,
@@ -46,7 +46,7 @@ impl Disposition {
     pub fn left(&self) -> Option<&Left> {
         match self {
             Disposition::Redirected(_) | Disposition::Restored(_) => None,
-            Disposition::Mended { left, .. } => left.as_ref(),
+            Disposition::Updated { left, .. } => left.as_ref(),
             Disposition::Left(left) => Some(left),
         }
     }
@@ -73,7 +73,7 @@ impl Left {
 ///
 /// # Errors
 /// It asks no port, or is not known: such a probe stays, whatever else holds of it.
-pub fn asked<'t, 'a>(handler: &'t ProbeHandler<'a>) -> Result<&'t Target<'a>, Left> {
+pub fn target_of<'t, 'a>(handler: &'t ProbeHandler<'a>) -> Result<&'t Target<'a>, Left> {
     match handler {
         ProbeHandler::Network(target) => Ok(target),
         ProbeHandler::Local(kind) => Err(Left::silently(format!("{} asks no port", kind.field()))),

@@ -1,6 +1,6 @@
 //! What is to become of a pod.
 
-use super::disposition::{Disposition, Left, asked};
+use super::disposition::{Disposition, Left, target_of};
 use crate::rewrite::options::Options;
 use crate::rewrite::read::{Container, Pod, Probe};
 use crate::rewrite::records::Records;
@@ -69,7 +69,7 @@ impl<'p, 'a> Plan<'p, 'a> {
         warning: Option<Warning>,
         options: &Options,
     ) -> Self {
-        let left = |_: &Container<'_>, probe: &Probe<'_>| match asked(&probe.handler) {
+        let left = |_: &Container<'_>, probe: &Probe<'_>| match target_of(&probe.handler) {
             Err(own @ Left { cause: None, .. }) => Err(own),
             _ => Err(Left::silently(reason)),
         };

@@ -1,8 +1,8 @@
 //! What is recorded of the original probes: by the sidecar's variable and, as far as that cannot say
 //! it, by an annotation of the pod.
 
+mod annotation;
 mod entry;
-mod kept;
 mod original;
 mod variable;
 
@@ -11,8 +11,8 @@ use super::read::{Container, Env, Pod};
 use super::result::Cause;
 use crate::probers::VARIABLE;
 
-pub use self::kept::{Kept, RESTORE_ANNOTATION};
-pub use self::original::{Original, is_https, unsaid};
+pub use self::annotation::{Kept, RESTORE_ANNOTATION};
+pub use self::original::{Original, is_https, to_keep};
 pub use self::variable::Recorded;
 
 /// All that is recorded in a pod, and where.

@@ -54,7 +54,7 @@ impl Original {
         Self { handler, members }
     }
 
-    /// Reads what [`unsaid`] wrote. `None` where it is not one handler that asks a port.
+    /// Reads what [`to_keep`] wrote. `None` where it is not one handler that asks a port.
     pub fn read(text: &str) -> Option<Self> {
         let handlers: JsonObject = serde_json::from_str(text).ok()?;
         let mut handlers = handlers.into_iter().filter(|(_, handler)| !handler.is_null());
@@ -71,7 +71,7 @@ impl Original {
 
 /// What the rewrite of a probe replaces, where the variable cannot say it: a named port, and an HTTPS
 /// that is not in upper case.
-pub fn unsaid(target: &Target<'_>) -> Option<Box<RawValue>> {
+pub fn to_keep(target: &Target<'_>) -> Option<Box<RawValue>> {
     let named = matches!(target.port, Port::Named(..));
     let (handler, replaced, is_said): (_, &[&str], _) = match &target.action {
         Action::HttpGet { scheme, .. } if is_https(scheme) => {

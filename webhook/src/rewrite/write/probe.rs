@@ -17,7 +17,7 @@ pub fn write(planned: &PlannedProbe<'_, '_>, patch: &mut Vec<Operation>) {
     let at = || planned.container.probe_pointer(planned.probe.kind);
     match &planned.disposition {
         Disposition::Redirected(to) => redirect(&at(), target, to, patch),
-        Disposition::Mended { to, port, protocol, .. } => {
+        Disposition::Updated { to, port, protocol, .. } => {
             let at = at().key(HTTP_GET);
             patch.extend(port.then(|| Operation::Replace(at.key("port"), to.port.into())));
             patch.extend(protocol.then(|| without_protocol(&at)));

@@ -30,7 +30,7 @@ pub fn write(planned: &PlannedProbe<'_, '_>, options: &Options, rewrite: &mut Re
 /// What a probe asks now.
 fn now(disposition: &Disposition) -> String {
     match disposition {
-        Disposition::Redirected(to) | Disposition::Mended { to, .. } => {
+        Disposition::Redirected(to) | Disposition::Updated { to, .. } => {
             format!(":{}{}", to.port, to.path)
         }
         Disposition::Restored(_) | Disposition::Left(_) => "as it was".to_owned(),

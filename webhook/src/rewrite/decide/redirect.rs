@@ -1,6 +1,6 @@
 //! Rewriting: which probes are sent to the status port, and why others stay.
 
-use super::disposition::{Destination, Disposition, Left, asked};
+use super::disposition::{Destination, Disposition, Left, target_of};
 use super::plan::{AgentChange, Changes, Plan, VariableChange, each_probe};
 use super::{agent, record};
 use crate::handler::HandlerKind;
@@ -9,7 +9,7 @@ use crate::probers::{self, HttpProtocol, Prober, VARIABLE};
 use crate::rewrite::options::Options;
 use crate::rewrite::read::annotations::{MIRROR_ANNOTATION, PodSettings};
 use crate::rewrite::read::{Container, List, Pod, Port, Probe, ProbeHandler, Target};
-use crate::rewrite::records::{RESTORE_ANNOTATION, Records, unsaid};
+use crate::rewrite::records::{RESTORE_ANNOTATION, Records, to_keep};
 use crate::rewrite::result::{Cause, Warning};
 use crate::rewrite::text::quoted;
 
@@ -107,13 +107,13 @@ impl<'p, 'a> Rewriter<'p, 'a> {
 
     /// What becomes of one probe.
     fn probe(&mut self, container: &Container<'_>, probe: &Probe<'_>) -> Result<Disposition, Left> {
-        let target = asked(&probe.handler)?;
+        let target = target_of(&probe.handler)?;
         let path = container.probe_path(probe.kind).ok_or_else(|| {
             let reason = "the container's name cannot stand in a path";
             Left::as_it_was(Cause::ContainerName, reason)
         })?;
         if target.http_path() == Some(&*path) {
-            return self.mend(target, path);
+            return self.update(target, path);
         }
         if target.port.number() == Some(self.status_port) {
             let port = self.status_port;
@@ -128,7 +128,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
 
     /// It is rewritten already, but the status port may be another one now, or Istio may have left the
     /// `protocol` in it.
-    fn mend(&mut self, target: &Target<'_>, path: String) -> Result<Disposition, Left> {
+    fn update(&mut self, target: &Target<'_>, path: String) -> Result<Disposition, Left> {
         if self.records.recorded.get(&path).is_none() {
             let reason = "it is rewritten already, but its original is lost";
             return Err(Left::as_it_was(Cause::OriginalLost, reason));
@@ -152,7 +152,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             left => {
                 let protocol = left.is_none() && target.has_protocol();
                 let to = Destination { port: self.status_port, path };
-                Ok(Disposition::Mended { to, port, protocol, left })
+                Ok(Disposition::Updated { to, port, protocol, left })
             }
         }
     }
@@ -189,8 +189,8 @@ impl<'p, 'a> Rewriter<'p, 'a> {
 
     /// Records what a probe was, where there is room for it.
     fn record(&mut self, path: &str, prober: Prober, target: &Target<'_>) -> Result<(), Left> {
-        let unsaid = unsaid(target);
-        if !self.records.kept.fits(path, unsaid.as_deref()) {
+        let original = to_keep(target);
+        if !self.records.kept.fits(path, original.as_deref()) {
             let reason = format!("with it annotation {RESTORE_ANNOTATION} would be too long");
             return Err(Left::as_it_was(Cause::TooLong, reason));
         }
@@ -198,7 +198,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             let reason = format!("with it {VARIABLE} would be too long for exec");
             return Err(Left::as_it_was(Cause::TooLong, reason));
         }
-        self.records.kept.set(path, unsaid);
+        self.records.kept.set(path, original);
         Ok(())
     }
 }
