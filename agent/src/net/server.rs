@@ -1,7 +1,9 @@
 //! One port: it accepts, speaks HTTP/1.1 and HTTP/2, and ends with grace.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,15 +13,18 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::signals::Signals;
 
 /// The pause after a failed accept(): for want of descriptors it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// The time for a connection that is told to close to do so.
+const CLOSE: Duration = Duration::from_secs(1);
 
 /// A request's head, in bytes; hyper takes no less.
 const MOST_HEAD: usize = 8192;
@@ -40,9 +45,11 @@ pub struct Limits {
     /// The time between a request's end and the next one's head. Longer than clients keep an idle
     /// connection, so that they close it: closed from here, it might be in use again.
     pub next_request: Duration,
-    /// The time in which, of the requests under way on a connection, one has to end: its answer is
-    /// made, and the client has taken it. [`Duration::MAX`]: as long as the service takes.
-    pub request: Duration,
+    /// The time from a request's head until the client has taken its answer. `None`: as long as the
+    /// service takes.
+    pub request: Option<Duration>,
+    /// Whether HTTP/2 is spoken as well as HTTP/1.1.
+    pub http2: bool,
 }
 
 /// Where connections come from.
@@ -64,20 +71,27 @@ pub trait Listener {
 pub struct Port {
     limits: Limits,
     places: Arc<Semaphore>,
-    graceful: GracefulShutdown,
+    stopping: watch::Sender<bool>,
 }
 
-/// Requests of a connection, and those of them whose answer has been taken.
+/// The requests of a connection.
 #[derive(Clone, Copy, Default)]
 struct Requests {
     begun: u64,
+    /// Those of them whose answer has been taken.
     ended: u64,
+    /// One of them takes too long.
+    late: bool,
 }
 
-/// A request from its head until its answer has been taken.
-struct UnderWay(watch::Sender<Requests>);
+/// A request, from its head until its answer has been taken.
+struct UnderWay {
+    requests: watch::Sender<Requests>,
+    /// Says when it takes too long.
+    timer: Option<AbortHandle>,
+}
 
-/// An answer's body, and the request that it belongs to.
+/// The body of an answer, and the request that it belongs to.
 struct Sent<B> {
     body: B,
     _request: UnderWay,
@@ -87,7 +101,7 @@ impl Port {
     /// Without connections yet.
     pub fn new(limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections));
-        Self { limits, places, graceful: GracefulShutdown::new() }
+        Self { limits, places, stopping: watch::Sender::new(false) }
     }
 
     /// Accepts connections and answers their requests, until it is dropped. The body of an answer
@@ -106,9 +120,9 @@ impl Port {
                 Ok(handshake) => {
                     failing = false;
                     let (limits, service) = (self.limits, service.clone());
-                    let watcher = self.graceful.watcher();
+                    let stopping = self.stopping.subscribe();
                     tokio::spawn(async move {
-                        talk(handshake, service, limits, watcher).await;
+                        talk(handshake, service, limits, stopping).await;
                         drop(place);
                     });
                 }
@@ -125,8 +139,10 @@ impl Port {
 
     /// Closes idle connections and lets requests finish: until `end`, or a further signal.
     pub async fn drain(self, end: Instant, signals: &mut Signals) {
+        self.stopping.send_replace(true);
+        let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
         let how = tokio::select! {
-            () = self.graceful.shutdown() => "done",
+            _ = self.places.acquire_many(all) => "done",
             () = sleep_until(end) => "some requests were not done in time",
             _ = signals.next() => "second signal: ending at once",
         };
@@ -135,8 +151,12 @@ impl Port {
 }
 
 /// One connection, from its handshake to its end.
-async fn talk<H, T, S, F, B>(handshake: H, service: S, limits: Limits, watcher: Watcher)
-where
+async fn talk<H, T, S, F, B>(
+    handshake: H,
+    service: S,
+    limits: Limits,
+    mut stopping: watch::Receiver<bool>,
+) where
     H: Future<Output = io::Result<T>>,
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Fn(Request<Incoming>) -> F,
@@ -150,25 +170,35 @@ where
     };
     let requests = watch::Sender::default();
     let service = service_fn(|request| {
-        let request_under_way = UnderWay::begin(&requests);
+        let under_way = UnderWay::begin(&requests, limits.request);
         let answer = service(request);
-        async move { Ok::<_, Infallible>(answer.await.map(|body| request_under_way.body(body))) }
+        async move { Ok::<_, Infallible>(answer.await.map(|body| under_way.sent(body))) }
     });
-    let builder = http();
-    let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
-        result = connection => {
-            if let Err(error) = result {
-                log::debug!("connection: {error}");
-            }
-        }
-        () = overdue(&requests, limits) => log::debug!("connection: closed, after too long a wait"),
+    let builder = http(limits.http2);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let last = tokio::select! {
+        // What has come already is read before it is found to be late.
+        biased;
+        result = connection.as_mut() => return ended(result),
+        () = overdue(&requests, limits) => CLOSE,
+        _ = stopping.wait_for(|stopping| *stopping) => Duration::MAX,
+    };
+    connection.as_mut().graceful_shutdown();
+    match timeout(last, connection).await {
+        Ok(result) => ended(result),
+        Err(_) => log::debug!("connection: closed, since its client takes too long"),
     }
 }
 
-fn http() -> Builder<TokioExecutor> {
+fn ended<E: Display>(result: Result<(), E>) {
+    if let Err(error) = result {
+        log::debug!("connection: {error}");
+    }
+}
+
+fn http(http2: bool) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // hyper's own time-out of a head would end idle connections as well.
+    // hyper's own timeout of a head would end idle connections as well.
     builder.http1().header_read_timeout(None).max_buf_size(MOST_HEAD);
     builder
         .http2()
@@ -176,48 +206,49 @@ fn http() -> Builder<TokioExecutor> {
         .initial_connection_window_size(STREAMS * WINDOW)
         .initial_stream_window_size(WINDOW)
         .max_header_list_size(MOST_HEAD as u32);
-    builder
+    if http2 { builder } else { builder.http1_only() }
 }
 
-/// Returns once a connection waits for longer than it may.
+/// Returns once a connection is idle for too long, or one of its requests takes too long.
 async fn overdue(requests: &watch::Sender<Requests>, limits: Limits) {
     let mut requests = requests.subscribe();
-    let mut now = Requests::default();
+    let mut begun = 0;
     let mut idle = limits.first_request;
     loop {
-        // Idle: until another request begins.
-        if timeout(idle, requests.wait_for(|new| new.begun > now.begun)).await.is_err() {
+        if timeout(idle, requests.wait_for(|now| now.begun > begun)).await.is_err() {
             return;
         }
         idle = limits.next_request;
-        // Busy: until none is under way.
-        now = *requests.borrow();
-        while now.begun > now.ended {
-            if timeout(limits.request, requests.wait_for(|new| new.ended > now.ended))
-                .await
-                .is_err()
-            {
-                return;
-            }
-            now = *requests.borrow();
+        match requests.wait_for(|now| now.late || now.ended == now.begun).await {
+            Ok(now) if !now.late => begun = now.begun,
+            _ => return,
         }
     }
 }
 
 impl UnderWay {
-    fn begin(requests: &watch::Sender<Requests>) -> Self {
+    fn begin(requests: &watch::Sender<Requests>, limit: Option<Duration>) -> Self {
         requests.send_modify(|requests| requests.begun += 1);
-        Self(requests.clone())
+        let timer = limit.map(|limit| {
+            let requests = requests.clone();
+            let timer = async move {
+                sleep(limit).await;
+                requests.send_modify(|requests| requests.late = true);
+            };
+            tokio::spawn(timer).abort_handle()
+        });
+        Self { requests: requests.clone(), timer }
     }
 
-    fn body<B: AsRef<[u8]> + Send + 'static>(self, body: B) -> Full<Bytes> {
+    fn sent<B: AsRef<[u8]> + Send + 'static>(self, body: B) -> Full<Bytes> {
         Full::new(Bytes::from_owner(Sent { body, _request: self }))
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.send_modify(|requests| requests.ended += 1);
+        self.timer.iter().for_each(AbortHandle::abort);
+        self.requests.send_modify(|requests| requests.ended += 1);
     }
 }
 

@@ -28,7 +28,8 @@ pub fn for_descriptors(descriptors: u64) -> Limits {
         // Envoy keeps an idle connection for 10 s.
         next_request: Duration::from_secs(30),
         // The filter gives up a check when its probe's time is over.
-        request: Duration::MAX,
+        request: None,
+        http2: false,
     }
 }
 

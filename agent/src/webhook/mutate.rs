@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use app_health_webhook::admission::{
-    Admission, NoReview, ReviewOutcome, SPEAKER, admit, admit_unread,
+    Admission, NoReview, ReviewOutcome, SPEAKER, admit, admit_too_large,
 };
-use app_health_webhook::rewrite::Options;
+use app_health_webhook::rewrite::{Cause, Options, Warning};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
@@ -15,7 +15,7 @@ use log::Level;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::{Held, LARGEST, Memory, Unread};
+use super::body::{BodyError, Counted, LARGEST, Memory};
 use super::metrics::Metrics;
 use crate::logger;
 
@@ -23,7 +23,7 @@ use crate::logger;
 const LONGEST_NAME: usize = 253;
 
 /// The time for a request, from its head until its answer is made. An API server waits 5 s for it.
-const LONGEST: Duration = Duration::from_secs(3);
+const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Where the API server sends reviews.
 const PATH: &str = "/mutate";
@@ -69,14 +69,14 @@ impl Reviews {
     }
 
     /// The answer to any request on the port of the reviews.
-    pub async fn review(&self, request: Request<Incoming>) -> Response<Held> {
+    pub async fn review(&self, request: Request<Incoming>) -> Response<Counted> {
         let began = Instant::now();
         let version = request.version();
-        let result = self.answer(request, began + LONGEST).await;
+        let result = self.answer(request, began + DEADLINE).await;
         let mut response = match result {
             Ok((admission, body)) => {
                 self.metrics.admitted(&admission);
-                if admission.outcome == ReviewOutcome::Patched {
+                if is_worth_a_line(&admission) {
                     log(&admission);
                 }
                 self.metrics.took(began.elapsed());
@@ -91,7 +91,9 @@ impl Reviews {
                 refusal.response()
             }
         };
-        if version < Version::HTTP_2 && self.is_stopping() {
+        // The rest of a body that was given up may still come.
+        let given_up = response.status() == StatusCode::REQUEST_TIMEOUT;
+        if version < Version::HTTP_2 && (given_up || self.is_stopping()) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -101,7 +103,7 @@ impl Reviews {
         &self,
         request: Request<Incoming>,
         end: Instant,
-    ) -> Result<(Admission, Held), Refusal> {
+    ) -> Result<(Admission, Counted), Refusal> {
         if request.uri().path() != PATH {
             return Err(Refusal::Path);
         }
@@ -109,16 +111,22 @@ impl Reviews {
             return Err(Refusal::Method);
         }
         let read = self.memory.read(request.into_body());
-        let mut admission = match timeout_at(end, read).await.map_err(|_| Refusal::Slow)? {
-            // Everything runs on one thread, so that one review is parsed at a time.
-            Ok(body) => admit(body.as_ref(), &self.options),
-            Err(Unread::TooLarge(beginning)) => admit_unread(beginning.as_ref(), LARGEST),
-            Err(Unread::Broken) => return Err(Refusal::Broken),
-        }
-        .map_err(Refusal::NoReview)?;
-        let held = self.memory.hold(std::mem::take(&mut admission.body));
-        let body = timeout_at(end, held).await.map_err(|_| Refusal::NoMemory)?;
-        Ok((admission, body))
+        let (body, admission) = match timeout_at(end, read).await.map_err(|_| Refusal::Slow)? {
+            Ok(body) => {
+                // Everything runs on one thread, so that one review is parsed at a time.
+                let admission = admit(body.as_ref(), &self.options);
+                (body, admission)
+            }
+            Err(BodyError::TooLarge(body)) => {
+                let admission = admit_too_large(body.as_ref(), LARGEST);
+                (body, admission)
+            }
+            Err(BodyError::Broken) => return Err(Refusal::Broken),
+        };
+        let mut admission = admission.map_err(Refusal::NoReview)?;
+        let answer = self.memory.replace(body, std::mem::take(&mut admission.body));
+        let answer = timeout_at(end, answer).await.map_err(|_| Refusal::NoMemory)?;
+        Ok((admission, answer))
     }
 }
 
@@ -133,7 +141,7 @@ impl Refusal {
         }
     }
 
-    fn response(&self) -> Response<Held> {
+    fn response(&self) -> Response<Counted> {
         let text = self.to_string();
         let mut response = response(self.status(), "text/plain; charset=utf-8", text.into());
         if matches!(self, Self::Method) {
@@ -148,7 +156,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Path => write!(f, "only {PATH} is served here"),
             Self::Method => f.write_str("only POST"),
-            Self::Slow => f.write_str("the body did not come in time"),
+            Self::Slow => f.write_str("the body did not come, or found no memory, in time"),
             Self::Broken => f.write_str("the body broke off"),
             Self::NoMemory => f.write_str("no memory was free for the answer in time"),
             Self::NoReview(error) => error.fmt(f),
@@ -156,11 +164,18 @@ impl fmt::Display for Refusal {
     }
 }
 
-fn response(status: StatusCode, content_type: &'static str, body: Held) -> Response<Held> {
+fn response(status: StatusCode, content_type: &'static str, body: Counted) -> Response<Counted> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+/// A patched pod is, and one that a smaller review might have had patched: nobody else may read its
+/// warning where a controller makes it.
+fn is_worth_a_line(admission: &Admission) -> bool {
+    let is_too_large = |warning: &Warning| warning.cause == Cause::TooLarge;
+    admission.outcome == ReviewOutcome::Patched || admission.warnings.iter().any(is_too_large)
 }
 
 /// Names and reasons only, never what is in a pod; and as much of the reasons as is sent.

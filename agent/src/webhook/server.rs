@@ -27,20 +27,23 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// After the signal to stop: the time for everything.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// An API server keeps an idle connection for 90 s.
+/// An API server keeps an idle connection for 90 s, and waits 5 s for an answer.
 const REVIEWS: Limits = Limits {
     connections: 1024,
     first_request: Duration::from_secs(3),
     next_request: Duration::from_secs(120),
-    request: Duration::from_secs(10),
+    request: Some(Duration::from_secs(5)),
+    http2: true,
 };
 
-/// A kubelet and a Prometheus or two.
+/// A kubelet uses no connection twice, and Prometheus asks again where one was closed: so that nobody
+/// keeps these out, none is kept for long.
 const STATUS: Limits = Limits {
-    connections: 64,
-    first_request: Duration::from_secs(5),
-    next_request: Duration::from_secs(60),
-    request: Duration::from_secs(10),
+    connections: 1024,
+    first_request: Duration::from_secs(3),
+    next_request: Duration::from_secs(3),
+    request: Some(Duration::from_secs(5)),
+    http2: false,
 };
 
 /// Both ports.
@@ -86,12 +89,15 @@ pub async fn run(
         end = farewell(&reviews, signals) => end,
         never = serve_reviews(Arc::clone(&reviews), &port, tls) => match never {},
     };
-    port.drain(end, signals).await;
+    match end {
+        Some(end) => port.drain(end, signals).await,
+        None => log::info!("second signal: ending at once"),
+    }
 }
 
 /// Waits for the signal to stop, and until no further connection is to be expected. When all is to
-/// have ended.
-async fn farewell(reviews: &Reviews, signals: &mut Signals) -> Instant {
+/// have ended; `None` where a second signal says at once.
+async fn farewell(reviews: &Reviews, signals: &mut Signals) -> Option<Instant> {
     let signal = signals.next().await;
     let begins = Instant::now();
     log::info!(
@@ -99,11 +105,8 @@ async fn farewell(reviews: &Reviews, signals: &mut Signals) -> Instant {
     );
     reviews.stop();
     tokio::select! {
-        () = sleep(FAREWELL) => begins + DRAIN,
-        _ = signals.next() => {
-            log::info!("second signal: ending at once");
-            begins
-        }
+        () = sleep(FAREWELL) => Some(begins + DRAIN),
+        _ = signals.next() => None,
     }
 }
 

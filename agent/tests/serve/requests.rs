@@ -87,6 +87,7 @@ fn garbage_harms_nobody_else() {
         ("an empty line", b"\r\n\r\n"),
         ("no HTTP", b"hello\r\n\r\n"),
         ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
+        ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
         ("a version of its own", b"GET / HTTP/9.9\r\n\r\n"),
         ("no UTF-8", b"GET /tcp/\xff\xfe/80 HTTP/1.1\r\n\r\n"),
         ("NUL", b"GET /tcp/\0/80 HTTP/1.1\r\n\r\n"),

@@ -8,7 +8,8 @@ use crate::authority::Authority;
 use crate::client::{Connection, Http, review};
 use crate::server::Server;
 
-/// The limit in envoy-config/webhook/base/deployment.yaml.
+/// Half of the limit in envoy-config/webhook/base/deployment.yaml. The rest is for 1,024 connections that
+/// each have sent as much as is not counted yet.
 pub const LIMIT: usize = 128 << 20;
 
 /// Almost what a body may have.

@@ -159,4 +159,5 @@ async fn a_large_pod_is_patched_and_a_larger_one_comes_in_as_it_is() {
         }
     }
     assert_eq!(server.metric("app_health_warnings_total{reason=\"too_large\"}"), 4.0);
+    server.wait_for("shop/: 0 probes rewritten; warnings: the review is larger than 1024 KiB");
 }

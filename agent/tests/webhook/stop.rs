@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal::{SIGINT, SIGTERM};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -73,13 +72,12 @@ async fn send(
 }
 
 #[tokio::test]
-async fn it_ends_within_ten_seconds_whoever_is_still_there() {
+async fn it_ends_though_a_client_sends_no_end_of_its_body() {
     let authority = Authority::new();
     let mut server = Server::start(&authority);
     let mut slow = tls(&server, config(authority.roots(), rustls::ALL_VERSIONS)).await.unwrap();
     let head = format!("POST /mutate HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 100000\r\n\r\n");
     slow.write_all(head.as_bytes()).await.unwrap();
-    let began = Instant::now();
     server.signal(SIGTERM);
     server.wait_for("SIGTERM: not ready any more");
     assert_eq!(server.get("/readyz").unwrap().0, 503);
@@ -93,18 +91,18 @@ async fn it_ends_within_ten_seconds_whoever_is_still_there() {
     );
     let mut answer = Vec::new();
     let _ = slow.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 408 "), "{}", answer.escape_ascii());
     assert_eq!(server.wait(), Some(0));
-    assert!(began.elapsed() < Duration::from_millis(10_500), "{:?}", began.elapsed());
+    server.wait_for("done");
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let authority = Authority::new();
     let mut server = Server::start(&authority);
-    let began = Instant::now();
     server.signal(SIGTERM);
     server.wait_for("SIGTERM: not ready any more");
     server.signal(SIGINT);
     assert_eq!(server.wait(), Some(0));
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    server.wait_for("second signal: ending at once");
 }

@@ -116,7 +116,7 @@ pub fn admit(body: &[u8], options: &Options) -> Result<Admission, NoReview> {
 ///
 /// # Errors
 /// The uid is not where an API server writes it, at the beginning of the request.
-pub fn admit_unread(beginning: &[u8], limit: usize) -> Result<Admission, NoReview> {
+pub fn admit_too_large(beginning: &[u8], limit: usize) -> Result<Admission, NoReview> {
     let request = Request::beginning(beginning).ok_or_else(|| NoReview(too_large(limit)))?;
     let reason = format!("{}; the pod's probes stay as they were", too_large(limit));
     Ok(left_alone(&request, ReviewOutcome::Unchanged, Cause::TooLarge, reason))

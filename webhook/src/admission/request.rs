@@ -83,17 +83,27 @@ impl Review<'_> {
     }
 }
 
-/// How Go writes an AdmissionReview, with its fields in the order of their declaration.
-const BEGINNING: &[u8] = br#""request":{"uid":""#;
+/// The beginning of a request, and the key of its namespace, as Go writes them: fields in the order of
+/// their declaration. What a pod says comes after both.
+const UID: &[u8] = br#""request":{"uid":""#;
+const NAMESPACE: &[u8] = br#""namespace":""#;
 
 impl<'a> Request<'a> {
-    /// The uid alone, of a review that was cut off. What a pod says cannot come before it.
+    /// The uid and the namespace alone, of a review that was cut off.
     pub fn beginning(text: &'a [u8]) -> Option<Self> {
-        let at = text.windows(BEGINNING.len()).position(|it| it == BEGINNING)?;
-        let uid = text.get(at + BEGINNING.len()..)?.split(|byte| *byte == b'"').next()?;
-        let uid = std::str::from_utf8(uid).ok().filter(|uid| !uid.contains('\\'))?;
-        Some(Self { uid: uid.into(), ..Self::default() })
+        let (uid, rest) = string_after(UID, text)?;
+        let namespace = string_after(NAMESPACE, rest).map(|(namespace, _)| namespace.into());
+        Some(Self { uid: uid.into(), namespace, ..Self::default() })
     }
+}
+
+/// A string without escapes, and what follows it.
+fn string_after<'a>(key: &[u8], text: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
+    let at = text.windows(key.len()).position(|it| it == key)?;
+    let value = text.get(at + key.len()..)?;
+    let end = value.iter().position(|byte| *byte == b'"')?;
+    let (value, rest) = value.split_at(end);
+    std::str::from_utf8(value).ok().filter(|it| !it.contains('\\')).map(|it| (it, rest))
 }
 
 impl Request<'_> {

@@ -243,9 +243,10 @@ fn a_review_that_is_cut_off_lets_its_pod_in_as_it_is() {
     };
     let text = written(&uid.to_string());
     for end in [text.len() / 2, text.len()] {
-        let admission = admit_unread(&text.as_bytes()[..end], 1 << 20).unwrap();
+        let admission = admit_too_large(&text.as_bytes()[..end], 1 << 20).unwrap();
         assert_eq!(admission.outcome, ReviewOutcome::Unchanged);
         assert_eq!(admission.warnings[0].cause, Cause::TooLarge);
+        assert_eq!(admission.namespace, "shop");
         let response = response(&admission);
         assert_eq!((&response["uid"], response.get("patch")), (uid, None));
         let warning =
@@ -253,7 +254,7 @@ fn a_review_that_is_cut_off_lets_its_pod_in_as_it_is() {
         assert_eq!(response["warnings"], json!([warning]));
     }
     for no_review in ["", "{", &request, &written("7"), &written(r#""a\"b""#)] {
-        let error = admit_unread(no_review.as_bytes(), 1 << 20).unwrap_err().to_string();
+        let error = admit_too_large(no_review.as_bytes(), 1 << 20).unwrap_err().to_string();
         assert!(error.ends_with("the review is larger than 1024 KiB"), "{error}");
     }
 }
