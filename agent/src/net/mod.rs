@@ -39,7 +39,7 @@ pub fn runtime() -> Result<Runtime, Failure> {
 /// Binds and listens.
 ///
 /// # Errors
-/// The system's.
+/// The address is in use, or is none of this machine's, or its port takes a privilege.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart must not wait for the TIME_WAIT of the last run's connections.
@@ -60,7 +60,7 @@ impl Listener for TcpListener {
 /// The next connection of a listener.
 ///
 /// # Errors
-/// The system's, such as no descriptors left; the listener goes on.
+/// The system accepts none for now, as where no descriptors are left. The listener goes on.
 pub async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     let (stream, _) = TcpListener::accept(listener).await?;
     // Answers are small: none may wait for the acknowledgement of the one before.

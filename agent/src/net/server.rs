@@ -63,7 +63,7 @@ pub trait Listener {
     /// The next connection.
     ///
     /// # Errors
-    /// The system's, such as no descriptors left; the listener goes on.
+    /// The system accepts none for now, as where no descriptors are left. The listener goes on.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Handshake>> + Send;
 }
 

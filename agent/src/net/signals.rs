@@ -14,7 +14,7 @@ impl Signals {
     /// Takes them over from the system's default.
     ///
     /// # Errors
-    /// The system's.
+    /// The system gives no handler for one of them, as for want of descriptors.
     pub fn new() -> io::Result<Self> {
         let term = signal(SignalKind::terminate())?;
         let int = signal(SignalKind::interrupt())?;

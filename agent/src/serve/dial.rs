@@ -72,7 +72,7 @@ pub fn begin(to: SocketAddr) -> Result<Dial, DialFailure> {
 /// Waits until the port has said something.
 ///
 /// # Errors
-/// As [`begin`].
+/// The port refuses, or cannot be reached any more.
 pub async fn finish(stream: TcpStream) -> Result<(), DialFailure> {
     let outcome = stream.async_io(Interest::WRITABLE, || accepted(&stream)).await;
     outcome.map_err(|error| DialFailure::of(&error))

@@ -30,7 +30,7 @@ impl OwnAddresses {
     /// Whether `ip` is loopback or an interface's. `ip` is canonical (not IPv4 mapped into IPv6).
     ///
     /// # Errors
-    /// The system's, when it does not list the interfaces.
+    /// The system does not list the interfaces.
     pub fn contains(&self, ip: IpAddr) -> io::Result<bool> {
         if ip.is_loopback() {
             return Ok(true);
