@@ -37,7 +37,7 @@ pub enum Connection {
 
 /// An answer.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Reply {
     /// The status code.
     pub status: u16,
     /// All of the body.
@@ -122,7 +122,7 @@ impl Connection {
     ///
     /// # Errors
     /// Where there is none.
-    pub async fn post(&mut self, body: impl Into<Bytes>) -> Result<Answer, Failure> {
+    pub async fn post(&mut self, body: impl Into<Bytes>) -> Result<Reply, Failure> {
         self.send("POST", "/mutate?timeout=5s", body).await
     }
 
@@ -135,7 +135,7 @@ impl Connection {
         method: &str,
         path: &str,
         body: impl Into<Bytes>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Reply, Failure> {
         // What a connection that has said its last refuses, has not been sent.
         self.ready().await.map_err(not_sent)?;
         let uri = match self {
@@ -163,7 +163,7 @@ impl Connection {
                 Failure::Lost(text)
             }
         };
-        Answer::read(response.map_err(lost)?).await.map_err(lost)
+        Reply::read(response.map_err(lost)?).await.map_err(lost)
     }
 
     async fn ready(&mut self) -> Result<(), hyper::Error> {
@@ -178,7 +178,7 @@ fn not_sent(error: impl Error) -> Failure {
     Failure::NotSent(error.to_string())
 }
 
-impl Answer {
+impl Reply {
     async fn read(response: Response<Incoming>) -> Result<Self, hyper::Error> {
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();

@@ -3,13 +3,13 @@
 //! Redirects are followed and TLS is spoken only where that is asked for: towards the status port
 //! it never is.
 
+mod bytes;
 mod dial;
 mod get;
 mod grpc;
 mod http1;
 mod http2;
 mod pod;
-mod raw;
 mod redirect;
 mod tcp;
 mod tls;
@@ -18,13 +18,13 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+pub use bytes::{send_bytes, until_closed};
 pub use dial::Security;
 pub use get::Get;
 pub use grpc::{grpc, grpc_tls};
 pub use http1::Answer;
 pub use http2::http2;
 pub use pod::{Probe, probes};
-pub use raw::{raw, until_closed};
 pub use tcp::tcp;
 
 /// The kubelet's own default where a probe has no `timeoutSeconds`.

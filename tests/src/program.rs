@@ -10,6 +10,17 @@ use serde_json::Value;
 
 use crate::process;
 
+const WRONG_ARGUMENTS: i32 = 64;
+
+/// The arguments of one of the project's scripts, which ends with 64 where they are wrong.
+pub fn arguments<T: clap::Parser>() -> T {
+    T::try_parse().unwrap_or_else(|problem| {
+        // Nobody is left to be told if this fails.
+        let _ = problem.print();
+        std::process::exit(if problem.use_stderr() { WRONG_ARGUMENTS } else { 0 })
+    })
+}
+
 /// The project's root.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is a folder of the project")

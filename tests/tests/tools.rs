@@ -170,10 +170,11 @@ fn a_port_that_resets_what_it_accepts_accepts() {
 #[test]
 fn raw_bytes_go_out_as_they_are() {
     let app = Http::start(V4, |_| Script::status(204));
-    let answer = kubelet::raw(app.addr(), b"GET /\xff HTTP/1.1\r\nhOST:  x\r\n\r\n", PATIENCE);
+    let answer =
+        kubelet::send_bytes(app.addr(), b"GET /\xff HTTP/1.1\r\nhOST:  x\r\n\r\n", PATIENCE);
     assert!(answer.unwrap().starts_with(b"HTTP/1.1 204 "));
     assert_eq!(app.seen()[0].lines(), ["hOST: x"]);
     let silent = Http::at_accept(V4, Script::raw("half").hold());
-    let error = kubelet::raw(silent.addr(), b"", SECOND / 4).unwrap_err();
+    let error = kubelet::send_bytes(silent.addr(), b"", SECOND / 4).unwrap_err();
     assert_eq!(error.to_string(), r#"still open, after "half""#);
 }

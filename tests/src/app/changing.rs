@@ -16,7 +16,7 @@ use super::Script;
 use super::grpc::{self, Health, serve_health};
 use super::http::read;
 use super::port::{bound, fill};
-use super::script::Connection;
+use super::script::AppStream;
 use super::server::end;
 use super::tls::{Alpn, TlsAnswer, Versions, config};
 use crate::{net, runtime};
@@ -60,7 +60,7 @@ pub struct Changing {
     /// The one listener of its life, so that nobody else gets the port, and what is queued stays.
     socket: OwnedFd,
     shared: Arc<Shared>,
-    state: State,
+    state: PortState,
 }
 
 struct Shared {
@@ -82,7 +82,7 @@ impl Shared {
     }
 }
 
-enum State {
+enum PortState {
     Closed,
     Open(JoinHandle<()>),
     Full {
@@ -101,7 +101,7 @@ impl Changing {
             acceptors: Mutex::default(),
             connections: Mutex::default(),
         };
-        Self { addr, socket, shared: Arc::new(shared), state: State::Closed }
+        Self { addr, socket, shared: Arc::new(shared), state: PortState::Closed }
     }
 
     /// Where it listens.
@@ -112,11 +112,11 @@ impl Changing {
     /// Accepts, and does this from now on.
     pub fn open(&mut self, conduct: Conduct) {
         *self.shared.conduct.lock().expect("no app panics") = conduct;
-        if !matches!(self.state, State::Open(_)) {
+        if !matches!(self.state, PortState::Open(_)) {
             self.listen(QUEUE);
             let listener = self.socket.try_clone().expect("a second handle of the listener");
             let accept = accept(std_net::TcpListener::from(listener), self.shared.clone());
-            self.state = State::Open(runtime().spawn(accept));
+            self.state = PortState::Open(runtime().spawn(accept));
         }
     }
 
@@ -124,21 +124,21 @@ impl Changing {
     pub fn fill(&mut self) {
         self.stop();
         self.listen(0);
-        self.state = State::Full { _fillers: fill(self.addr).expect("it listens") };
+        self.state = PortState::Full { _fillers: fill(self.addr).expect("it listens") };
     }
 
     /// Refuses, as a program that has ended.
     pub fn close(&mut self) {
         self.stop();
-        if !matches!(self.state, State::Closed) {
+        if !matches!(self.state, PortState::Closed) {
             shutdown(self.socket.as_raw_fd(), Shutdown::Read).expect("it listens");
-            self.state = State::Closed;
+            self.state = PortState::Closed;
         }
         self.shared.connections.lock().expect("no app panics").abort_all();
     }
 
     fn stop(&mut self) {
-        if let State::Open(task) = &self.state {
+        if let PortState::Open(task) = &self.state {
             end(task);
         }
     }
@@ -193,7 +193,7 @@ async fn serve(
     }
 }
 
-async fn plain(mut stream: impl Connection, peer: SocketAddr, conduct: Conduct) -> io::Result<()> {
+async fn plain(mut stream: impl AppStream, peer: SocketAddr, conduct: Conduct) -> io::Result<()> {
     match conduct {
         Conduct::AtOnce(script) => script.play(stream).await,
         Conduct::Asked(script) => {

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::Request;
-use super::script::Connection;
+use super::script::AppStream;
 use super::server::{Log, Server};
 use super::tls::{Alpn, Versions, config};
 use crate::health::{self, ServingStatus};
@@ -77,7 +77,7 @@ impl Grpc {
     where
         O: Fn(TcpStream) -> F + Clone + Send + 'static,
         F: Future<Output = io::Result<S>> + Send + 'static,
-        S: Connection,
+        S: AppStream,
     {
         let log = Log::default();
         let services = Arc::<Mutex<Vec<String>>>::default();
@@ -126,7 +126,7 @@ impl Grpc {
 }
 
 /// An answer of an app that speaks HTTP/2. An error resets the stream.
-pub(super) type Answer = Result<Response<BoxBody<Bytes, Infallible>>, io::Error>;
+pub(super) type AppAnswer = Result<Response<BoxBody<Bytes, Infallible>>, io::Error>;
 
 /// What of a request decides besides the service's health.
 #[derive(Clone, Copy)]
@@ -150,9 +150,9 @@ impl Call {
 /// Serves one connection of an app that speaks HTTP/2.
 pub(super) async fn serve<S, F, A>(stream: S, answer: F) -> io::Result<()>
 where
-    S: Connection,
+    S: AppStream,
     F: Fn(hyper::Request<Incoming>) -> A + Send + 'static,
-    A: Future<Output = Answer> + Send + 'static,
+    A: Future<Output = AppAnswer> + Send + 'static,
 {
     let service = service_fn(answer);
     let builder = http2::Builder::new(TokioExecutor::new());
@@ -161,7 +161,7 @@ where
 }
 
 /// Serves one connection of a health service that says this.
-pub(super) async fn serve_health(stream: impl Connection, says: Health) -> io::Result<()> {
+pub(super) async fn serve_health(stream: impl AppStream, says: Health) -> io::Result<()> {
     serve(stream, move |request| async move {
         let call = Call::of(&request);
         service(request).await;
@@ -176,7 +176,7 @@ async fn service(request: hyper::Request<Incoming>) -> String {
     health::service(&frame.unwrap_or_default()).unwrap_or("unreadable".into())
 }
 
-async fn answer(Call { is_check, deadline }: Call, says: Health) -> Answer {
+async fn answer(Call { is_check, deadline }: Call, says: Health) -> AppAnswer {
     Ok(match says {
         Health::Says(status) if is_check => grpc(Some(health::response(status)), 0),
         Health::Long(size) if is_check => grpc(Some(health::long_response(size)), 0),

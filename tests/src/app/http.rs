@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::io::AsyncReadExt;
 
-use super::script::Connection;
+use super::script::AppStream;
 use super::server::{Log, Server};
 use super::{Request, Script};
 
@@ -63,7 +63,7 @@ impl Http {
 }
 
 /// Reads the head of a request.
-pub(super) async fn read(stream: &mut impl Connection, peer: SocketAddr) -> io::Result<Request> {
+pub(super) async fn read(stream: &mut impl AppStream, peer: SocketAddr) -> io::Result<Request> {
     const END: &[u8] = b"\r\n\r\n";
     let mut head = Vec::new();
     loop {

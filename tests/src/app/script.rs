@@ -8,18 +8,18 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 /// A connection of an app, over TLS or not.
-pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+pub(super) trait AppStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// What it stands on.
     fn tcp(&self) -> &TcpStream;
 }
 
-impl Connection for TcpStream {
+impl AppStream for TcpStream {
     fn tcp(&self) -> &TcpStream {
         self
     }
 }
 
-impl Connection for TlsStream<TcpStream> {
+impl AppStream for TlsStream<TcpStream> {
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
     }
@@ -97,7 +97,7 @@ impl Script {
     }
 
     /// Errors only say that the other side has gone.
-    pub(super) async fn play(self, mut stream: impl Connection) -> io::Result<()> {
+    pub(super) async fn play(self, mut stream: impl AppStream) -> io::Result<()> {
         for step in self.0 {
             match step {
                 Step::Send(bytes) => {
@@ -116,7 +116,7 @@ impl Script {
     }
 }
 
-async fn until_gone(stream: &mut impl Connection) -> io::Result<()> {
+async fn until_gone(stream: &mut impl AppStream) -> io::Result<()> {
     let mut ignored = [0; 1024];
     while stream.read(&mut ignored).await? > 0 {}
     Ok(())

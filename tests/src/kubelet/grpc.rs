@@ -9,7 +9,7 @@ use hyper::body::Bytes;
 use hyper::{Request, Response};
 
 use super::dial::Security;
-use super::http2::{Boxed, Connection, Exchange, connect};
+use super::http2::{Boxed, Exchange, Transport, connect};
 use crate::{health, runtime};
 
 /// `Ok` for SERVING, else why not. The timeout covers dial and check; as in the kubelet a refused
@@ -37,7 +37,7 @@ fn over(
     outcome.unwrap_or_else(|_| Err("not in time".into()))
 }
 
-async fn dial(to: SocketAddr, security: Security) -> io::Result<Box<dyn Connection>> {
+async fn dial(to: SocketAddr, security: Security) -> io::Result<Box<dyn Transport>> {
     loop {
         match connect(to, security).await {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
@@ -48,11 +48,7 @@ async fn dial(to: SocketAddr, security: Security) -> io::Result<Box<dyn Connecti
     }
 }
 
-async fn check(
-    connection: Box<dyn Connection>,
-    to: SocketAddr,
-    service: &str,
-) -> Result<(), Boxed> {
+async fn check(connection: Box<dyn Transport>, to: SocketAddr, service: &str) -> Result<(), Boxed> {
     let mut exchange = Exchange::default();
     verdict(exchange.send(connection, call(to, service)?).await?).await
 }

@@ -49,7 +49,7 @@ impl Answer {
 
 /// Sends `request` and reads the answer.
 pub(super) fn exchange(stream: Stream, request: &[u8], body_limit: usize) -> io::Result<Answer> {
-    let mut connection = Connection { stream, ahead: Vec::new(), body_limit };
+    let mut connection = Reader { stream, ahead: Vec::new(), body_limit };
     connection.stream.write_all(request)?;
     loop {
         let mut answer = connection.head()?;
@@ -60,14 +60,14 @@ pub(super) fn exchange(stream: Stream, request: &[u8], body_limit: usize) -> io:
     }
 }
 
-struct Connection {
+struct Reader {
     stream: Stream,
     /// Read and not yet used.
     ahead: Vec<u8>,
     body_limit: usize,
 }
 
-impl Connection {
+impl Reader {
     /// Reads some more; false at the end of the stream.
     fn more(&mut self) -> io::Result<bool> {
         let mut piece = [0; 16 << 10];

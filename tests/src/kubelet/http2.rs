@@ -65,10 +65,10 @@ fn timed_out() -> io::Error {
 }
 
 /// A connection, over TLS or not.
-pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
-pub(super) async fn connect(to: SocketAddr, security: Security) -> io::Result<Box<dyn Connection>> {
+pub(super) async fn connect(to: SocketAddr, security: Security) -> io::Result<Box<dyn Transport>> {
     Ok(match security {
         Security::Plain => Box::new(TcpStream::connect(to).await?),
         Security::Tls => Box::new(tls::connect_http2(to).await?),
@@ -83,7 +83,7 @@ impl Exchange {
     /// The head of the answer.
     pub(super) async fn send<B>(
         &mut self,
-        connection: Box<dyn Connection>,
+        connection: Box<dyn Transport>,
         request: Request<B>,
     ) -> Result<Response<Incoming>, hyper::Error>
     where

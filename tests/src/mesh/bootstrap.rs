@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Authority, EnvoyFilter, PodComponent};
+use super::{EnvoyFilter, MeshAuthority, PodComponent};
 
 /// What the inbound listener takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) enum Inbound {
 /// The configuration as JSON, for `--config-yaml`.
 pub(super) fn bootstrap(
     inbound: Inbound,
-    authority: &Authority,
+    authority: &MeshAuthority,
     filter: &EnvoyFilter,
     pod: &PodComponent,
     has_ipv6: bool,
@@ -38,7 +38,7 @@ pub(super) fn bootstrap(
     .to_string()
 }
 
-fn inbound_listener(inbound: Inbound, authority: &Authority, has_ipv6: bool) -> Value {
+fn inbound_listener(inbound: Inbound, authority: &MeshAuthority, has_ipv6: bool) -> Value {
     let to_the_app = tcp_proxy("inbound");
     let tls = authority.downstream();
     let chains = match inbound {

@@ -41,7 +41,7 @@ pub struct Nginx(Process);
 
 /// What it logged of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct LogLine {
     /// Where the connection came from.
     pub peer: IpAddr,
     /// `Host`; `-` where there was none, as in the others.
@@ -78,17 +78,17 @@ impl Nginx {
     }
 
     /// Its access log so far.
-    pub fn seen(&self) -> Vec<Line> {
+    pub fn seen(&self) -> Vec<LogLine> {
         let file = format!("/proc/{}/root/run/nginx/access.log", self.0.id());
         let text = fs::read_to_string(file).expect("the access log");
         text.lines().map(line).collect()
     }
 }
 
-fn line(text: &str) -> Line {
+fn line(text: &str) -> LogLine {
     let mut parts = text.splitn(5, '|').map(str::to_owned);
     let mut next = || parts.next().expect("five parts");
-    Line {
+    LogLine {
         peer: next().parse().expect("an address"),
         host: next(),
         custom_header: next(),

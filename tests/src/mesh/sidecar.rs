@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::bootstrap::{Inbound, bootstrap};
 use super::world::{AGENT, ENVOY};
-use super::{Authority, EnvoyFilter, PodComponent, World, rules};
+use super::{EnvoyFilter, MeshAuthority, PodComponent, World, rules};
 use crate::app::{Http, Request, Script, V4};
 use crate::kubelet::Get;
 use crate::process::Process;
@@ -60,7 +60,7 @@ impl<'a> Setup<'a> {
         rules::intercept(&world.pod, &[&EXCLUDED[..], &pod.excluded_ports()].concat());
         let pilot_agent = pilot_agent(world);
         let agent = self.has_agent.then(|| start_agent(world, &pod));
-        let authority = Authority::default();
+        let authority = MeshAuthority::default();
         let config = bootstrap(self.inbound, &authority, &self.filter, &pod, world.has_ipv6);
         let envoy = start_envoy(world, &config, self.variable);
         let sidecar = Sidecar { world, authority, pilot_agent, envoy, agent };
@@ -119,7 +119,7 @@ fn pilot_agent(world: &World) -> Http {
 pub struct Sidecar<'a> {
     world: &'a World,
     /// Who may take part in the mesh.
-    pub authority: Authority,
+    pub authority: MeshAuthority,
     /// Records who calls pilot-agent.
     pub pilot_agent: Http,
     envoy: Process,

@@ -14,9 +14,9 @@ const SIDECAR: &str = "sidecar.test";
 
 /// Who may take part in the mesh.
 #[derive(Default)]
-pub struct Authority(Issuer);
+pub struct MeshAuthority(Issuer);
 
-impl Authority {
+impl MeshAuthority {
     /// What Envoy needs to ask for certificates of this authority.
     pub(super) fn downstream(&self) -> serde_json::Value {
         let (certificate, key) = self.0.issue(SIDECAR);

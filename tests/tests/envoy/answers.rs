@@ -1,8 +1,8 @@
 use app_health_tests::app::{Closed, Http, Script, V4};
 use app_health_tests::entries::{Entries, http, probe};
 
-use super::want::Want::{App, NoAnswer, Reason};
-use super::want::{Scripted, check, envoy};
+use super::expected::Expected::{App, NoAnswer, Reason};
+use super::expected::{Scripted, check, envoy};
 
 const OK: &str = "HTTP/1.1 200 OK\r\n";
 

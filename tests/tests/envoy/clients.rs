@@ -1,15 +1,15 @@
 use app_health_tests::app::{Closed, Http, Script, V4};
 use app_health_tests::entries::{Entries, http, probe};
 use app_health_tests::envoy::{Envoy, LIMIT};
-use app_health_tests::kubelet::raw;
+use app_health_tests::kubelet::send_bytes;
 use app_health_tests::poll::until;
 
 use super::SECOND;
-use super::want::envoy;
+use super::expected::envoy;
 
 /// The status that these bytes are answered with; 0: none.
 fn status(envoy: &Envoy, bytes: &[u8]) -> u16 {
-    let answer = raw(envoy.addr(), bytes, LIMIT).unwrap_or_default();
+    let answer = send_bytes(envoy.addr(), bytes, LIMIT).unwrap_or_default();
     let answer = String::from_utf8_lossy(&answer);
     answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
 }
@@ -98,7 +98,7 @@ fn bytes_that_are_not_utf8() {
 fn a_client_that_never_sends_its_body_goes() {
     let envoy = envoy(Entries::default());
     let bytes = request("GET /healthz/ready", "Content-Length: 9\r\n");
-    let answer = raw(envoy.addr(), &bytes, LIMIT).expect("an answer");
+    let answer = send_bytes(envoy.addr(), &bytes, LIMIT).expect("an answer");
     assert_eq!(String::from_utf8_lossy(&answer).get(9..12), Some("408"));
 }
 
@@ -109,7 +109,7 @@ fn a_client_that_goes_away_ends_its_check() {
     let entries = Entries::default().hook("c", http(app.addr(), "/"));
     let envoy = envoy(entries.probe("after", http(closed.addr(), "/")));
     let bytes = request(&format!("GET {}", app_health_tests::entries::hook("c")), "");
-    assert!(raw(envoy.addr(), &bytes, SECOND / 2).is_err());
+    assert!(send_bytes(envoy.addr(), &bytes, SECOND / 2).is_err());
     let active = || envoy.stat("cluster.app_http.upstream_rq_active");
     until("the app is asked no more", || active() == 0);
     assert_eq!(app.seen().len(), 1);

@@ -5,8 +5,8 @@ use app_health_tests::health::ServingStatus::Serving;
 use app_health_tests::poll::{PATIENCE, until_ok};
 use app_health_webhook::probers::Prober;
 
-use super::want::Want::{App, Reason};
-use super::want::{check, envoy};
+use super::expected::Expected::{App, Reason};
+use super::expected::{check, envoy};
 
 /// The kubelet dials anew each time, so that a connection on which an app hangs is one probe's alone.
 #[test]

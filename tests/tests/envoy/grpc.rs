@@ -5,8 +5,8 @@ use app_health_tests::entries::{Entries, grpc, probe, within};
 use app_health_tests::health::ServingStatus::{NotServing, Serving, Unknown};
 
 use super::SECOND;
-use super::want::Want::{App, Reason};
-use super::want::{check, envoy};
+use super::expected::Expected::{App, Reason};
+use super::expected::{check, envoy};
 
 #[test]
 fn only_serving_is_a_success() {

@@ -5,7 +5,7 @@ use app_health_tests::entries::{Entries, hook, http, probe, tcp, within};
 use app_health_tests::envoy::{LIMIT, Setup};
 use app_health_tests::kubelet::Get;
 
-use super::want::envoy;
+use super::expected::envoy;
 
 const TYPES: [&str; 3] = ["application/grpc", "application/grpc+proto", "application/grpc-web"];
 

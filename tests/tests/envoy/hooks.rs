@@ -5,12 +5,12 @@ use std::time::Instant;
 use app_health_tests::app::{Closed as Refusing, Http, Script, V4};
 use app_health_tests::entries::{Entries, hook, http, probe};
 use app_health_tests::envoy::LIMIT;
-use app_health_tests::kubelet::{Get, raw};
+use app_health_tests::kubelet::{Get, send_bytes};
 use app_health_tests::poll::until;
 
 use super::SECOND;
-use super::want::Want::{App, Closed};
-use super::want::{Scripted, check, envoy};
+use super::expected::Expected::{App, Closed};
+use super::expected::{Scripted, check, envoy};
 
 const OK: &str = "HTTP/1.1 200 OK\r\n";
 
@@ -125,7 +125,7 @@ fn clients_that_go_away_do_not_make_more_of_them() {
                         "GET {} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
                         hook("upgrade")
                     );
-                    drop(raw(envoy.addr(), head.as_bytes(), SECOND / 2));
+                    drop(send_bytes(envoy.addr(), head.as_bytes(), SECOND / 2));
                 });
             }
         });

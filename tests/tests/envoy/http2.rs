@@ -4,8 +4,8 @@ use app_health_tests::app::{Grpc, Health, Http, Script, V4};
 use app_health_tests::entries::{Entries, grpc, grpc_tls, hook, http2, probe, within};
 use app_health_tests::health::ServingStatus::{NotServing, Serving};
 
-use super::want::Want::{App, Reason};
-use super::want::{check, envoy};
+use super::expected::Expected::{App, Reason};
+use super::expected::{check, envoy};
 
 #[test]
 fn http2_in_clear_text_with_prior_knowledge() {

@@ -9,8 +9,8 @@ use app_health_tests::process::{self, Process};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::want::Want::{App, Reason};
-use super::want::{check, envoy};
+use super::expected::Expected::{App, Reason};
+use super::expected::{check, envoy};
 
 #[test]
 fn every_kind_of_tls_app_is_asked() {

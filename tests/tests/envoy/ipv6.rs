@@ -6,8 +6,8 @@ use app_health_tests::health::ServingStatus::Serving;
 use app_health_tests::kubelet::Get;
 use app_health_tests::net;
 
-use super::want::Want::{App, Reason};
-use super::want::{check, envoy};
+use super::expected::Expected::{App, Reason};
+use super::expected::{check, envoy};
 
 #[test]
 fn each_family_is_asked_on_its_own() {

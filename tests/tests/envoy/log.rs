@@ -2,7 +2,7 @@ use app_health_tests::app::{Closed, Http, Script, V4};
 use app_health_tests::entries::{Entries, hook, http, probe, within};
 
 use super::SECOND;
-use super::want::envoy;
+use super::expected::envoy;
 
 const HALF: &str = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf";
 

@@ -9,6 +9,8 @@ mod answers;
 mod clients;
 /// Each probe makes a connection of its own.
 mod dials;
+/// How the answers are judged.
+mod expected;
 /// Probes of the kind grpc.
 mod grpc;
 mod grpc_content;
@@ -39,7 +41,5 @@ mod timeouts;
 mod unread;
 /// Variables that are not as they should be.
 mod variable;
-/// How the answers are judged.
-mod want;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -6,8 +6,8 @@ use app_health_tests::envoy::{Envoy, Setup};
 use app_health_tests::health::ServingStatus::Serving;
 use app_health_tests::poll::until;
 
-use super::want::Want::App;
-use super::want::check;
+use super::expected::Expected::App;
+use super::expected::check;
 
 /// An app of each kind that is well, and what is recorded for it.
 struct Apps {

@@ -2,10 +2,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use app_health_tests::app::{Alpn, Http, Https, Request, Script, V4, Versions, status};
 use app_health_tests::entries::{Entries, http, http_with, https, probe};
-use app_health_tests::kubelet::Verdict;
 
-use super::want::Want::{App, Reason};
-use super::want::{check, envoy};
+use super::expected::Expected::{App, Reason};
+use super::expected::{check, envoy};
 
 /// `/chain/3` leads to `/chain/2`, and so on; `/to?LOCATION` to the location; anything else is 200.
 fn app() -> Http {
@@ -22,19 +21,6 @@ fn app() -> Http {
             None => Script::status(200),
         }
     })
-}
-
-#[test]
-fn nine_are_followed_and_the_tenth_fails() {
-    let app = app();
-    let cases =
-        [("one", 1, App(204)), ("nine", 9, App(204)), ("ten", 10, Reason(502, "9 redirects"))];
-    let entries = cases.iter().fold(Entries::default(), |entries, (name, n, _)| {
-        entries.probe(name, http(app.addr(), &format!("/chain/{n}")))
-    });
-    let envoy = envoy(entries);
-    check(cases.map(|(name, _, want)| (name, envoy.get(probe(name)), want)));
-    assert_eq!(app.seen_at("/chain/10").len(), 1);
 }
 
 #[test]
@@ -100,39 +86,6 @@ fn locations_that_grow() {
     check((0..40).map(|n| (n, envoy.get(probe("c")), App(302))));
     let grown = envoy.memory() - before;
     assert!(grown < 48.0, "by {grown} MiB");
-}
-
-#[test]
-fn only_five_codes_are_followed() {
-    let app = Http::start(V4, |request| match request.target[1..].parse() {
-        Ok(code) => Script::redirect(code, "/end"),
-        Err(_) => Script::status(204),
-    });
-    let codes = [300, 301, 302, 303, 304, 305, 306, 307, 308, 310];
-    let name = |code: u16| format!("c{code}");
-    let entries = codes.iter().fold(Entries::default(), |entries, code| {
-        entries.probe(&name(*code), http(app.addr(), &format!("/{code}")))
-    });
-    let envoy = envoy(entries);
-    let followed = [301, 302, 303, 307, 308];
-    check(codes.map(|code| {
-        let status = if followed.contains(&code) { 204 } else { code };
-        (code, envoy.get(probe(&name(code))), App(status))
-    }));
-}
-
-#[test]
-fn what_is_left_over_raises_a_warning_and_leads_nowhere() {
-    let app = app();
-    let entries = Entries::default()
-        .probe("other-host", http(app.addr(), "/to?http://127.0.0.2/x"))
-        .probe("after-one", http(app.addr(), "/to?/to?http://127.0.0.2/x"));
-    let envoy = envoy(entries);
-    for name in ["other-host", "after-one"] {
-        let outcome = envoy.get(probe(name)).send();
-        assert_eq!(Verdict::of(&outcome), Verdict::Warning, "{name}");
-        assert_eq!(outcome.unwrap().header("location"), None, "{name}");
-    }
 }
 
 #[test]

@@ -1,10 +1,8 @@
 use app_health_tests::app::{Http, Script, V4};
-use app_health_tests::entries::{Entries, grpc, http, probe, tcp};
-use app_health_tests::envoy::Setup;
-use app_health_tests::net;
+use app_health_tests::entries::{Entries, http, probe};
 
-use super::want::Want::{App, Reason};
-use super::want::{check, envoy};
+use super::expected::Expected::{App, Reason};
+use super::expected::{check, envoy};
 
 #[test]
 fn the_status_ports_other_routes_are_served() {
@@ -41,17 +39,4 @@ fn probe_paths_that_are_not_recorded() {
         check([(path, envoy.get(path), Reason(400, path))]);
     }
     check([("query", envoy.get(probe("c") + "?x=/app-health/"), App(200))]);
-}
-
-#[test]
-fn an_entry_for_the_status_port_itself() {
-    let status = net::free_port();
-    let own = (V4, status).into();
-    let entries = Entries::default()
-        .probe("http", http(own, &probe("http")))
-        .probe("tcp", tcp(own))
-        .probe("grpc", grpc(own, None));
-    let envoy = Setup::default().probers(entries).start_on(status);
-    let names = ["http", "tcp", "grpc"];
-    check(names.map(|name| (name, envoy.get(probe(name)), Reason(500, "status port"))));
 }

@@ -3,8 +3,8 @@ use app_health_tests::entries::{Entries, hook, probe, tcp, within};
 use app_health_tests::envoy::{Envoy, Setup};
 
 use super::SECOND;
-use super::want::Want::{App, Closed as NoAnswer, Reason};
-use super::want::check;
+use super::expected::Expected::{App, Closed as NoAnswer, Reason};
+use super::expected::check;
 
 #[test]
 fn by_the_agent() {

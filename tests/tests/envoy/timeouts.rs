@@ -1,12 +1,12 @@
 use std::time::{Duration, Instant};
 
-use app_health_tests::app::{Http, Late, Request, Script, V4};
+use app_health_tests::app::{Http, Late, Script, V4};
 use app_health_tests::entries::{Entries, http, probe, within};
 use app_health_tests::envoy::Setup;
 
 use super::SECOND;
-use super::want::Want::{App, Reason};
-use super::want::{check, envoy};
+use super::expected::Expected::{App, Reason};
+use super::expected::{check, envoy};
 
 /// How late a busy machine may be; less than the next limit that Envoy would have, 15 s.
 const BUSY: Duration = Duration::from_secs(5);
@@ -52,17 +52,3 @@ fn the_timeout_is_the_probes_own_and_a_second_where_it_has_none() {
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-
-#[test]
-fn redirects_are_covered() {
-    let app = Http::start(V4, |request: &Request| {
-        let next = format!("{}x", request.target);
-        let head = format!("HTTP/1.1 302 Found\r\nLocation: {next}\r\nContent-Length: 0\r\n\r\n");
-        Script::default().wait(SECOND * 2 / 5).then(head)
-    });
-    let envoy = envoy(Entries::default().probe("c", within(1, http(app.addr(), "/"))));
-    // With a second for each hop there would be too many of them.
-    check([("c", envoy.get(probe("c")), Reason(504, NOT_DONE))]);
-    let asked = app.seen().len();
-    assert!((1..=3).contains(&asked), "{asked}");
-}

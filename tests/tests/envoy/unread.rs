@@ -9,7 +9,7 @@ use app_health_tests::net::narrow;
 use app_health_tests::poll::until;
 
 use super::SECOND;
-use super::want::envoy;
+use super::expected::envoy;
 
 /// Larger than what the kernel takes in for such a client.
 const PAGE: &str = "/stats/prometheus";

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::made::run;
+use super::script::run;
 
 /// An archive, unpacked.
 pub struct Archive {

@@ -1,7 +1,7 @@
 //! The images that `scripts/image` makes, by buildah.
 
 mod archive;
-mod made;
+mod script;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use app_health_webhook::tcp_check;
 use serde_json::{Value, json};
 
 use archive::Image;
-use made::{ARCHIVES, Archives, REGISTRY, REPOSITORY, Store, run, script};
+use script::{ARCHIVES, Archives, REGISTRY, REPOSITORY, Store, run, script};
 
 const IMAGES: [&str; 2] = ["app-health-agent", "app-health-filter"];
 

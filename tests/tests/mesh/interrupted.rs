@@ -19,12 +19,12 @@ use tempfile::TempDir;
 const MARK: &str = "APP_HEALTH_INTERRUPTED";
 
 /// A program that is about to be interrupted.
-struct Run {
+struct Interrupted {
     child: Child,
     folder: TempDir,
 }
 
-impl Run {
+impl Interrupted {
     /// In a process group of its own, and with a folder of its own for temporary files.
     fn start(program: impl AsRef<Path>, arguments: &[&str]) -> Self {
         let kustomize = program::root().join("tests/tests/mesh/slow-kustomize");
@@ -95,7 +95,7 @@ impl Run {
 }
 
 /// However a test ends that fails here.
-impl Drop for Run {
+impl Drop for Interrupted {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -108,7 +108,7 @@ fn the_demo_leaves_nothing_behind() {
     let points = [(1, 0), (6, 4), (7, 4), (9, 4), (16, 4)];
     let interrupt_with = |signal| {
         for (lines, namespaces) in points {
-            let mut run = Run::start(env!("CARGO_BIN_EXE_mesh-demo"), &[]);
+            let mut run = Interrupted::start(env!("CARGO_BIN_EXE_mesh-demo"), &[]);
             run.printed(lines);
             assert!(run.namespaces().len() >= namespaces, "{:?}", run.namespaces());
             run.interrupt(signal);
@@ -132,7 +132,7 @@ fn a_test_leaves_nothing_behind() {
         (tcp, "envoy", SIGTERM),
         (ipv4, "sleep", SIGKILL),
     ] {
-        let run = Run::start(&suite, &[test, "--exact", "--nocapture"]);
+        let run = Interrupted::start(&suite, &[test, "--exact", "--nocapture"]);
         let is_there = |process: &String| process.ends_with(&format!(" {started}"));
         // It may have to wait until another test's cargo has built something.
         until_ok(Duration::from_secs(300), || {

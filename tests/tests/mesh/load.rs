@@ -10,7 +10,7 @@ use app_health_tests::mesh::{Deployment, Nginx, Setup, Sidecar, World};
 use app_health_tests::poll::until;
 use app_health_tests::usage::memory;
 
-use super::held::Held;
+use super::open_files::OpenFiles;
 use super::probes::{self, App};
 use super::{FAMILIES, HTTP, NOBODY, TCP, is_sidecars};
 
@@ -51,9 +51,9 @@ fn check(world: &World, sidecar: &Sidecar, probe: &Probe, right: u16) {
         for ip in FAMILIES {
             assert_eq!(wrong(world, probe, ip, n, right), Wrong::new(), "{ip}");
         }
-        let held = || pids.iter().copied().map(Held::by).collect::<Vec<_>>();
+        let held = || pids.iter().copied().map(OpenFiles::by).collect::<Vec<_>>();
         until("all connections are closed", || held().iter().all(|held| held.connections == 0));
-        pids.iter().map(|pid| (Held::by(*pid), memory(*pid))).collect::<Vec<_>>()
+        pids.iter().map(|pid| (OpenFiles::by(*pid), memory(*pid))).collect::<Vec<_>>()
     };
     // What a first crowd needs, stays.
     let before = send(PROBES);

@@ -26,14 +26,14 @@ mod demo;
 mod drain;
 /// The extensions that Istio's own Envoy has.
 mod extensions;
-/// What a process holds.
-mod held;
 /// What is left when a test or the demo is interrupted: nothing.
 mod interrupted;
 /// What is shipped for Istio: drift, variants, what fits together.
 mod istio;
 /// Many probes.
 mod load;
+/// What a process holds.
+mod open_files;
 /// Who may do what on 15020.
 mod ports;
 /// Probes of the kinds that the documents do not have.

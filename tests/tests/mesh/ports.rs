@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use app_health_tests::app::{Http, Request, Script, V4, V6};
-use app_health_tests::kubelet::raw;
+use app_health_tests::kubelet::send_bytes;
 use app_health_tests::mesh::{
     Deployment, NODE_V4, NODE_V6, Namespace, Nginx, POD_V4, POD_V6, Setup, World,
 };
@@ -34,7 +34,7 @@ pub(super) fn request(method: &str, path: &str, claims: &str) -> String {
 
 /// The status with which this is answered; an error where it is not.
 pub(super) fn status(from: &Namespace, to: SocketAddr, request: &str) -> Result<u16, String> {
-    let answer = from.run(|| raw(to, request.as_bytes(), Duration::from_secs(5)));
+    let answer = from.run(|| send_bytes(to, request.as_bytes(), Duration::from_secs(5)));
     let answer = answer.map_err(|error| error.to_string())?;
     let answer = String::from_utf8_lossy(&answer);
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());

@@ -67,7 +67,7 @@ struct Case {
 }
 
 #[derive(PartialEq, Eq)]
-struct Outcome {
+struct Transformed {
     /// The lines at the head of the expected file.
     remarks: Vec<String>,
     document: Value,
@@ -116,7 +116,7 @@ impl Case {
         }
     }
 
-    fn outcome(&self, transform: Transform) -> Outcome {
+    fn outcome(&self, transform: Transform) -> Transformed {
         let (mut document, mut remarks) = (self.input.clone(), Vec::new());
         let result = pods(&self.input).and_then(|pods| {
             for at in pods {
@@ -129,7 +129,7 @@ impl Case {
             Ok(())
         });
         remarks.extend(result.err().map(|malformed| format!("# error: {malformed}")));
-        Outcome { document, remarks }
+        Transformed { document, remarks }
     }
 
     /// What is not as it should be, as a diff.
@@ -137,7 +137,7 @@ impl Case {
         let Ok(text) = fs::read_to_string(&self.expected) else {
             return Some(format!("{}: not there", self.expected.display()));
         };
-        let expected = Outcome { remarks: remarks(&text), document: yaml::load(&text) };
+        let expected = Transformed { remarks: remarks(&text), document: yaml::load(&text) };
         let outcome = self.outcome(transform);
         (outcome != expected).then(|| {
             let (expected, is) = (expected.shown(), outcome.shown());
@@ -163,7 +163,7 @@ impl Case {
     }
 }
 
-impl Outcome {
+impl Transformed {
     /// For a diff.
     fn shown(&self) -> String {
         let document = serde_json::to_string_pretty(&self.document).unwrap();

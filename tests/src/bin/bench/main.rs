@@ -22,16 +22,17 @@ mod webhook;
 mod wrk;
 
 use std::cell::OnceCell;
-use std::env;
 use std::process::{self, ExitCode};
 use std::thread;
 use std::time::Duration;
 
+use app_health_tests::program::arguments;
 use app_health_tests::{net, program, wasm};
 
-use args::{Output, Part, Task};
+use args::{Args, Output, Part, Task};
 use environment::Environment;
 use figure::Figure;
+use guards::Mode;
 use start::Starts;
 
 /// As the agent's.
@@ -39,20 +40,16 @@ use start::Starts;
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
-const USAGE: u8 = 64;
 const OUT_OF_TIME: i32 = 75;
 const TIME: Duration = Duration::from_secs(600);
 
 fn main() -> ExitCode {
-    match args::parse(env::args().skip(1)) {
-        Ok(Task::Measure(parts, output)) => measure(&parts, output),
-        Ok(Task::Guard(mode)) if !guards::run(mode) => return ExitCode::FAILURE,
-        Ok(Task::Guard(_)) => {}
-        Err(problem) => {
-            eprintln!("scripts/bench: {problem}");
-            return ExitCode::from(USAGE);
-        }
+    let args: Args = arguments();
+    if let Some(Task::Guards { accept }) = args.task {
+        let is_well = guards::run(if accept { Mode::Accept } else { Mode::Check });
+        return if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
+    measure(&args.parts(), args.output);
     ExitCode::SUCCESS
 }
 

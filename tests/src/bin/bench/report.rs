@@ -20,7 +20,7 @@ pub fn table(environment: &Environment, figures: &Figures) -> String {
 /// For machines.
 pub fn json(environment: &Environment, figures: &Figures) -> String {
     let of_part = |(part, figures): &(Part, Vec<Figure>)| {
-        let part = part.name();
+        let part = &part.name();
         figures.iter().map(|figure| with_part(figure, part)).collect::<Vec<_>>()
     };
     let figures: Vec<Value> = figures.iter().flat_map(of_part).collect();

@@ -24,7 +24,7 @@ const LISTS: [usize; 2] = [1_000, 10_000];
 
 /// What a run of the agent came to.
 #[derive(Clone, Copy, Debug)]
-struct Run {
+struct Cost {
     /// Its processor time, in seconds.
     time: f64,
     /// The most memory that it had, in MiB.
@@ -34,8 +34,8 @@ struct Run {
 }
 
 struct Round {
-    stream: Run,
-    lists: [Run; 2],
+    stream: Cost,
+    lists: [Cost; 2],
     /// The time of all reviews, in seconds.
     reviews: f64,
 }
@@ -101,14 +101,14 @@ fn of(rounds: &[Round], text: u64) -> Vec<Figure> {
 }
 
 /// Runs the agent on this file, which makes so many lines.
-fn rewritten(file: &Path, lines: usize) -> Run {
+fn rewritten(file: &Path, lines: usize) -> Cost {
     let before = time_of_children();
     let mut command = process::command(program::static_agent());
     command.args(["rewrite", "-o", "patch", "-f"]).arg(file).stdout(Stdio::piped());
     let mut child = command.spawn().expect("the agent starts");
     let (memory, written) = watched(child.id(), child.stdout.take().expect("it is piped"));
     assert!(child.wait().is_ok_and(|status| status.success()), "{command:?} failed");
-    let run = Run { time: time_of_children() - before, memory, lines: written };
+    let run = Cost { time: time_of_children() - before, memory, lines: written };
     assert_eq!(run.lines, lines, "{command:?}: lines written");
     run
 }

@@ -11,42 +11,42 @@ use app_health_webhook::probers::Prober;
 use fastrand::Rng;
 
 use crate::conduct::{Deed, deed};
-use crate::state::{Kind, State};
+use crate::state::{AppKind, AppState};
 
 /// How long a state lasts, in milliseconds.
 const LASTS: std::ops::Range<u64> = 2_000..11_000;
 /// Every kind, and how often it is among the apps.
-pub const FLEET: [(Kind, u32); 9] = [
-    (Kind::Http, 5),
-    (Kind::Https, 3),
-    (Kind::Http2, 2),
-    (Kind::HttpsH2, 2),
-    (Kind::Tcp, 4),
-    (Kind::Grpc, 3),
-    (Kind::GrpcTls, 2),
-    (Kind::Hop, 2),
-    (Kind::HopTls, 1),
+pub const FLEET: [(AppKind, u32); 9] = [
+    (AppKind::Http, 5),
+    (AppKind::Https, 3),
+    (AppKind::Http2, 2),
+    (AppKind::HttpsH2, 2),
+    (AppKind::Tcp, 4),
+    (AppKind::Grpc, 3),
+    (AppKind::GrpcTls, 2),
+    (AppKind::Hop, 2),
+    (AppKind::HopTls, 1),
 ];
 
 /// An app of the pod.
 pub struct App {
     pub name: String,
-    pub kind: Kind,
+    pub kind: AppKind,
     pub timeout_seconds: u32,
     /// How many probes of it there are, at the same time or nearly so.
     pub probes: u32,
     /// What the probe asks.
     pub addr: SocketAddr,
     changing: Mutex<Changing>,
-    held: Mutex<Option<Held>>,
+    current: Mutex<Option<CurrentState>>,
     _front: Option<Http>,
 }
 
 /// The state in which an app is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
-    pub state: State,
-    pub before: Option<State>,
+pub struct CurrentState {
+    pub state: AppState,
+    pub before: Option<AppState>,
     pub since: Instant,
 }
 
@@ -58,11 +58,11 @@ pub fn fleet() -> Vec<App> {
 
 impl App {
     /// The `n`-th of its kind, at this place among all of them.
-    pub fn new(kind: Kind, n: u32, place: u32) -> Self {
+    pub fn new(kind: AppKind, n: u32, place: u32) -> Self {
         let changing = Changing::start(V4);
         let front = match kind {
-            Kind::Hop => Some(format!("http://{}/", changing.addr())),
-            Kind::HopTls => Some(format!("https://{}/", changing.addr())),
+            AppKind::Hop => Some(format!("http://{}/", changing.addr())),
+            AppKind::HopTls => Some(format!("https://{}/", changing.addr())),
             _ => None,
         };
         let front = front.map(|url| Http::start(V4, move |_| Script::redirect(302, &url)));
@@ -73,7 +73,7 @@ impl App {
             probes: if place.is_multiple_of(3) { 2 } else { 1 },
             addr: front.as_ref().map_or(changing.addr(), Http::addr),
             changing: Mutex::new(changing),
-            held: Mutex::new(None),
+            current: Mutex::new(None),
             _front: front,
         }
     }
@@ -85,19 +85,19 @@ impl App {
     /// What the variable holds of it.
     pub fn prober(&self) -> Prober {
         let prober = match self.kind {
-            Kind::Http | Kind::Hop | Kind::HopTls => http(self.addr, "/"),
-            Kind::Https | Kind::HttpsH2 => https(self.addr, "/"),
-            Kind::Tcp => tcp(self.addr),
-            Kind::Grpc => grpc(self.addr, None),
-            Kind::GrpcTls => grpc_tls(self.addr, None),
-            Kind::Http2 => http2(self.addr, "/"),
+            AppKind::Http | AppKind::Hop | AppKind::HopTls => http(self.addr, "/"),
+            AppKind::Https | AppKind::HttpsH2 => https(self.addr, "/"),
+            AppKind::Tcp => tcp(self.addr),
+            AppKind::Grpc => grpc(self.addr, None),
+            AppKind::GrpcTls => grpc_tls(self.addr, None),
+            AppKind::Http2 => http2(self.addr, "/"),
         };
         within(self.timeout_seconds, prober)
     }
 
     /// `None` while it changes.
-    pub fn held(&self) -> Option<Held> {
-        *self.held.lock().expect("no thread panics")
+    pub fn current(&self) -> Option<CurrentState> {
+        *self.current.lock().expect("no thread panics")
     }
 
     pub fn change_until(&self, end: Instant, mut rng: Rng) {
@@ -108,37 +108,37 @@ impl App {
             before = Some(state);
             // A full queue the longest: ever more rarely a connection is tried again.
             let range =
-                if state == State::QueueFull { LASTS.end - 3_000..LASTS.end } else { LASTS };
+                if state == AppState::QueueFull { LASTS.end - 3_000..LASTS.end } else { LASTS };
             thread::sleep(left.min(Duration::from_millis(rng.u64(range))));
         }
     }
 
     /// What has failed recovers every other time.
-    fn next(&self, before: Option<State>, rng: &mut Rng) -> State {
-        if before != Some(State::Healthy) && rng.bool() {
-            return State::Healthy;
+    fn next(&self, before: Option<AppState>, rng: &mut Rng) -> AppState {
+        if before != Some(AppState::Healthy) && rng.bool() {
+            return AppState::Healthy;
         }
         // Connections that do not come up are what Envoy might keep for the probes that follow.
-        if before != Some(State::QueueFull) && rng.u8(..4) == 0 {
-            return State::QueueFull;
+        if before != Some(AppState::QueueFull) && rng.u8(..4) == 0 {
+            return AppState::QueueFull;
         }
-        let is_one = |state: &State| {
+        let is_one = |state: &AppState| {
             Some(*state) != before && deed(self.kind, *state, self.timeout()).is_some()
         };
-        let states: Vec<State> = State::ALL.into_iter().filter(is_one).collect();
+        let states: Vec<AppState> = AppState::ALL.into_iter().filter(is_one).collect();
         rng.choice(states).expect("every kind has states")
     }
 
     /// Puts it into a state.
-    pub fn change(&self, state: State, before: Option<State>) {
-        *self.held.lock().expect("no thread panics") = None;
+    pub fn change(&self, state: AppState, before: Option<AppState>) {
+        *self.current.lock().expect("no thread panics") = None;
         let mut changing = self.changing.lock().expect("no thread panics");
         match deed(self.kind, state, self.timeout()).expect("a state of its kind") {
             Deed::Open(conduct) => changing.open(conduct),
             Deed::Fill => changing.fill(),
             Deed::Close => changing.close(),
         }
-        let held = Held { state, before, since: Instant::now() };
-        *self.held.lock().expect("no thread panics") = Some(held);
+        let current = CurrentState { state, before, since: Instant::now() };
+        *self.current.lock().expect("no thread panics") = Some(current);
     }
 }

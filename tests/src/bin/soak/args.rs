@@ -1,23 +1,34 @@
 //! The arguments.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
+
+use clap::Parser;
 
 const SECONDS_PER_MINUTE: f64 = 60.0;
 
 /// What is to be done.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Parser, PartialEq)]
+#[command(name = "scripts/soak")]
 pub struct Args {
     /// How long.
+    #[arg(value_name = "MINUTES", value_parser = minutes)]
     pub time: Duration,
-    /// What happens when.
+
+    /// What happens when; chosen at random where it is not given.
+    #[arg(long, value_name = "N", default_value_t = fastrand::u64(..))]
     pub seed: u64,
+
     /// Nothing listens where the agent should.
+    #[arg(long)]
     pub without_agent: bool,
-    /// Else the one that the tests find.
+
+    /// An Envoy; else the one that the tests find.
+    #[arg(long, value_name = "PATH", value_parser = file)]
     pub envoy: Option<PathBuf>,
+
     /// Envoy's workers.
+    #[arg(long, value_name = "WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub concurrency: u32,
 }
 
@@ -27,88 +38,25 @@ impl Args {
     }
 }
 
-/// Reads the arguments.
-///
-/// # Errors
-/// One line that names the argument.
-pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Args, String> {
-    let mut arguments = arguments.into_iter();
-    let mut time = None;
-    let seed = fastrand::u64(..);
-    let mut args =
-        Args { time: Duration::ZERO, seed, without_agent: false, envoy: None, concurrency: 1 };
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or(format!("{argument}: needs a value"));
-        match argument.as_str() {
-            "--seed" => args.seed = number(&argument, &value()?)?,
-            "--envoy" => args.envoy = Some(file(&argument, &value()?)?),
-            "--concurrency" => match number(&argument, &value()?)? {
-                0 => return Err("--concurrency: at least 1".into()),
-                workers => args.concurrency = workers,
-            },
-            "--without-agent" => args.without_agent = true,
-            _ if time.is_none() => time = Some(minutes(&argument)?),
-            _ => return Err(format!("{argument}: nothing more, and no option (see --help)")),
-        }
-    }
-    args.time = time.ok_or("how many minutes? (see --help)")?;
-    Ok(args)
-}
-
-fn minutes(argument: &str) -> Result<Duration, String> {
-    let minutes = argument.parse().ok().filter(|minutes| *minutes > 0.0);
+fn minutes(text: &str) -> Result<Duration, &'static str> {
+    let minutes = text.parse().ok().filter(|minutes| *minutes > 0.0);
     let time = minutes.and_then(|m: f64| Duration::try_from_secs_f64(m * SECONDS_PER_MINUTE).ok());
-    time.ok_or(format!("{argument}: no number of minutes, and no option (see --help)"))
+    time.ok_or("no number of minutes")
 }
 
-fn file(name: &str, value: &str) -> Result<PathBuf, String> {
-    let file = PathBuf::from(value);
-    if file.is_file() { Ok(file) } else { Err(format!("{name}: {value} is no file")) }
-}
-
-fn number<T: FromStr>(name: &str, value: &str) -> Result<T, String> {
-    value.parse().map_err(|_| format!("{name}: {value:?} is no number"))
+fn file(text: &str) -> Result<PathBuf, &'static str> {
+    Some(PathBuf::from(text)).filter(|file| file.is_file()).ok_or("no file")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<Args, String> {
-        parse(line.split_whitespace().map(String::from))
-    }
-
     #[test]
-    fn half_a_minute_and_options_in_any_order() {
-        let args = read("--seed 7 0.5 --without-agent --envoy /bin/sh --concurrency 3");
-        let expected = Args {
-            time: Duration::from_secs(30),
-            seed: 7,
-            without_agent: true,
-            envoy: Some("/bin/sh".into()),
-            concurrency: 3,
-        };
-        assert_eq!(args, Ok(expected));
-        assert_ne!(read("1").unwrap().seed, read("1").unwrap().seed);
-    }
-
-    #[test]
-    fn a_wrong_argument_is_named() {
-        for (line, named) in [
-            ("", "how many minutes?"),
-            ("-1", "-1:"),
-            ("0", "0:"),
-            ("NaN", "NaN:"),
-            ("1e300", "1e300:"),
-            ("1 2", "2:"),
-            ("1 --sed 2", "--sed:"),
-            ("1 --seed", "--seed:"),
-            ("1 --seed x", "--seed:"),
-            ("1 --concurrency 0", "--concurrency:"),
-            ("1 --envoy /nowhere", "--envoy:"),
-        ] {
-            let error = read(line).expect_err(line);
-            assert!(error.starts_with(named), "{line}: {error}");
+    fn minutes_are_a_number_above_zero() {
+        assert_eq!(minutes("0.5"), Ok(Duration::from_secs(30)));
+        for text in ["", "0", "-1", "NaN", "1e300"] {
+            assert!(minutes(text).is_err(), "{text}");
         }
     }
 }

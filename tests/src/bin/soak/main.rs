@@ -10,7 +10,6 @@ mod state;
 mod tally;
 mod watch;
 
-use std::env;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
@@ -18,6 +17,7 @@ use std::time::Instant;
 use app_health_tests::app::V4;
 use app_health_tests::entries::Entries;
 use app_health_tests::envoy::{Envoy, Setup};
+use app_health_tests::program::arguments;
 use fastrand::Rng;
 
 use app::App;
@@ -25,17 +25,8 @@ use args::Args;
 use tally::Tally;
 use watch::Watch;
 
-const USAGE: u8 = 64;
-
 fn main() -> ExitCode {
-    match args::parse(env::args().skip(1)) {
-        Ok(args) if soak(&args) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(problem) => {
-            eprintln!("scripts/soak: {problem}");
-            ExitCode::from(USAGE)
-        }
-    }
+    if soak(&arguments()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Whether no verdict was wrong.

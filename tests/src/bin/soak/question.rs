@@ -8,7 +8,7 @@ use app_health_tests::entries;
 use app_health_tests::kubelet::{Answer, Get, Security, Verdict, grpc, grpc_tls, http2, tcp};
 
 use crate::app::App;
-use crate::state::Kind;
+use crate::state::AppKind;
 
 /// For so much longer than the kubelet an answer of port 15020 is waited for: a failure's reason
 /// comes when the time is over. A success that comes then is none.
@@ -18,7 +18,7 @@ const FOR_THE_REASON: Duration = Duration::from_secs(1);
 pub const LONGEST: Duration = Duration::from_secs(10);
 
 /// What came of a question.
-pub struct Outcome {
+pub struct Conclusion {
     pub verdict: Verdict,
     /// The answer, and its reason.
     pub said: String,
@@ -26,33 +26,33 @@ pub struct Outcome {
 }
 
 /// As the kubelet asks a pod without a sidecar.
-pub fn directly(app: &App) -> Outcome {
+pub fn directly(app: &App) -> Conclusion {
     let begun = Instant::now();
     let timeout = app.timeout();
     let (verdict, said) = match app.kind {
-        Kind::Tcp => of_check(tcp(app.addr, timeout).map_err(|error| error.to_string())),
-        Kind::Grpc => of_check(grpc(app.addr, "", timeout)),
-        Kind::GrpcTls => of_check(grpc_tls(app.addr, "", timeout)),
-        Kind::Http2 => of_answer(&http2(app.addr, Security::Plain, "/", timeout)),
-        Kind::HttpsH2 => of_answer(&http2(app.addr, Security::Tls, "/", timeout)),
-        Kind::Http | Kind::Https | Kind::Hop | Kind::HopTls => {
+        AppKind::Tcp => of_check(tcp(app.addr, timeout).map_err(|error| error.to_string())),
+        AppKind::Grpc => of_check(grpc(app.addr, "", timeout)),
+        AppKind::GrpcTls => of_check(grpc_tls(app.addr, "", timeout)),
+        AppKind::Http2 => of_answer(&http2(app.addr, Security::Plain, "/", timeout)),
+        AppKind::HttpsH2 => of_answer(&http2(app.addr, Security::Tls, "/", timeout)),
+        AppKind::Http | AppKind::Https | AppKind::Hop | AppKind::HopTls => {
             let get = Get::probe(app.addr, "/").timeout(timeout).follow();
-            let get = if app.kind == Kind::Https { get.over_tls() } else { get };
+            let get = if app.kind == AppKind::Https { get.over_tls() } else { get };
             of_answer(&get.send())
         }
     };
-    Outcome { verdict, said, took: begun.elapsed() }
+    Conclusion { verdict, said, took: begun.elapsed() }
 }
 
 /// The app's readiness probe, rewritten.
-pub fn through(status_port: SocketAddr, app: &App) -> Outcome {
+pub fn through(status_port: SocketAddr, app: &App) -> Conclusion {
     let begun = Instant::now();
     let get = Get::probe(status_port, entries::probe(&app.name));
     let answer = get.timeout(app.timeout() + FOR_THE_REASON).send();
     let took = begun.elapsed();
     let (verdict, said) = of_answer(&answer);
     let verdict = if took > app.timeout() { Verdict::Failure } else { verdict };
-    Outcome { verdict, said, took }
+    Conclusion { verdict, said, took }
 }
 
 /// The longest that a question may take, but for a machine that is busy.
@@ -75,7 +75,7 @@ fn of_answer(answer: &std::io::Result<Answer>) -> (Verdict, String) {
     (Verdict::of(answer), said)
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for Conclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An answer may be long.
         let said: String = self.said.trim_end().chars().take(200).collect();
@@ -90,21 +90,23 @@ mod tests {
     use super::*;
     use crate::app::FLEET;
     use crate::conduct::deed;
-    use crate::state::State;
+    use crate::state::AppState;
 
-    fn expected(kind: Kind, state: State) -> Verdict {
+    fn expected(kind: AppKind, state: AppState) -> Verdict {
         match (kind, state) {
-            (_, State::Healthy | State::Slow | State::Long) => Verdict::Success,
-            (Kind::Tcp, State::Reset | State::ClosedAtOnce | State::Garbage) => Verdict::Success,
-            (_, State::Elsewhere) => Verdict::Warning,
+            (_, AppState::Healthy | AppState::Slow | AppState::Long) => Verdict::Success,
+            (AppKind::Tcp, AppState::Reset | AppState::ClosedAtOnce | AppState::Garbage) => {
+                Verdict::Success
+            }
+            (_, AppState::Elsewhere) => Verdict::Warning,
             _ => Verdict::Failure,
         }
     }
 
     #[test]
     fn every_state_has_its_verdict() {
-        let of_kind = |(kind, _)| State::ALL.map(|state| (kind, state));
-        let check = |(kind, state): (Kind, State)| {
+        let of_kind = |(kind, _)| AppState::ALL.map(|state| (kind, state));
+        let check = |(kind, state): (AppKind, AppState)| {
             let app = App::new(kind, 0, 0);
             if deed(kind, state, app.timeout()).is_some() {
                 app.change(state, None);
@@ -121,21 +123,21 @@ mod tests {
 
     #[test]
     fn an_app_goes_through_states_that_exclude_each_other() {
-        let app = App::new(Kind::Http, 0, 0);
+        let app = App::new(AppKind::Http, 0, 0);
         for state in [
-            State::Closed,
-            State::Healthy,
-            State::QueueFull,
-            State::Healthy,
-            State::Closed,
-            State::QueueFull,
-            State::Closed,
-            State::Long,
-            State::Healthy,
+            AppState::Closed,
+            AppState::Healthy,
+            AppState::QueueFull,
+            AppState::Healthy,
+            AppState::Closed,
+            AppState::QueueFull,
+            AppState::Closed,
+            AppState::Long,
+            AppState::Healthy,
         ] {
             app.change(state, None);
             let outcome = directly(&app);
-            assert_eq!(outcome.verdict, expected(Kind::Http, state), "{state}: {outcome}");
+            assert_eq!(outcome.verdict, expected(AppKind::Http, state), "{state}: {outcome}");
         }
     }
 }

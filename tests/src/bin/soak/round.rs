@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use crate::app::{App, Held};
-use crate::question::{self, Outcome};
+use crate::app::{App, CurrentState};
+use crate::question::{self, Conclusion};
 use crate::tally::{Tally, Uncounted};
 use crate::watch::Watch;
 
@@ -46,40 +46,40 @@ fn second(app: &App, rng: &mut Rng) -> Duration {
 }
 
 fn pair(app: &App, status_port: SocketAddr, tally: &Tally, watch: &Watch) {
-    let (before, begun) = (app.held(), Instant::now());
+    let (before, begun) = (app.current(), Instant::now());
     let (direct, through) = thread::scope(|scope| {
         let through = scope.spawn(|| question::through(status_port, app));
         (question::directly(app), through.join().expect("no thread panics"))
     });
-    let held = before.filter(|_| app.held() == before);
+    let current = before.filter(|_| app.current() == before);
     let is_late = direct.took.max(through.took) > question::limit(app);
-    match held {
+    match current {
         None => tally.uncounted(Uncounted::Changed),
         Some(_) if is_late || watch.was_held_up(begun) => tally.uncounted(Uncounted::Starved),
-        Some(held) => judge(app, held, begun, &direct, &through, tally),
+        Some(current) => judge(app, current, begun, &direct, &through, tally),
     }
 }
 
 fn judge(
     app: &App,
-    held: Held,
+    current: CurrentState,
     begun: Instant,
-    direct: &Outcome,
-    through: &Outcome,
+    direct: &Conclusion,
+    through: &Conclusion,
     tally: &Tally,
 ) {
     let agree = direct.verdict == through.verdict;
-    tally.counted(app.kind, held.state, agree);
+    tally.counted(app.kind, current.state, agree);
     if !agree {
-        let before = held.before.map_or("nothing".into(), |state| state.to_string());
+        let before = current.before.map_or("nothing".into(), |state| state.to_string());
         println!(
             "{} ({} s, {} probes): {} for {:.1} s, {before} before that\n  \
              directly {direct}\n  through  {through}",
             app.name,
             app.timeout_seconds,
             app.probes,
-            held.state,
-            begun.duration_since(held.since).as_secs_f64(),
+            current.state,
+            begun.duration_since(current.since).as_secs_f64(),
         );
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The kinds of apps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum AppKind {
     Http,
     Https,
     /// HTTP/2 in clear text.
@@ -20,7 +20,7 @@ pub enum Kind {
     HopTls,
 }
 
-impl Kind {
+impl AppKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -39,7 +39,7 @@ impl Kind {
 /// What an app does. Slow and too slow are far from the timeout on either side, so that a verdict
 /// is no race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub enum AppState {
     Healthy,
     /// Half of the timeout.
     Slow,
@@ -70,7 +70,7 @@ pub enum State {
     Unimplemented,
 }
 
-impl State {
+impl AppState {
     pub const ALL: [Self; 20] = [
         Self::Healthy,
         Self::Slow,
@@ -95,7 +95,7 @@ impl State {
     ];
 }
 
-impl fmt::Display for State {
+impl fmt::Display for AppState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Healthy => "healthy",

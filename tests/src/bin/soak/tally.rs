@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Mutex;
 
 use crate::app::FLEET;
-use crate::state::{Kind, State};
+use crate::state::{AppKind, AppState};
 
 /// Why a verdict does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Tally(Mutex<Counts>);
 
 #[derive(Default)]
 struct Counts {
-    by_state: BTreeMap<(State, Kind), Count>,
+    by_state: BTreeMap<(AppState, AppKind), Count>,
     changed: u32,
     starved: u32,
 }
@@ -34,7 +34,7 @@ struct Count {
 }
 
 impl Tally {
-    pub fn counted(&self, kind: Kind, state: State, agree: bool) {
+    pub fn counted(&self, kind: AppKind, state: AppState, agree: bool) {
         let mut counts = self.0.lock().expect("no thread panics");
         let count = counts.by_state.entry((state, kind)).or_default();
         count.all += 1;
@@ -65,7 +65,7 @@ impl Counts {
         })
     }
 
-    fn cell(&self, state: State, kind: Kind) -> String {
+    fn cell(&self, state: AppState, kind: AppKind) -> String {
         match self.by_state.get(&(state, kind)) {
             None => "-".into(),
             Some(Count { all, wrong: 0 }) => all.to_string(),
@@ -79,7 +79,7 @@ impl fmt::Display for Tally {
         let counts = self.0.lock().expect("no thread panics");
         write!(f, "\n{:<26}", "verdicts (wrong of all)")?;
         FLEET.iter().try_for_each(|(kind, _)| write!(f, "{:<12}", kind.name()))?;
-        for state in State::ALL {
+        for state in AppState::ALL {
             write!(f, "\n{state:<26}")?;
             let mut kinds = FLEET.iter();
             kinds.try_for_each(|(kind, _)| write!(f, "{:<12}", counts.cell(state, *kind)))?;
@@ -104,15 +104,15 @@ mod tests {
         let tally = Tally::default();
         assert!(!tally.is_well());
         tally.uncounted(Uncounted::Changed);
-        tally.counted(Kind::Http, State::Healthy, true);
+        tally.counted(AppKind::Http, AppState::Healthy, true);
         assert!(!tally.is_well());
-        tally.counted(Kind::Http, State::Healthy, true);
+        tally.counted(AppKind::Http, AppState::Healthy, true);
         assert!(tally.is_well());
         tally.uncounted(Uncounted::Starved);
         assert!(!tally.is_well());
-        tally.counted(Kind::Http, State::Healthy, true);
-        tally.counted(Kind::Http, State::Healthy, true);
-        tally.counted(Kind::Http, State::Healthy, false);
+        tally.counted(AppKind::Http, AppState::Healthy, true);
+        tally.counted(AppKind::Http, AppState::Healthy, true);
+        tally.counted(AppKind::Http, AppState::Healthy, false);
         assert!(!tally.is_well());
         let text = tally.to_string();
         assert!(text.contains("1 of 5  ") && text.contains("1 of 5 verdicts"), "{text}");

@@ -9,7 +9,7 @@ use super::Answer;
 /// Sends these bytes as they are and gives back all that comes until the answer is whole, where it
 /// says its length, or the other side closes. Where nothing more comes for `silence`, that is an
 /// error which says what had come.
-pub fn raw(to: SocketAddr, bytes: &[u8], silence: Duration) -> io::Result<Vec<u8>> {
+pub fn send_bytes(to: SocketAddr, bytes: &[u8], silence: Duration) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&to, silence)?;
     stream.set_read_timeout(Some(silence))?;
     // The other side may have answered and closed before it has read everything.

@@ -7,7 +7,7 @@ const AGENT: &str = ":3AAF";
 
 /// What a process holds open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct OpenFiles {
     /// Connections between Envoy and the agent, which are kept for the next check.
     pub to_agent: usize,
     /// All other connections.
@@ -23,7 +23,7 @@ enum Socket {
     Connection,
 }
 
-impl Held {
+impl OpenFiles {
     /// By this process.
     pub(super) fn by(pid: u32) -> Self {
         let tables = [tcp(pid, "tcp"), tcp(pid, "tcp6"), local(pid)];

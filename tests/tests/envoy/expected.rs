@@ -10,7 +10,7 @@ use app_health_tests::kubelet::{Answer, Get};
 
 /// An answer of the status port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Want {
+pub enum Expected {
     /// The app's own status, and nothing else.
     App(u16),
     /// This status, and one line that says why, with this in it.
@@ -21,9 +21,9 @@ pub enum Want {
     Closed,
 }
 
-use Want::{App, Closed, NoAnswer, Reason};
+use Expected::{App, Closed, NoAnswer, Reason};
 
-impl Want {
+impl Expected {
     fn is_met(self, outcome: &io::Result<Answer>) -> bool {
         match (self, outcome) {
             (App(status), Ok(answer)) => answer.status == status && answer.body.is_empty(),
@@ -41,7 +41,7 @@ impl Want {
 }
 
 /// Sends each request, and panics with all those that were not answered as wanted.
-pub fn check<C: Debug>(cases: impl IntoIterator<Item = (C, Get, Want)>) {
+pub fn check<C: Debug>(cases: impl IntoIterator<Item = (C, Get, Expected)>) {
     let answered =
         cases.into_iter().map(|(case, get, want)| (case, want, get.timeout(LIMIT).send()));
     let wrong: Vec<String> = answered
@@ -62,12 +62,12 @@ fn shown(outcome: &io::Result<Answer>) -> String {
 pub struct Scripted {
     _app: Http,
     entries: Entries,
-    wants: Vec<(String, Want)>,
+    wants: Vec<(String, Expected)>,
 }
 
 impl Scripted {
     /// The case's number names the container and the path.
-    pub fn new(cases: &[(Script, Want)]) -> Self {
+    pub fn new(cases: &[(Script, Expected)]) -> Self {
         let scripts: Vec<Script> = cases.iter().map(|(script, _)| script.clone()).collect();
         let app = Http::start(V4, move |request| scripts[number(request)].clone());
         let mut entries = Entries::default();
