@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use app_health_tests::api_server::{config, tls};
+use app_health_tests::authority::Authority;
 use app_health_tests::process::{self, Run};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,8 +11,6 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::authority::Authority;
-use crate::client::{config, tls};
 use crate::server::{BINARY, Server};
 
 fn run(arguments: &[&str], input: &str) -> Run {

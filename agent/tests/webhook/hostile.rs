@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use app_health_tests::api_server::{Connection, Http, config, review, tls};
+use app_health_tests::authority::{Authority, NAME};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::authority::{Authority, NAME};
-use crate::client::{Connection, Http, config, review, tls};
 use crate::memory::LIMIT;
 use crate::server::Server;
 

@@ -11,9 +11,7 @@
 //! | [`rotation`] | another certificate while requests go on |
 //! | [`certs`] | the certificates that `certs` makes |
 //! | [`stop`] | SIGTERM under load |
-//! | [`server`], `client`, `authority` | the process under test, its client, its certificates |
-
-use app_health_tests::{api_server as client, authority};
+//! | [`server`] | the process under test |
 
 mod certs;
 mod hostile;

@@ -1,11 +1,11 @@
 //! However much a review unfolds to when it is read, and however many come at once, the webhook
 //! stays within the memory that its Deployment gives it.
 
+use app_health_tests::api_server::{Connection, Http, review};
+use app_health_tests::authority::Authority;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::authority::Authority;
-use crate::client::{Connection, Http, review};
 use crate::server::Server;
 
 /// Half of the limit in envoy-config/webhook/base/deployment.yaml. The rest is for 1,024 connections that

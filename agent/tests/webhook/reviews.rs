@@ -1,11 +1,11 @@
 //! Reviews in, patches out; what is no review.
 
+use app_health_tests::api_server::{Connection, Http, review};
+use app_health_tests::authority::Authority;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::authority::Authority;
-use crate::client::{Connection, Http, review};
 use crate::server::Server;
 
 fn parsed() -> Value {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use app_health_tests::api_server::{Connection, Failure, Http, config, review, tls};
+use app_health_tests::authority::Authority;
 use app_health_tests::poll::until;
 use time::Duration;
 
-use crate::authority::Authority;
-use crate::client::{Connection, Failure, Http, config, review, tls};
 use crate::server::Server;
 
 const REQUESTS: usize = 10_000;

@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpStream};
 use app_health_tests::authority::Authority;
 use app_health_tests::kubelet::until_closed;
 use app_health_tests::poll::PATIENCE;
-pub use app_health_tests::poll::until as eventually;
 use app_health_tests::process::{self, Process};
 use app_health_tests::usage;
 use nix::sys::signal::Signal;
@@ -83,7 +82,7 @@ impl Server {
     }
 
     /// Waits for its end: the exit code.
-    pub fn wait(&mut self) -> Option<i32> {
+    pub fn wait(&self) -> Option<i32> {
         self.process.wait()
     }
 }

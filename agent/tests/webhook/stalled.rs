@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use app_health_tests::api_server::{Connection, Http, config, review, tls};
+use app_health_tests::authority::{Authority, NAME};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::{Request, body::Bytes};
@@ -14,8 +16,6 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
-use crate::authority::{Authority, NAME};
-use crate::client::{Connection, Http, config, review, tls};
 use crate::memory::{LIMIT, list, review_of};
 use crate::server::Server;
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::net::TcpListener;
 
+use app_health_tests::authority::Authority;
 use app_health_tests::process;
 use rcgen::KeyPair;
 
-use crate::authority::Authority;
 use crate::server::BINARY;
 
 #[track_caller]

@@ -1,9 +1,9 @@
 //! Health, readiness, metrics, log lines.
 
+use app_health_tests::api_server::{Connection, Http, review};
+use app_health_tests::authority::Authority;
 use serde_json::{Value, json};
 
-use crate::authority::Authority;
-use crate::client::{Connection, Http, review};
 use crate::server::Server;
 
 #[test]

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use app_health_tests::api_server::{Connection, Failure, Http, config, review, tls};
+use app_health_tests::authority::{Authority, NAME};
+use app_health_tests::poll::until;
 use nix::sys::signal::Signal::{SIGINT, SIGTERM};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::authority::{Authority, NAME};
-use crate::client::{Connection, Failure, Http, config, review, tls};
-use crate::server::{Server, eventually};
+use crate::server::Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_is_lost_under_load() {
@@ -24,10 +25,10 @@ async fn no_request_is_lost_under_load() {
         })
         .collect();
     let busy = || server.metric("app_health_admission_duration_seconds_count") > 200.0;
-    tokio::task::block_in_place(|| eventually("load", busy));
+    tokio::task::block_in_place(|| until("load", busy));
     server.signal(SIGTERM);
     let unready = || server.get("/readyz").is_none_or(|(status, _)| status == 503);
-    tokio::task::block_in_place(|| eventually("not ready", unready));
+    tokio::task::block_in_place(|| until("not ready", unready));
     // From here on a Service sends no new connections.
     ready.store(false, Ordering::Relaxed);
     let mut late = 0;
@@ -38,7 +39,7 @@ async fn no_request_is_lost_under_load() {
     }
     // One whose connection was closed just then has none.
     assert!(late > 0, "none was answered after the signal");
-    let mut server = Arc::into_inner(server).unwrap();
+    let server = Arc::into_inner(server).unwrap();
     assert_eq!(server.wait(), Some(0));
 }
 
@@ -74,7 +75,7 @@ async fn send(
 #[tokio::test]
 async fn it_ends_though_a_client_sends_no_end_of_its_body() {
     let authority = Authority::new();
-    let mut server = Server::start(&authority);
+    let server = Server::start(&authority);
     let mut slow = tls(&server, config(authority.roots(), rustls::ALL_VERSIONS)).await.unwrap();
     let head = format!("POST /mutate HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 100000\r\n\r\n");
     slow.write_all(head.as_bytes()).await.unwrap();
@@ -99,7 +100,7 @@ async fn it_ends_though_a_client_sends_no_end_of_its_body() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let authority = Authority::new();
-    let mut server = Server::start(&authority);
+    let server = Server::start(&authority);
     server.signal(SIGTERM);
     server.wait_for("SIGTERM: not ready any more");
     server.signal(SIGINT);
