@@ -5,9 +5,9 @@
 pub enum ServingStatus {
     /// The value of an empty message.
     Unknown = 0,
-    /// The only one that is well.
+    /// The only status that counts as healthy.
     Serving = 1,
-    /// Not well.
+    /// The service says that it is not healthy.
     NotServing = 2,
 }
 
@@ -44,7 +44,7 @@ pub fn response(status: ServingStatus) -> Vec<u8> {
     }
 }
 
-/// The same for SERVING, with an unknown field of `size` bytes.
+/// A HealthCheckResponse that says SERVING and has an unknown field of `size` bytes.
 pub fn long_response(size: usize) -> Vec<u8> {
     let mut message = vec![0x08, ServingStatus::Serving as u8, 0x12];
     let mut left = size;

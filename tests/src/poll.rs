@@ -1,24 +1,24 @@
-//! Waiting for what has to come, without a bound that a busy machine could break.
+//! Waiting for something that has to come. The limit is so long that a busy machine does not reach it.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything may take that should come at once.
+/// The longest wait for something that should come at once.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Polls until it holds.
+/// Polls until `holds` returns true.
 ///
 /// # Panics
-/// Where that does not come, with what was waited for.
+/// When that takes longer than [`PATIENCE`]; the message names `what`.
 #[track_caller]
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     until_ok(PATIENCE, || if holds() { Ok(()) } else { Err(what) });
 }
 
-/// Polls until there is a value.
+/// Polls until `value` returns one.
 ///
 /// # Panics
-/// Where that does not come within the limit, with the last error.
+/// When that takes longer than `limit`; the message is the last error.
 #[track_caller]
 pub fn until_ok<T, E>(limit: Duration, mut value: impl FnMut() -> Result<T, E>) -> T
 where

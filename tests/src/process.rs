@@ -1,5 +1,5 @@
-//! A child process whose output goes to a file without a name, and that never outlives the thread
-//! it serves: whatever ends that thread, nothing is left behind.
+//! Child processes that end with the thread that started them, however that ends. Their output goes
+//! to a file without a name.
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -9,7 +9,7 @@ use crate::program::build;
 /// The path of the filter's `.wasm`, built by cargo once a process. `CARGO_TARGET_DIR` is honoured.
 ///
 /// # Panics
-/// Where it does not build: no test of the filter means anything then. Where the target is missing:
+/// When it does not build, as no test of the filter means anything then. It needs the target:
 /// `rustup target add wasm32-unknown-unknown`.
 pub fn filter() -> &'static Path {
     static FILTER: OnceLock<PathBuf> = OnceLock::new();

@@ -27,22 +27,22 @@ const QUEUE: i32 = 1024;
 /// What it does with a connection.
 #[derive(Clone, Debug)]
 pub enum Conduct {
-    /// This, whatever comes.
+    /// Plays the script without reading anything.
     AtOnce(Script),
-    /// Reads a request of HTTP/1, then this.
+    /// Reads an HTTP/1 request, then plays the script.
     Asked(Script),
-    /// Speaks HTTP/2, and answers this.
+    /// Speaks HTTP/2 and gives this answer.
     Http2 {
-        /// So long after the request.
+        /// How long after the request.
         after: Duration,
         /// The answer.
         answer: TlsAnswer,
     },
-    /// Speaks gRPC, and its health service says this.
+    /// Speaks gRPC with a health service.
     Grpc(Health),
-    /// Does this over TLS, and offers that in the handshake.
+    /// Does the same over TLS, and offers these protocols in the handshake.
     Tls(Alpn, Box<Conduct>),
-    /// Closes the first connection at once, and does this from then on.
+    /// Closes the first connection at once, and serves the later ones.
     ClosesFirst(Box<Conduct>),
 }
 
@@ -53,8 +53,8 @@ impl Conduct {
     }
 }
 
-/// Refuses until it is opened. A connection goes on as it began, whatever changes in the meantime,
-/// as in a program that has a thread for each; only closing ends them all.
+/// A port that refuses until it is opened. A connection goes on as it began, whatever changes in the
+/// meantime, as in a program with a thread for each connection. Only closing the port ends them all.
 pub struct Changing {
     addr: SocketAddr,
     /// The one listener of its life, so that nobody else gets the port, and what is queued stays.
@@ -94,7 +94,7 @@ enum PortState {
 impl Changing {
     /// Takes a free port.
     pub fn start(ip: IpAddr) -> Self {
-        // A port of its own choice the kernel would take back when it is closed.
+        // The kernel would reuse a port that it chose itself as soon as nobody listens on it.
         let (socket, addr) = bound(SocketAddr::new(ip, net::free_port())).expect("a free port");
         let shared = Shared {
             conduct: Mutex::new(Conduct::AtOnce(Script::close())),

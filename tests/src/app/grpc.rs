@@ -27,20 +27,20 @@ use crate::health::{self, ServingStatus};
 /// What the health service says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// This status.
+    /// The service answers with this status.
     Says(ServingStatus),
     /// An error with this `grpc-status`: 5 for a service that it does not know,
     /// 12 where there is no health service.
     Error(u8),
-    /// This HTTP status, and no gRPC.
+    /// The app answers with this HTTP status and does not speak gRPC.
     Status(u16),
-    /// SERVING, after so long.
+    /// The service says SERVING after this time.
     Late(Duration),
-    /// SERVING, and a field of so many bytes that nobody knows.
+    /// The service says SERVING, in a message with an unknown field of so many bytes.
     Long(usize),
-    /// Nothing until the call's own deadline, and then a reset.
+    /// The service resets the stream at the call's own deadline.
     ResetAtDeadline,
-    /// Nothing, ever.
+    /// The service never answers.
     Silent,
 }
 
@@ -72,7 +72,7 @@ impl Grpc {
         Self::serving(addr, health, |stream| async { Ok(stream) })
     }
 
-    /// `open` makes of a connection what is spoken through.
+    /// `open` makes the stream that is served out of a connection: over TLS or not.
     fn serving<O, F, S>(addr: SocketAddr, health: Health, open: O) -> Self
     where
         O: Fn(TcpStream) -> F + Clone + Send + 'static,
@@ -128,11 +128,11 @@ impl Grpc {
 /// An answer of an app that speaks HTTP/2. An error resets the stream.
 pub(super) type AppAnswer = Result<Response<BoxBody<Bytes, Infallible>>, io::Error>;
 
-/// What of a request decides besides the service's health.
+/// The parts of a request on which the answer depends, besides the service's health.
 #[derive(Clone, Copy)]
 struct Call {
     is_check: bool,
-    /// Where it names one in whole milliseconds, as Envoy does.
+    /// The call's deadline, if it is in whole milliseconds, as Envoy writes it.
     deadline: Option<Duration>,
 }
 

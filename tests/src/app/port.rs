@@ -83,8 +83,8 @@ impl Closed {
     }
 }
 
-/// A port on which connections come up late, and are then answered with a script: until it is
-/// opened its queue is full, so that the kernel drops what comes.
+/// A port that accepts late, and then plays a script. Until it is opened its queue is full, so that
+/// the kernel drops new connections.
 pub struct Late {
     addr: SocketAddr,
     listener: TcpListener,
@@ -128,7 +128,7 @@ impl Drop for Late {
     }
 }
 
-/// Connects until a connection does not come up any more.
+/// Connects until the queue is full, and keeps the connections.
 pub(super) fn fill(addr: SocketAddr) -> io::Result<Vec<TcpStream>> {
     let mut fillers = Vec::new();
     loop {

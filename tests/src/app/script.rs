@@ -9,7 +9,7 @@ use tokio_rustls::server::TlsStream;
 
 /// A connection of an app, over TLS or not.
 pub(super) trait AppStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// What it stands on.
+    /// The TCP connection below.
     fn tcp(&self) -> &TcpStream;
 }
 

@@ -61,8 +61,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Closing alone would not do: what another test is just starting holds a copy, until it has
-        // become another program, and the port would still accept.
+        // To close it is not enough: a process that another test is starting holds a copy until its
+        // exec, so that the port would still accept.
         shutdown(self.listener.as_raw_fd(), Shutdown::Read).expect("it listens");
         end(&self.task);
     }

@@ -1,4 +1,4 @@
-//! What no kubelet sends.
+//! Requests that no kubelet sends.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use super::Answer;
 
-/// Sends these bytes as they are and gives back all that comes until the answer is whole, where it
-/// says its length, or the other side closes. Where nothing more comes for `silence`, that is an
-/// error which says what had come.
+/// Sends these bytes as they are, and reads until the other side closes or the answer is as long as
+/// its Content-Length says. When nothing comes for `silence`, the error says what came before.
 pub fn send_bytes(to: SocketAddr, bytes: &[u8], silence: Duration) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&to, silence)?;
     stream.set_read_timeout(Some(silence))?;

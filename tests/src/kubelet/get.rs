@@ -9,10 +9,10 @@ use super::dial::{Security, Stream};
 use super::http1::{Answer, BODY_LIMIT, exchange};
 use super::redirect;
 
-/// So many redirects are followed; one more is a failure.
+/// The number of redirects that are followed; one more is a failure.
 const HOPS: usize = 9;
 
-/// What asks.
+/// Who sends the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asker {
     Probe,
@@ -32,7 +32,7 @@ pub struct Get {
     redirects: Redirects,
 }
 
-/// What becomes of them.
+/// What is done with a redirect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Redirects {
     AreAnswers,
@@ -78,7 +78,7 @@ impl Get {
         self
     }
 
-    /// Over everything: the dial, the head and the body.
+    /// A limit for all of it: the dial, the head and the body.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self

@@ -12,8 +12,8 @@ use super::dial::Security;
 use super::http2::{Boxed, Exchange, Transport, connect};
 use crate::{health, runtime};
 
-/// `Ok` for SERVING, else why not. The timeout covers dial and check; as in the kubelet a refused
-/// connection is dialled again until it is over.
+/// `Ok` when the service says SERVING, else the reason. The timeout covers the dial and the check. As
+/// the kubelet does, it dials again after a refused connection, until the time is over.
 pub fn grpc(to: SocketAddr, service: &str, timeout: Duration) -> Result<(), String> {
     over(Security::Plain, to, service, timeout)
 }

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use super::dial::Stream;
 
-/// Beyond this the body does not matter to the kubelet.
+/// The kubelet reads no more than this of a body.
 pub(super) const BODY_LIMIT: usize = 10_240;
 /// Go's limit for the head of an answer.
 const HEAD_LIMIT: usize = 10 << 20;
@@ -41,7 +41,7 @@ impl Answer {
         (self.status, std::str::from_utf8(&self.body).expect("text"))
     }
 
-    /// The body for people.
+    /// The body as text, without white space at its end.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).trim_end().to_owned()
     }

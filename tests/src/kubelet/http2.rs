@@ -75,7 +75,7 @@ pub(super) async fn connect(to: SocketAddr, security: Security) -> io::Result<Bo
     })
 }
 
-/// Ends the connection when it is dropped, also where the time is over.
+/// An exchange whose connection ends when this is dropped, as it is when the time is over.
 #[derive(Default)]
 pub(super) struct Exchange(JoinSet<Result<(), hyper::Error>>);
 

@@ -1,4 +1,4 @@
-//! Where a redirect leads, for the kubelet: on only to the same host.
+//! Where the kubelet follows a redirect to: only to the same host.
 
 use std::net::SocketAddr;
 
@@ -14,8 +14,8 @@ pub(super) struct Hop {
     pub(super) target: Vec<u8>,
 }
 
-/// `None` where the answer is left as it is. A Location that is no URL counts as another host's:
-/// the apps of the tests send none.
+/// The next request, or `None` if the answer is final. A Location that is not a URL counts as one of
+/// another host; the apps of the tests send none.
 pub(super) fn next(
     from: SocketAddr,
     security: Security,

@@ -69,8 +69,8 @@ fn outbound_listener(has_ipv6: bool) -> Value {
     listener
 }
 
-/// A listener for redirected connections. A socket for each family: the original destination of
-/// an IPv4 connection cannot be asked of an IPv6 socket.
+/// A listener for redirected connections. It has a socket for each family, as an IPv6 socket cannot
+/// tell the original destination of an IPv4 connection.
 fn intercepting(name: &str, port: u16, has_ipv6: bool) -> Value {
     let v6 = has_ipv6.then(|| json!({"address": address("::", port)}));
     json!({
@@ -100,7 +100,7 @@ fn tcp_proxy(cluster: &str) -> Value {
     })
 }
 
-/// From 127.0.0.6 or ::6, so that it passes the interception.
+/// Envoy connects to the app from 127.0.0.6 or ::6, which the interception lets pass.
 fn to_the_app(has_ipv6: bool) -> Value {
     let v6 = has_ipv6.then(|| json!({"address": {"address": "::6", "port_value": 0}}));
     let mut cluster = original_dst("inbound");

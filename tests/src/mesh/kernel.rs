@@ -15,7 +15,7 @@ pub fn without_ipv6(command: &mut Command) {
     unsafe { command.pre_exec(refuse_ipv6_sockets) };
 }
 
-/// By a seccomp filter: `socket(AF_INET6, ...)` is `EAFNOSUPPORT`, all else goes on.
+/// A seccomp filter lets `socket(AF_INET6, ...)` fail with `EAFNOSUPPORT` and allows everything else.
 fn refuse_ipv6_sockets() -> io::Result<()> {
     let (number, family) =
         (offset_of!(libc::seccomp_data, nr), offset_of!(libc::seccomp_data, args));

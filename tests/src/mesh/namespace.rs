@@ -22,7 +22,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes one; `mounts` then runs within it, and what it mounts is seen nowhere else.
+    /// Makes a namespace and runs `mounts` in it. What that mounts is seen nowhere else.
     ///
     /// # Panics
     /// Without CAP_SYS_ADMIN, which root has, but not in every container.
@@ -40,7 +40,7 @@ impl Namespace {
             let own = |kind: &str| File::open(format!("/proc/thread-self/ns/{kind}"));
             Ok(Self { net: own("net")?, mnt: own("mnt")? })
         };
-        // A thread leaves namespaces for itself alone.
+        // Only the thread that calls unshare changes its namespaces.
         let made = thread::scope(|scope| scope.spawn(make).join().expect("no panic"));
         made.unwrap_or_else(|error: io::Error| match error.raw_os_error() {
             Some(errno) if errno == Errno::EPERM as i32 => {

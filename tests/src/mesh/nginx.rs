@@ -13,7 +13,7 @@ use crate::process::Process;
 /// Debian's www-data.
 const USER: u32 = 33;
 const FOLDER: &str = "/run/nginx";
-/// One process, so that nothing is left when it is killed.
+/// nginx runs as one process, so that nothing is left when that is killed.
 const CONFIG: &str = r#"
 daemon off;
 master_process off;

@@ -10,13 +10,13 @@ use crate::app::{Http, Request, Script, V4};
 use crate::kubelet::Get;
 use crate::process::Process;
 
-/// Beside those of the pod's annotation: HBONE's tunnels, which nobody takes here, so that they are
-/// refused, as in a pod where Istio has not switched them on; Envoy's metrics, its health, the status
-/// port.
+/// The ports that Istio excludes besides those of the pod's annotation: HBONE's tunnels (15008),
+/// Envoy's metrics (15090), its health (15021) and the status port. Nothing here serves HBONE, so it
+/// is refused, as in a pod where Istio has not switched it on.
 const EXCLUDED: [u16; 4] = [15008, 15090, 15021, 15020];
 const PILOT_AGENT: u16 = 15019;
 
-/// How a sidecar is to be.
+/// What a sidecar is started with.
 pub struct Setup<'a> {
     inbound: Inbound,
     variable: Option<&'a str>,
@@ -74,7 +74,7 @@ fn start_envoy(world: &World, config: &str, variable: Option<&str>) -> Process {
     command.args(["--config-yaml", config]);
     // No shared memory and no domain sockets that could outlive it.
     command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]);
-    // Istio's 45 would be waited for by those who drain it.
+    // Istio's 45 seconds would be a long wait for the tests that drain it.
     command.args(["--drain-time-s", "1"]);
     match variable {
         Some(variable) => command.env("ISTIO_KUBE_APP_PROBERS", variable),
@@ -115,7 +115,7 @@ fn pilot_agent(world: &World) -> Http {
     world.pod.run(|| Http::start_at(SocketAddr::new(ip, PILOT_AGENT), answer))
 }
 
-/// A sidecar that is ready. Ends when it is dropped; the interception stays.
+/// A sidecar that is ready. It ends when it is dropped, but the interception stays.
 pub struct Sidecar<'a> {
     world: &'a World,
     /// Who may take part in the mesh.

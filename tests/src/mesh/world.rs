@@ -20,7 +20,8 @@ pub const POD_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2));
 /// The pod's other address.
 pub const POD_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 2));
 
-/// Where the pod has its programs: its users may not reach a checkout in someone's home.
+/// The pod's programs are mounted here, as its users may not be able to read a checkout in somebody's
+/// home.
 pub(super) const ENVOY: &str = "/run/envoy";
 pub(super) const AGENT: &str = "/run/app-health-agent";
 
@@ -40,7 +41,7 @@ impl World {
     /// Without root, or without Debian's iproute2, iptables and nginx.
     pub fn dual_stack() -> Self {
         let world = Self { has_ipv6: true, ..Self::ipv4() };
-        // nodad: else an address cannot be used for its first second.
+        // Without nodad an address cannot be used for its first second.
         world.pod.ip(&format!("addr add {POD_V6}/64 dev eth0 nodad"));
         world.node.ip(&format!("addr add {NODE_V6}/64 dev pod0 nodad"));
         // What istio-init does for IPv6; 127.0.0.6 needs nothing.
