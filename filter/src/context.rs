@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 
+use app_health_webhook::reason;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
@@ -120,8 +121,10 @@ fn carry_out(command: Command) -> ControlFlow<Action, bool> {
             let _ = hostcalls::set_map_value_bytes(MapType::HttpResponseHeaders, ":status", value);
             ControlFlow::Break(Action::Continue)
         }
-        Command::LocalReply { status, text, allow } => {
-            let headers = if allow { vec![("allow", "GET, HEAD")] } else { vec![] };
+        Command::LocalReply { status, reason, text, allow } => {
+            let mut headers = vec![];
+            headers.extend(reason.map(|reason| (reason::HEADER, reason.as_str())));
+            headers.extend(allow.then_some(("allow", "GET, HEAD")));
             let _ = hostcalls::send_http_response(status.into(), headers, Some(text.as_bytes()));
             ControlFlow::Break(Action::Pause)
         }

@@ -5,8 +5,8 @@ use log::{Level, debug, info, log_enabled, warn};
 use crate::outcome::Outcome;
 use crate::table::Entry;
 
-/// Logs the outcome of a recorded probe or hook.
-pub fn recorded(entry: &Entry, outcome: &Outcome) {
+/// Logs the outcome of a recorded probe or hook, and the status that the client was told.
+pub fn recorded(entry: &Entry, outcome: &Outcome, status: u16) {
     let Some(passes) = outcome.passes(entry.kind.is_hook()) else {
         debug!("{}: no answer: {}", entry.name(), text(outcome));
         return;
@@ -16,26 +16,27 @@ pub fn recorded(entry: &Entry, outcome: &Outcome) {
         return;
     }
     let name = entry.name();
-    let status = u32::from(outcome.status()).to_string();
-    let reason = text(outcome);
-    debug!("{name}: {status} {reason}");
+    let text = text(outcome);
+    let word = outcome.reason().map_or(String::new(), |reason| [reason.as_str(), ": "].concat());
+    let line = [&*u32::from(status).to_string(), " ", &word, text].concat();
+    debug!("{name}: {line}");
     match (changed, passes) {
         (false, _) => {}
-        (true, true) => info!("{name}: passing: {status} {reason}"),
-        (true, false) => warn!("{name}: failing: {status} {reason}"),
+        (true, true) => info!("{name}: passing: {line}"),
+        (true, false) => warn!("{name}: failing: {line}"),
     }
 }
 
 /// Logs the answer to a request that asked for no recorded probe.
-pub fn unrecorded(outcome: &Outcome) {
-    debug!("{} {}", outcome.status(), text(outcome));
+pub fn unrecorded(outcome: &Outcome, status: u16) {
+    debug!("{status} {}", text(outcome));
 }
 
 /// The outcome as the log words it.
 fn text(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Answered(_) => "from the app",
-        Outcome::Failed { reason, .. } | Outcome::Declined { reason, .. } => reason,
         Outcome::Abandoned => "the client went away before it",
+        _ => outcome.text(),
     }
 }

@@ -1,10 +1,11 @@
-//! The plugin configuration: names and a port that a deployment may have to change.
+//! The plugin configuration: what a deployment may have to change.
 
 use app_health_webhook::json::{Reader, Stop, ValueType};
+use app_health_webhook::reason::StatusCodes;
 
 use crate::protobuf::LONGEST_GRPC_CLUSTER;
 
-/// The names of Envoy's clusters, and the status port.
+/// The names of Envoy's clusters, the status port, and which statuses tell of failures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// For later hops of a redirect over HTTP.
@@ -19,6 +20,9 @@ pub struct Settings {
     pub agent_cluster: String,
     /// The port that rewritten probes name; `None` for the port on which a connection arrives.
     pub status_port: Option<u16>,
+    /// Which statuses tell of failures. Where Envoy replies past the filter, `local_reply_config` has to
+    /// agree.
+    pub status_codes: StatusCodes,
 }
 
 impl Default for Settings {
@@ -30,6 +34,7 @@ impl Default for Settings {
             grpc_tls_cluster: "app_grpc_tls".to_owned(),
             agent_cluster: "app_health_agent".to_owned(),
             status_port: None,
+            status_codes: StatusCodes::Plain,
         }
     }
 }
@@ -76,6 +81,14 @@ impl Settings {
                     }
                     continue;
                 }
+                "status_codes" => {
+                    match reader.raw()? {
+                        r#""plain""# => self.status_codes = StatusCodes::Plain,
+                        r#""detailed""# => self.status_codes = StatusCodes::Detailed,
+                        _ => notes.push(wrong_type("status_codes", r#""plain" or "detailed""#)),
+                    }
+                    continue;
+                }
                 unknown => {
                     notes.push(format!("plugin configuration: unknown key {unknown}, ignored"));
                     reader.raw()?;
@@ -115,7 +128,7 @@ mod tests {
     #[test]
     fn what_is_named_is_taken() {
         let (settings, notes) = Settings::parse(
-            br#"{"http_cluster":"a","https_cluster":"b","grpc_cluster":"d","grpc_tls_cluster":"e","agent_cluster":"","status_port":15021}"#,
+            br#"{"http_cluster":"a","https_cluster":"b","grpc_cluster":"d","grpc_tls_cluster":"e","agent_cluster":"","status_port":15021,"status_codes":"detailed"}"#,
         );
         assert_eq!(notes, [""; 0]);
         let expected = Settings {
@@ -125,6 +138,7 @@ mod tests {
             grpc_tls_cluster: "e".to_owned(),
             agent_cluster: String::new(),
             status_port: Some(15021),
+            status_codes: StatusCodes::Detailed,
         };
         assert_eq!(settings, expected);
     }
@@ -148,6 +162,10 @@ mod tests {
             (
                 "{\"status_port\":65536}",
                 "plugin configuration: status_port: not a port from 1 to 65535, the default holds",
+            ),
+            (
+                "{\"status_codes\":\"Detailed\"}",
+                "plugin configuration: status_codes: not \"plain\" or \"detailed\", the default holds",
             ),
             ("[]", "plugin configuration: not a JSON object"),
             ("{", "plugin configuration: not JSON: expected a string at byte 1"),

@@ -1,11 +1,14 @@
 //! The recorded probes, prepared once at start, so that a request only has to look its entry up.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use app_health_webhook::handler::HandlerKind;
 use app_health_webhook::path::{ProbeKind, ProbePath};
 use app_health_webhook::probers::{self, GrpcMode, HttpGet, HttpProtocol, Prober, Scheme};
+use app_health_webhook::reason::Reason;
 use app_health_webhook::url::{self, Url};
 
 use crate::outcome::Outcome;
@@ -120,7 +123,7 @@ impl Table {
         }
         let path = String::from_utf8_lossy(path);
         Lookup::NotFound(match &self.broken {
-            Some(reason) if ProbePath::parse(&path).is_some() => Outcome::unreached(reason.clone()),
+            Some(reason) if ProbePath::parse(&path).is_some() => not_valid(reason.clone()),
             _ => {
                 let path: String = path.chars().take(200).collect();
                 Outcome::declined(400, format!("no probe is recorded for {path}"))
@@ -135,7 +138,7 @@ impl Entry {
         let kind = ProbePath::parse(&key)?.kind();
         let (action, timeout) = match prober {
             Ok(prober) => (HandlerAction::new(prober.handler, kind), prober.timeout_seconds),
-            Err(error) => (Err(Refusal::Invalid(Outcome::unreached(error.to_string()))), 0),
+            Err(error) => (Err(Refusal::Invalid(not_valid(error.to_string()))), 0),
         };
         // A raw manifest may lack the kubelet's default. Hooks have no timeout.
         let timeout = if timeout == 0 && !kind.is_hook() { 1 } else { timeout };
@@ -167,7 +170,7 @@ impl HandlerAction {
         Ok(match handler {
             probers::Handler::HttpGet(http) => {
                 let url = url::of_probe_path(&http.path).map_err(|error| {
-                    Refusal::Unsendable(Outcome::invalid(format!("httpGet.path: {error}")))
+                    Refusal::Unsendable(not_valid(format!("httpGet.path: {error}")))
                 })?;
                 let is_host = |name: &str| name.eq_ignore_ascii_case("host");
                 Self::Http(Rc::new(HttpAction {
@@ -187,6 +190,27 @@ impl HandlerAction {
         })
     }
 
+    pub fn kind(&self) -> HandlerKind {
+        match self {
+            Self::Http(_) => HandlerKind::HttpGet,
+            Self::Tcp { .. } => HandlerKind::TcpSocket,
+            Self::Grpc(_) => HandlerKind::Grpc,
+        }
+    }
+
+    /// The protocol, for people.
+    pub fn protocol(&self) -> &'static str {
+        match self {
+            Self::Http(action) => match action.wire {
+                Wire::Http => "http",
+                Wire::Http2 => "http2",
+                Wire::Https => "https",
+            },
+            Self::Tcp { .. } => "tcp",
+            Self::Grpc(_) => "grpc",
+        }
+    }
+
     pub fn port(&self) -> u16 {
         match self {
             Self::Http(action) => action.port,
@@ -196,13 +220,18 @@ impl HandlerAction {
     }
 }
 
+/// The outcome of what is recorded and not valid.
+fn not_valid(text: impl Into<Cow<'static, str>>) -> Outcome {
+    Outcome::failed(Reason::Config, text)
+}
+
 /// The protocol of an httpGet. The kubelet's lifecycle handlers ignore `protocol`, and the API server
 /// refuses HTTP2 with the scheme HTTPS.
 fn wire(http: &HttpGet, kind: ProbeKind) -> Result<Wire, Refusal> {
     match (http.scheme, http.protocol) {
         (Some(Scheme::Https), Some(HttpProtocol::Http2)) if !kind.is_hook() => {
             let reason = "httpGet.protocol: HTTP2 goes with the scheme HTTP only";
-            Err(Refusal::Invalid(Outcome::unreached(reason)))
+            Err(Refusal::Invalid(not_valid(reason)))
         }
         (Some(Scheme::Https), _) => Ok(Wire::Https),
         (_, Some(HttpProtocol::Http2)) if !kind.is_hook() => Ok(Wire::Http2),
@@ -212,6 +241,8 @@ fn wire(http: &HttpGet, kind: ProbeKind) -> Result<Wire, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use app_health_webhook::reason::StatusCodes;
+
     use super::*;
 
     fn found(table: &Table, path: &str) -> Rc<Entry> {
@@ -224,7 +255,10 @@ mod tests {
     fn not_found(table: &Table, path: &str) -> (u16, String) {
         match table.lookup(path.as_bytes()) {
             Lookup::Found(_) => panic!("found"),
-            Lookup::NotFound(outcome) => (outcome.status(), outcome.reason().to_owned()),
+            Lookup::NotFound(outcome) => {
+                let status = outcome.status(HandlerKind::HttpGet, StatusCodes::Plain);
+                (status, outcome.text().to_owned())
+            }
         }
     }
 
@@ -254,10 +288,10 @@ mod tests {
         assert_eq!(table.len(), 2);
         let invalid = "/app-health/a/livez: tcpSocket.port: 0 is not a port from 1 to 65535";
         for (path, refusal) in [
-            ("/app-health/a/livez", Refusal::Invalid(Outcome::unreached(invalid))),
+            ("/app-health/a/livez", Refusal::Invalid(not_valid(invalid))),
             (
                 "/app-health/a/readyz",
-                Refusal::Unsendable(Outcome::invalid("httpGet.path: no host in URL")),
+                Refusal::Unsendable(not_valid("httpGet.path: no host in URL")),
             ),
         ] {
             assert_eq!(found(&table, path).action.as_ref().err(), Some(&refusal));

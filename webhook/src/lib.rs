@@ -9,6 +9,7 @@
 //! | [`probers`] | the probers config, the JSON in `ISTIO_KUBE_APP_PROBERS` |
 //! | [`json`] | the small JSON reader and writer under it, without serde |
 //! | [`url`] | Go's URL rules: the request target of a probe, the target of a redirect |
+//! | [`reason`] | why an answer is as it is: words and statuses |
 //! | [`tcp_check`] | the contract between filter and agent |
 //! | `rewrite` | a pod's probes rewritten, and restored (feature `rewrite`, the default) |
 //! | `admission` | AdmissionReview in and out (feature `rewrite`) |
@@ -29,6 +30,7 @@ pub mod manifest;
 pub mod patch;
 pub mod path;
 pub mod probers;
+pub mod reason;
 #[cfg(feature = "rewrite")]
 pub mod rewrite;
 pub mod tcp_check;

@@ -2,16 +2,14 @@
 //!
 //! `GET /tcp/<ip>/<port>`, with the time left in the header [`TIMEOUT_HEADER`]. The answer is one
 //! of [`CheckStatus`]'s statuses, with the reason as the body's one line unless the port accepted, and
-//! always as a word, one of [`Reason`]'s, in the header [`REASON_HEADER`].
+//! always as a word, one of [`Reason`](crate::reason::Reason)'s, in the header
+//! [`HEADER`](crate::reason::HEADER).
 
 use alloc::string::{String, ToString};
 use core::net::{IpAddr, SocketAddr};
 
 /// The time left for the check, in whole milliseconds, decimal. Absent: no limit but the system's.
 pub const TIMEOUT_HEADER: &str = "x-app-health-timeout-ms";
-
-/// The reason as a word, in every answer of the agent's.
-pub const REASON_HEADER: &str = "x-app-health-reason";
 
 /// Where the agent listens unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:15023";
@@ -38,37 +36,6 @@ impl CheckStatus {
     /// The HTTP status that says so.
     pub const fn status(self) -> u16 {
         self as u16
-    }
-}
-
-/// Why the answer is as it is, for programs: the text beside it is for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The port accepted.
-    Ok,
-    /// Nobody listens.
-    Refused,
-    /// No way to the address, or a packet filter that says so.
-    Unreachable,
-    /// No answer in time.
-    Timeout,
-    /// The agent could not find out: too many dials under way, no descriptors, no source.
-    Agent,
-    /// The request is none that the agent answers.
-    Config,
-}
-
-impl Reason {
-    /// The word in [`REASON_HEADER`].
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Refused => "refused",
-            Self::Unreachable => "unreachable",
-            Self::Timeout => "timeout",
-            Self::Agent => "agent",
-            Self::Config => "config",
-        }
     }
 }
 

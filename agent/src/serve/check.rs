@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use app_health_webhook::tcp_check::Reason;
+use app_health_webhook::reason::Reason;
 use tokio::time::{Instant, timeout_at};
 
 use super::dial::{Dial, DialFailure, begin, finish};

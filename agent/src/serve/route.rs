@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use app_health_webhook::tcp_check::{
-    CheckStatus, PathError, REASON_HEADER, Reason, TIMEOUT_HEADER, parse,
-};
+use app_health_webhook::reason::{self, Reason};
+use app_health_webhook::tcp_check::{CheckStatus, PathError, TIMEOUT_HEADER, parse};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
@@ -81,7 +80,7 @@ impl Reply {
         let mut response = Response::new(text);
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(REASON_HEADER, HeaderValue::from_static(reason.as_str()));
+        headers.insert(reason::HEADER, HeaderValue::from_static(reason.as_str()));
         if status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use app_health_webhook::tcp_check::Reason;
+use app_health_webhook::reason::Reason;
 use hyper::{Request, Response};
 use tokio::time::Instant;
 

@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use app_health_webhook::reason::Reason;
+
 use super::probe_request::ProbeRequest;
 use super::step::{Command, Event, Facts, GrpcCall, Step};
 use crate::outcome::{Outcome, of_details, with_cause};
@@ -26,7 +28,7 @@ impl GrpcCheck {
     pub fn on(&mut self, event: Event, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         match event {
             Event::Accepted(false) => {
-                Step::End(Outcome::unreached("grpc: the check cannot be sent"))
+                Step::End(Outcome::failed(Reason::Proxy, "the check cannot be sent"))
             }
             Event::GrpcCallResponse { code, message } => self.called(code, &message, probe, facts),
             event => event.unawaited(),
@@ -101,10 +103,10 @@ fn dials_again(limit: Duration) -> u8 {
 fn of_message(message: &[u8]) -> Outcome {
     match serving_status(message) {
         Some(1) => Outcome::Answered(200),
-        Some(2) => Outcome::unreached("grpc: NOT_SERVING"),
-        Some(3) => Outcome::unreached("grpc: SERVICE_UNKNOWN"),
-        Some(_) => Outcome::unreached("grpc: UNKNOWN"),
-        None => Outcome::unreached("grpc: not a health check's answer"),
+        Some(2) => Outcome::failed(Reason::NotServing, "NOT_SERVING"),
+        Some(3) => Outcome::failed(Reason::NotServing, "SERVICE_UNKNOWN"),
+        Some(_) => Outcome::failed(Reason::NotServing, "UNKNOWN"),
+        None => Outcome::failed(Reason::Invalid, "not a health check's answer"),
     }
 }
 
@@ -115,17 +117,18 @@ fn of_status(code: u32, text: &str) -> Outcome {
         VIA_UPSTREAM => Some(""),
         text => text.strip_suffix(OF_APP),
     };
-    let detail = |what: &str| Outcome::unreached(with_cause(what, of_app.unwrap_or(text)));
+    let detail =
+        |what: &str| Outcome::failed(Reason::NotServing, with_cause(what, of_app.unwrap_or(text)));
     match code {
         4 => Outcome::timeout(),
-        5 => detail("grpc: service unknown"),
-        8 => detail("grpc: resource exhausted, or an answer of more than 4 MiB"),
-        12 => detail("grpc: health service not implemented"),
+        5 => detail("service unknown"),
+        8 => detail("resource exhausted, or an answer of more than 4 MiB"),
+        12 => detail("health service not implemented"),
         14 if of_app.is_none() => {
-            unavailable_by_envoy(text).unwrap_or_else(|| detail("grpc: unavailable"))
+            unavailable_by_envoy(text).unwrap_or_else(|| detail("unavailable"))
         }
-        14 => detail("grpc: unavailable"),
-        code => detail(&["grpc: status ", &code.to_string()].concat()),
+        14 => detail("unavailable"),
+        code => detail(&["status ", &code.to_string()].concat()),
     }
 }
 
@@ -168,46 +171,45 @@ fn unavailable_by_envoy(status_message: &str) -> Option<Outcome> {
         Some(nested) => inner.get(last(nested, "{upstream_reset")? + 1..)?,
         None => inner.get(last(inner, "{")? + 1..)?,
     };
-    let of_envoy = of_details(details);
-    let timed_out = of_envoy == Outcome::timeout();
-    Some(if timed_out {
-        of_envoy
-    } else {
-        Outcome::unreached(with_cause("grpc", of_envoy.reason()))
-    })
+    Some(of_details(details))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn of(outcome: &Outcome) -> (&str, &str) {
+        (outcome.reason().map_or("", Reason::as_str), outcome.text())
+    }
+
     #[test]
     fn answers() {
-        for (code, message, status) in [
-            (0, &b"\x08\x01"[..], 200),
-            (0, b"\x08\x02", 500),
-            (0, b"", 500),
-            (0, b"\x08\x03", 500),
-            (0, b"\x08\x02\x08\x01", 200),
-            (0, b"\x08\x01\x08\x02", 500),
+        for (code, message, reason) in [
+            (0, &b"\x08\x01"[..], ""),
+            (0, b"\x08\x02", "not_serving"),
+            (0, b"", "not_serving"),
+            (0, b"\x08\x03", "not_serving"),
+            (0, b"\x08\x02\x08\x01", ""),
+            (0, b"\x08\x01\x08\x02", "not_serving"),
             // Unknown fields of every wire type.
-            (0, b"\x10\x05\x1a\x01x\x21AAAAAAAA\x2dBBBB\x08\x01", 200),
-            (0, b"\x08", 500),
-            (0, b"\x0a\x05x", 500),
-            (0, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 500),
-            (0, b"\x0b", 500),
-            (0, b"garbage", 500),
-            (2, b"\x08\x01", 500),
-            (4, b"", 504),
-            (5, b"", 500),
-            (12, b"", 500),
-            (14, b"", 500),
+            (0, b"\x10\x05\x1a\x01x\x21AAAAAAAA\x2dBBBB\x08\x01", ""),
+            (0, b"\x08", "invalid"),
+            (0, b"\x0a\x05x", "invalid"),
+            (0, b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "invalid"),
+            (0, b"\x0b", "invalid"),
+            (0, b"garbage", "invalid"),
+            (2, b"\x08\x01", "not_serving"),
+            (4, b"", "timeout"),
+            (5, b"", "not_serving"),
+            (12, b"", "not_serving"),
+            (14, b"", "not_serving"),
         ] {
             let outcome = if code == 0 { of_message(message) } else { of_status(code, "") };
-            assert_eq!(outcome.status(), status, "{code} {message:?}");
+            assert_eq!(of(&outcome).0, reason, "{code} {message:?}");
+            assert_eq!(outcome == Outcome::Answered(200), reason.is_empty(), "{code} {message:?}");
         }
         let outcome = of_status(14, "Connection_refused");
-        assert_eq!(outcome.reason(), "grpc: unavailable: Connection refused");
+        assert_eq!(outcome.text(), "unavailable: Connection refused");
     }
 
     #[test]
@@ -215,26 +217,25 @@ mod tests {
         const REFUSED: &str = "upstream connect error or disconnect/reset before headers. reset \
             reason: remote connection failure{upstream_reset_before_response_started{\
             remote_connection_failure|delayed_connect_error:_Connection_refused}}";
-        for (message, status, reason) in [
+        for (message, reason, text) in [
             (
                 "upstream request timeout{response_timeout}",
-                504,
+                "timeout",
                 "not done within the probe's timeout",
             ),
-            (REFUSED, 500, "grpc: no connection: delayed connect error: Connection refused"),
-            ("too {much{via_upstream}", 500, "grpc: unavailable: too {much"),
-            ("via_upstream", 500, "grpc: unavailable"),
+            (REFUSED, "refused", "connection refused"),
+            ("too {much{via_upstream}", "not_serving", "unavailable: too {much"),
+            ("via_upstream", "not_serving", "unavailable"),
             (
                 "upstream {response_timeout}{via_upstream}",
-                500,
-                "grpc: unavailable: upstream {response timeout}",
+                "not_serving",
+                "unavailable: upstream {response timeout}",
             ),
-            ("no braces", 500, "grpc: unavailable: no braces"),
-            ("}", 500, "grpc: unavailable: }"),
-            ("}}", 500, "grpc: unavailable: }}"),
+            ("no braces", "not_serving", "unavailable: no braces"),
+            ("}", "not_serving", "unavailable: }"),
+            ("}}", "not_serving", "unavailable: }}"),
         ] {
-            let outcome = of_status(14, message);
-            assert_eq!((outcome.status(), outcome.reason()), (status, reason));
+            assert_eq!(of(&of_status(14, message)), (reason, text));
         }
     }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use app_health_webhook::reason::Reason;
+
 use super::call_response::{is_from_upstream, response_text};
 use super::probe_request::ProbeRequest;
 use super::redirect::{Hop, Redirect};
@@ -38,9 +40,10 @@ pub fn call(
 ) -> Result<HttpCall, Outcome> {
     let wire = wire(hop, first)?;
     let port = hop.port().filter(|port| *port != 0);
-    let port = port.ok_or_else(|| Outcome::invalid("redirect: no such port"))?;
+    let port = port.ok_or_else(|| Outcome::failed(Reason::Redirect, "redirect: no such port"))?;
     if probe.is_own_port(port) {
-        return Err(Outcome::unreached("redirect to the status port: it would probe itself"));
+        let text = "redirect to the status port: it would probe itself";
+        return Err(Outcome::failed(Reason::Redirect, text));
     }
     let settings = &probe.config.settings;
     let cluster = match wire {
@@ -114,7 +117,10 @@ fn as_text(url: &[u8]) -> String {
 /// certificates there, and no pod's would pass.
 fn wire(hop: &Hop, first: Wire) -> Result<Wire, Outcome> {
     match (first == Wire::Http2, hop.is_https()) {
-        (true, true) => Err(Outcome::invalid("redirect from HTTP/2 in clear text to TLS")),
+        (true, true) => {
+            let text = "redirect from HTTP/2 in clear text to TLS";
+            Err(Outcome::failed(Reason::Redirect, text))
+        }
         (true, false) => Ok(Wire::Http2),
         (false, true) => Ok(Wire::Https),
         (false, false) => Ok(Wire::Http),
@@ -123,15 +129,12 @@ fn wire(hop: &Hop, first: Wire) -> Result<Wire, Outcome> {
 
 /// The outcome where Envoy has not accepted the call.
 pub fn not_sent(hop: &Hop) -> Outcome {
-    Outcome::unreached(match hop.followed {
-        0 => "the request cannot be sent",
-        _ => "redirect: the request cannot be sent",
-    })
+    hop.failed(Outcome::failed(Reason::Proxy, "the request cannot be sent"))
 }
 
 pub fn answered(hop: &Hop, has_head: bool, probe: &ProbeRequest, facts: &dyn Facts) -> HopAnswer {
     if !has_head {
-        return HopAnswer::Final(broken(probe, facts));
+        return HopAnswer::Final(hop.failed(broken(probe, facts)));
     }
     let status = facts.header(Source::Dispatched, ":status").unwrap_or_default();
     if !is_from_upstream(facts) {
@@ -139,11 +142,12 @@ pub fn answered(hop: &Hop, has_head: bool, probe: &ProbeRequest, facts: &dyn Fac
         if outcome::contains(&text, DIAL_TIMED_OUT) && probe.may_dial_again(facts.now()) {
             return HopAnswer::DialTimedOut;
         }
-        return HopAnswer::Final(outcome::of_call_failure(&status, &text));
+        return HopAnswer::Final(hop.failed(outcome::of_call_failure(&status, &text)));
     }
     let outcome = outcome::of_status(&status, probe.is_hook());
+    let Outcome::Answered(status) = outcome else { return HopAnswer::Final(hop.failed(outcome)) };
     let location = facts.header(Source::Dispatched, "location");
-    match hop.redirect(outcome.status(), location.as_deref()) {
+    match hop.redirect(status, location.as_deref()) {
         Redirect::Follow(next) => HopAnswer::Redirect(next),
         Redirect::Fail(failure) => HopAnswer::Final(failure),
         Redirect::NotFollowed => HopAnswer::Final(outcome),
@@ -157,6 +161,7 @@ fn broken(probe: &ProbeRequest, facts: &dyn Facts) -> Outcome {
     } else if probe.is_over(facts.now()) {
         Outcome::timeout()
     } else {
-        Outcome::invalid("the app's answer broke off, or was longer than Envoy buffers")
+        let text = "the app's answer broke off, or was longer than Envoy buffers";
+        Outcome::failed(Reason::Broken, text)
     }
 }

@@ -131,9 +131,10 @@ impl HttpCheck {
         }
         let status = facts.header(Source::Routed, ":status").unwrap_or_default();
         let outcome = outcome::of_status(&status, probe.is_hook());
-        if (300..400).contains(&outcome.status()) {
+        let Outcome::Answered(status) = outcome else { return Step::End(outcome) };
+        if (300..400).contains(&status) {
             let location = facts.header(Source::Routed, "location");
-            match self.first_hop(probe).redirect(outcome.status(), location.as_deref()) {
+            match self.first_hop(probe).redirect(status, location.as_deref()) {
                 Redirect::Follow(next) if is_read_first(ends, facts) => {
                     self.stage = Stage::RedirectBody { next: Box::new(next), received: 0 };
                     return Step::Go(Command::Pause);
@@ -143,7 +144,6 @@ impl HttpCheck {
                 Redirect::NotFollowed => {}
             }
         }
-        let Outcome::Answered(status) = outcome else { return Step::End(outcome) };
         if ends || (probe.is_hook() && announced_length(facts) > BODY_LIMIT as u64) {
             return Step::End(outcome);
         }

@@ -15,7 +15,9 @@ mod tests;
 
 use std::rc::Rc;
 
+use app_health_webhook::handler::HandlerKind;
 use app_health_webhook::path::is_ours;
+use app_health_webhook::reason::Reason;
 
 use step::{Command, Event, Facts, Step};
 
@@ -133,11 +135,12 @@ impl Check {
             Err(Refusal::Invalid(outcome)) => return Err(outcome.clone()),
         };
         if probe.is_own_port(action.port()) {
-            return Err(Outcome::unreached("its port is the status port: it would probe itself"));
+            let text = "its port is the status port: it would probe itself";
+            return Err(Outcome::failed(Reason::Config, text));
         }
         if probe.is_hook() && entry.runs.are_too_many() {
-            let reason = "16 runs of this hook are under way already";
-            return Ok(Step::End(Outcome::declined(500, reason)));
+            let text = "16 runs of this hook are under way already";
+            return Ok(Step::End(Outcome::not_made(Reason::Proxy, text)));
         }
         let (handler, step) = match action {
             HandlerAction::Http(action) => {
@@ -176,25 +179,43 @@ impl Check {
     /// without the sidecar: the kubelet would take any status for a success.
     fn end(&mut self, outcome: Outcome) -> Command {
         let is_hook = self.probe.as_ref().is_some_and(ProbeRequest::is_hook);
-        if !is_hook || matches!(outcome, Outcome::Answered(_)) {
+        if matches!(outcome, Outcome::Answered(_)) {
+            return self.local_reply(outcome);
+        }
+        let outcome = self.that_says_what_was_tried(outcome);
+        if !is_hook {
             return self.local_reply(outcome);
         }
         self.outcome = Some(outcome);
         Command::Close
     }
 
+    fn that_says_what_was_tried(&self, outcome: Outcome) -> Outcome {
+        match self.probe.as_ref().and_then(ProbeRequest::tried) {
+            Some(tried) => outcome.of_trying(&tried),
+            None => outcome,
+        }
+    }
+
     fn local_reply(&mut self, outcome: Outcome) -> Command {
-        let (status, text) = (outcome.status(), outcome.reason().to_owned());
+        let (status, reason, text) =
+            (self.status(&outcome), outcome.reason(), outcome.text().to_owned());
         // An app's own 405 says nothing about the methods of a probe.
         let allow = matches!(outcome, Outcome::Declined { status: 405, .. });
         self.outcome = Some(outcome);
-        Command::LocalReply { status, text, allow }
+        Command::LocalReply { status, reason, text, allow }
+    }
+
+    /// The status that the client is told.
+    fn status(&self, outcome: &Outcome) -> u16 {
+        let handler = self.probe.as_ref().map_or(HandlerKind::HttpGet, ProbeRequest::handler);
+        outcome.status(handler, self.config.settings.status_codes)
     }
 
     /// Sets the status of an answer again, which Envoy has changed if it takes the request for a gRPC call.
     fn restore_status(&self) -> Command {
         match &self.outcome {
-            Some(outcome) if self.is_grpc => Command::RestoreStatus(outcome.status()),
+            Some(outcome) if self.is_grpc => Command::RestoreStatus(self.status(outcome)),
             _ => Command::Continue,
         }
     }
@@ -202,11 +223,18 @@ impl Check {
     /// Logs the outcome, once the request is over.
     pub fn log(&mut self, facts: &dyn Facts) {
         let Some(probe) = &self.probe else {
-            return self.outcome.iter().for_each(report::unrecorded);
+            if let Some(outcome) = &self.outcome {
+                report::unrecorded(outcome, self.status(outcome));
+            }
+            return;
         };
-        let outcome = self.outcome.get_or_insert_with(|| {
-            outcome::of_envoy(facts.sent_status(), &facts.details(), probe.is_hook())
-        });
-        report::recorded(&probe.entry, outcome);
+        if let Some(outcome) = &self.outcome {
+            return report::recorded(&probe.entry, outcome, self.status(outcome));
+        }
+        let sent = facts.sent_status();
+        let outcome = outcome::of_envoy(sent, &facts.details(), probe.is_hook());
+        let outcome = self.that_says_what_was_tried(outcome);
+        report::recorded(&probe.entry, &outcome, sent);
+        self.outcome = Some(outcome);
     }
 }

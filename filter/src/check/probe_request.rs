@@ -4,12 +4,15 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use app_health_webhook::handler::HandlerKind;
+use app_health_webhook::reason::Reason;
+
 use super::step::{Command, Facts};
 use crate::config::FilterConfig;
 use crate::outcome::{Outcome, with_cause};
 use crate::request::{self, HeaderChange, Headers, SocketAddress};
 use crate::runs::LONGEST_CALL;
-use crate::table::{Entry, HttpAction};
+use crate::table::{Entry, HandlerAction, HttpAction};
 
 const ROUTER_TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-timeout-ms";
 const ROUTER_RETRIES_HEADER: &str = "x-envoy-max-retries";
@@ -71,6 +74,17 @@ impl ProbeRequest {
         self.entry.kind.is_hook()
     }
 
+    /// What is tried: `tcp 10.0.0.7:2940`; `None` where the entry is not valid.
+    pub fn tried(&self) -> Option<String> {
+        let action = self.entry.action.as_ref().ok()?;
+        Some([action.protocol(), " ", &self.pod.at(action.port())].concat())
+    }
+
+    /// The kind of the handler, as far as a status depends on it.
+    pub fn handler(&self) -> HandlerKind {
+        self.entry.action.as_ref().map_or(HandlerKind::HttpGet, HandlerAction::kind)
+    }
+
     /// Whether the filter itself listens on this port.
     pub fn is_own_port(&self, port: u16) -> bool {
         port == self.status_port || port == self.local.port
@@ -88,7 +102,7 @@ impl ProbeRequest {
     }
 
     pub fn destination_refused(&self, port: u16) -> Outcome {
-        Outcome::unreached(with_cause("Envoy does not take", &self.pod.at(port)))
+        Outcome::failed(Reason::Proxy, with_cause("Envoy does not take", &self.pod.at(port)))
     }
 
     /// The time since the request, in whole milliseconds as Envoy's timers count.
@@ -117,8 +131,9 @@ impl ProbeRequest {
         }
         let until = self.entry.runs.begin_call(now);
         self.call.set(until);
-        until
-            .ok_or_else(|| Outcome::declined(500, "16 calls of this hook are under way already"))?;
+        until.ok_or_else(|| {
+            Outcome::not_made(Reason::Proxy, "16 calls of this hook are under way already")
+        })?;
         Ok(if left.is_zero() { LONGEST_CALL } else { left })
     }
 
@@ -166,6 +181,7 @@ pub fn limit_router(changes: &mut Vec<HeaderChange>, ms: u32, dials_again: u32) 
 fn local(facts: &dyn Facts) -> Result<SocketAddress, Outcome> {
     let address = facts.destination();
     let address = String::from_utf8_lossy(&address);
-    SocketAddress::parse(&address)
-        .ok_or_else(|| Outcome::unreached(with_cause("not an address of this pod", &address)))
+    SocketAddress::parse(&address).ok_or_else(|| {
+        Outcome::failed(Reason::Proxy, with_cause("not an address of this pod", &address))
+    })
 }

@@ -1,5 +1,6 @@
 //! Where a redirect leads, by the rules of Go's client and of the kubelet.
 
+use app_health_webhook::reason::Reason;
 use app_health_webhook::url::{self, Url};
 
 use crate::outcome::{Outcome, with_cause};
@@ -45,7 +46,7 @@ impl Hop {
             return Redirect::NotFollowed;
         }
         if self.followed >= MAX_HOPS {
-            return Redirect::Fail(Outcome::invalid("stopped after 9 redirects"));
+            return Redirect::Fail(Outcome::failed(Reason::Redirect, "stopped after 9 redirects"));
         }
         if url.scheme != "http" && url.scheme != "https" {
             return fail("unknown scheme", location);
@@ -55,6 +56,15 @@ impl Hop {
         let authority = if keeps_host { self.authority.clone() } else { host_header(&url) };
         let referer = self.referer_to(&url);
         Redirect::Follow(Hop { url, authority, referer, followed: self.followed.saturating_add(1) })
+    }
+
+    /// The outcome, which also says which redirect has failed.
+    pub fn failed(&self, outcome: Outcome) -> Outcome {
+        if self.followed == 0 {
+            return outcome;
+        }
+        let host = String::from_utf8_lossy(&self.url.host);
+        outcome.of_trying(&["redirect to ", &self.url.scheme, "://", &host].concat())
     }
 
     /// The port that the URL names or implies; `None` where that is no port.
@@ -93,7 +103,8 @@ fn host_header(url: &Url) -> Vec<u8> {
 
 fn fail(why: &str, location: &[u8]) -> Redirect {
     let what = ["redirect: ", why].concat();
-    Redirect::Fail(Outcome::invalid(with_cause(&what, &String::from_utf8_lossy(location))))
+    let text = with_cause(&what, &String::from_utf8_lossy(location));
+    Redirect::Fail(Outcome::failed(Reason::Redirect, text))
 }
 
 #[cfg(test)]
@@ -112,7 +123,7 @@ mod tests {
     fn lead(hop: &Hop, location: &str) -> String {
         match hop.redirect(302, Some(location.as_bytes())) {
             Redirect::NotFollowed => "answer".to_owned(),
-            Redirect::Fail(outcome) => format!("{} {}", outcome.status(), outcome.reason()),
+            Redirect::Fail(outcome) => format!("{:?} {}", outcome.reason(), outcome.text()),
             Redirect::Follow(hop) => {
                 let url = &hop.url;
                 let port = hop.port().map_or("none".to_owned(), |port| port.to_string());
@@ -144,11 +155,14 @@ mod tests {
             ("file:///x", "answer"),
             ("http:///x", "answer"),
             ("", "answer"),
-            ("%zz", "502 redirect: invalid percent-encoding in URL: %zz"),
-            (":foo", "502 redirect: missing scheme in URL: :foo"),
-            ("http://10.0.0.7:x/", "502 redirect: invalid port in URL: http://10.0.0.7:x/"),
-            ("ftp://10.0.0.7/", "502 redirect: unknown scheme: ftp://10.0.0.7/"),
-            ("ws://10.0.0.7/", "502 redirect: unknown scheme: ws://10.0.0.7/"),
+            ("%zz", "Some(Redirect) redirect: invalid percent-encoding in URL: %zz"),
+            (":foo", "Some(Redirect) redirect: missing scheme in URL: :foo"),
+            (
+                "http://10.0.0.7:x/",
+                "Some(Redirect) redirect: invalid port in URL: http://10.0.0.7:x/",
+            ),
+            ("ftp://10.0.0.7/", "Some(Redirect) redirect: unknown scheme: ftp://10.0.0.7/"),
+            ("ws://10.0.0.7/", "Some(Redirect) redirect: unknown scheme: ws://10.0.0.7/"),
         ] {
             assert_eq!(lead(&first(), location), leads, "{location}");
         }
@@ -172,7 +186,7 @@ mod tests {
                 other => panic!("{other:?}"),
             };
         }
-        assert_eq!(lead(&hop, "/x"), "502 stopped after 9 redirects");
+        assert_eq!(lead(&hop, "/x"), "Some(Redirect) stopped after 9 redirects");
         assert_eq!(lead(&hop, "http://other/"), "answer");
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use app_health_webhook::reason::Reason;
+
 use crate::outcome::Outcome;
 use crate::request::{HeaderChange, Headers};
 
@@ -63,8 +65,9 @@ pub enum Command {
     HoldResponse(u16),
     /// Set the status of the response that has arrived, and let it pass.
     RestoreStatus(u16),
-    /// Answer the request, with `text` as the body. `allow` adds the methods that a probe may have.
-    LocalReply { status: u16, text: String, allow: bool },
+    /// Answer the request, with `text` as the body and the reason as a header. `allow` adds the methods
+    /// that a probe may have.
+    LocalReply { status: u16, reason: Option<Reason>, text: String, allow: bool },
     /// Close the client's connection without an answer.
     Close,
 }

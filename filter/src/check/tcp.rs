@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use app_health_webhook::reason::{self, Reason};
 use app_health_webhook::tcp_check::{self, CheckStatus};
 
 use super::call_response::{is_from_upstream, response_text};
 use super::probe_request::{ProbeRequest, limit_router};
 use super::step::{Command, Event, Facts, HttpCall, Source, Step};
-use crate::outcome::{self, Outcome, with_cause};
+use crate::outcome::{self, Outcome, readable, with_cause};
 
 /// The agent gets so much less time than the filter waits, so that its reason arrives.
 const AGENT_MARGIN_MS: u32 = 50;
@@ -61,9 +62,7 @@ impl TcpCheck {
             (Stage::Agent, Event::CallResponse { has_head }) => {
                 self.agent_answered(has_head, probe, facts)
             }
-            (Stage::Connection, Event::ResponseHeaders { .. }) => {
-                Step::End(self.connected(probe, facts))
-            }
+            (Stage::Connection, Event::ResponseHeaders { .. }) => Step::End(connected(facts)),
             (_, event) => event.unawaited(),
         }
     }
@@ -91,8 +90,8 @@ impl TcpCheck {
     /// Lets Envoy's router make the connection, in the time that is left.
     fn connect(&mut self, probe: &ProbeRequest, now: Duration) -> Result<Command, Outcome> {
         if !probe.routable {
-            let reason = "no agent, and Envoy takes the request for a gRPC call or an upgrade";
-            return Err(Outcome::declined(500, reason));
+            let text = "no agent, and Envoy takes the request for a gRPC call or an upgrade";
+            return Err(Outcome::not_made(Reason::Proxy, text));
         }
         let left = u32::try_from(probe.remaining(now)?.as_millis()).unwrap_or(u32::MAX);
         // No header of the client's may set the router's limits.
@@ -109,45 +108,67 @@ impl TcpCheck {
 
     fn agent_answered(&mut self, has_head: bool, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         if !has_head {
-            return Step::End(Outcome::unreached("the agent's answer broke off"));
+            return Step::End(of_agent("the agent's answer broke off", ""));
         }
         let status = facts.header(Source::Dispatched, ":status").unwrap_or_default();
         let status = outcome::parse_status(&status);
-        let of_agent = is_from_upstream(facts);
-        if status == 503 && !of_agent {
+        let is_agents = is_from_upstream(facts);
+        if status == 503 && !is_agents {
             probe.config.agent.note_unreached();
-            return self.connect(probe, facts.now()).map_err(as_tcp).into();
+            return self.connect(probe, facts.now()).into();
         }
-        if of_agent {
+        if is_agents {
             probe.config.agent.note_reached();
         }
         let text = response_text(facts);
-        let reason = text.trim_ascii_end();
+        let text = text.trim_ascii_end();
         Step::End(match status {
-            CONNECTED if of_agent => Outcome::Answered(200),
-            FAILED if of_agent => Outcome::unreached(with_cause("tcp", reason)),
-            _ if of_agent => Outcome::unreached(with_cause("the agent refused", reason)),
-            504 => Outcome::unreached("the agent did not answer in time"),
-            _ => Outcome::unreached(with_cause("the agent's answer", reason)),
+            CONNECTED if is_agents => Outcome::Answered(200),
+            FAILED if is_agents => self.failed_by_agent(text, probe, facts),
+            _ if is_agents => of_agent("the agent refused", text),
+            504 => of_agent("the agent did not answer in time", ""),
+            _ => of_agent("the agent's answer", text),
         })
     }
 
-    /// The outcome where Envoy has tried to connect.
-    fn connected(&self, probe: &ProbeRequest, facts: &dyn Facts) -> Outcome {
-        match outcome::why_not_connected(&facts.details()) {
-            None => Outcome::Answered(200),
-            // The agent words it in the same way.
-            Some(why) => {
-                Outcome::unreached(["tcp: ", &probe.pod.at(self.port), ": ", &why].concat())
-            }
-        }
+    /// The outcome where the port has not accepted, as the agent says. Its text begins with the address.
+    fn failed_by_agent(&self, text: &str, probe: &ProbeRequest, facts: &dyn Facts) -> Outcome {
+        let word = facts.header(Source::Dispatched, reason::HEADER).unwrap_or_default();
+        let reason = match &*word {
+            b"refused" => return outcome::refused(),
+            b"unreachable" => Reason::Unreachable,
+            b"timeout" => Reason::Timeout,
+            _ => Reason::Agent,
+        };
+        let address = [&probe.pod.at(self.port), ": "].concat();
+        let why = text.strip_prefix(&*address).unwrap_or(text);
+        Outcome::failed(
+            reason,
+            if why.is_empty() { "no reason given".to_owned() } else { readable(why) },
+        )
     }
 }
 
-/// A TCP check has no other failure than 500.
-fn as_tcp(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Failed { reason, .. } => Outcome::unreached(with_cause("tcp", &reason)),
-        other => other,
+/// The outcome where the agent has not found out.
+fn of_agent(what: &str, text: &str) -> Outcome {
+    Outcome::failed(Reason::Agent, with_cause(what, text))
+}
+
+/// The outcome where Envoy has tried to connect. A connection that was reset counts as made: before the
+/// handshake it would have been refused.
+fn connected(facts: &dyn Facts) -> Outcome {
+    let details = facts.details();
+    if details == outcome::VIA_UPSTREAM {
+        return Outcome::Answered(200);
+    }
+    let details = String::from_utf8_lossy(&details);
+    if outcome::contains(&details, "Connection_reset_by_peer") {
+        return Outcome::Answered(200);
+    }
+    match outcome::of_details(&details) {
+        Outcome::Failed { reason: Reason::Timeout, .. } => {
+            Outcome::failed(Reason::Timeout, "no connection within the probe's timeout")
+        }
+        outcome => outcome,
     }
 }

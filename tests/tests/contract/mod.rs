@@ -11,6 +11,7 @@ mod hooks;
 mod hops;
 mod log;
 mod paths;
+mod reasons;
 mod redirects;
 mod request;
 mod start;

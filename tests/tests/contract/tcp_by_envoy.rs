@@ -30,7 +30,7 @@ fn answers() {
         ("accepts", App::answers(200), 200, ""),
         ("accepts and talks", App::answers(200).body(8192), 200, ""),
         ("accepts and resets", App::Fails(ConnectReset), 200, ""),
-        ("refuses", App::Fails(Refused), 500, "tcp: 10.0.0.7:2940: Connection refused"),
+        ("refuses", App::Fails(Refused), 500, "tcp 10.0.0.7:2940: connection refused"),
         ("unreachable", App::Fails(Unreachable), 500, "Network is unreachable"),
         ("never accepts", App::Fails(Silent), 500, "no connection within"),
         ("dials that all timed out", App::Fails(DialTimedOut), 500, "no connection within"),

@@ -107,7 +107,7 @@ fn apps_that_do_not_wait_for_the_request() {
         [
             ("close", Reason(500, "connection closed before an answer")),
             ("reset", Reason(500, "")),
-            ("refused", Reason(500, "Connection refused")),
+            ("refused", Reason(500, "connection refused")),
         ]
         .map(|(name, want)| (name, envoy.get(probe(name)), want)),
     );

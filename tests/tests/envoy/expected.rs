@@ -13,7 +13,8 @@ use app_health_tests::kubelet::{Answer, Get};
 pub enum Expected {
     /// The app's own status, and nothing else.
     App(u16),
-    /// This status, and one line that says why, with this in it.
+    /// This status, and one line that says why, with this in it. The header says why, too, unless the
+    /// request was none for a recorded probe.
     Reason(u16, &'static str),
     /// 500 or 502 and one line: a reset may overtake the half answer that went before it.
     NoAnswer,
@@ -26,10 +27,16 @@ use Expected::{App, Closed, NoAnswer, Reason};
 impl Expected {
     fn is_met(self, outcome: &io::Result<Answer>) -> bool {
         match (self, outcome) {
-            (App(status), Ok(answer)) => answer.status == status && answer.body.is_empty(),
+            (App(status), Ok(answer)) => {
+                answer.status == status && answer.body.is_empty() && word(answer).is_none()
+            }
             (Reason(status, part), Ok(answer)) => {
                 let text = answer.text();
-                answer.status == status && text.contains(part) && text.lines().count() == 1
+                let is_probe = !matches!(status, 400 | 405);
+                answer.status == status
+                    && text.contains(part)
+                    && text.lines().count() == 1
+                    && word(answer).is_some() == is_probe
             }
             (NoAnswer, Ok(answer)) => {
                 matches!(answer.status, 500 | 502) && answer.text().lines().count() == 1
@@ -49,6 +56,11 @@ pub fn check<C: Debug>(cases: impl IntoIterator<Item = (C, Get, Expected)>) {
         .map(|(case, want, outcome)| format!("{case:?}: wanted {want:?}, got {}", shown(&outcome)))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The reason as a word.
+pub fn word(answer: &Answer) -> Option<&str> {
+    answer.header("x-app-health-reason")
 }
 
 fn shown(outcome: &io::Result<Answer>) -> String {

@@ -26,8 +26,8 @@ fn what_a_probe_came_to_is_logged() {
     }
     envoy.get(probe("gone")).timeout(SECOND / 4).send().expect_err("no answer yet");
     for line in [
-        "closed/readinessProbe: failing: 500 no connection",
-        "stalled/readinessProbe: failing: 504 not done within the probe's timeout",
+        "closed/readinessProbe: failing: 500 refused: http 127.0.0.1:",
+        "stalled/readinessProbe: failing: 504 timeout: http 127.0.0.1:",
         "gone/readinessProbe: no answer: the client went away before it",
     ] {
         envoy.line(line);

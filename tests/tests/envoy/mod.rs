@@ -25,6 +25,8 @@ mod ipv6;
 mod log;
 /// Envoy at its limits, and the port at its own.
 mod overload;
+/// Reasons and their statuses, in both forms.
+mod reasons;
 /// Redirects, followed and not.
 mod redirects;
 /// What the app gets to see.

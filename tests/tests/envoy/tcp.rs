@@ -41,7 +41,7 @@ fn check_ports(setup: Setup) {
     ]);
     let peers = open.peers();
     assert!(peers.iter().all(|peer| peer.ip().to_string() == "127.0.0.6"));
-    check([("never", envoy.get(probe("never")), Reason(500, "tcp: "))]);
+    check([("never", envoy.get(probe("never")), Reason(500, "tcp 127.0.0.1:"))]);
     drop(open);
     check([("no longer open", envoy.get(probe("open")), Reason(500, "refused"))]);
 }

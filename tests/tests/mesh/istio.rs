@@ -10,6 +10,8 @@ use app_health_tests::mesh::{
     Deployment, EnvoyFilter, NODE_V4, Nginx, POD_V4, PodComponent, Setup, World, without_ipv6,
 };
 use app_health_tests::{kustomize, process, program, wasm};
+use app_health_webhook::handler::HandlerKind;
+use app_health_webhook::reason::{HEADER, Reason, StatusCodes};
 use serde_json::{Value, json};
 
 use super::{FAMILIES, HTTP, TCP, ports, status};
@@ -131,6 +133,46 @@ pub(super) fn variant(name: &str) -> EnvoyFilter {
     let made = kustomize::compose(&["envoy-config/istio"], &[&component]);
     let [filter] = made.try_into().expect("one manifest");
     EnvoyFilter(filter)
+}
+
+/// Where Envoy answers past the filter, it gives the status that the filter would give for that reason.
+#[test]
+fn setting_and_mappers_agree() {
+    const CONFIGURATION: &str = "/http_filters/0/typed_config/config/configuration/value";
+    const MAPPERS: &str = "/local_reply_config/mappers";
+    let shipped = EnvoyFilter::shipped();
+    let detailed = variant("detailed-status-codes");
+    let mut rest = Vec::new();
+    for (filter, codes, word) in [
+        (shipped, StatusCodes::Plain, None),
+        (detailed, StatusCodes::Detailed, Some(json!("detailed"))),
+    ] {
+        let mut listener = filter.values("LISTENER").remove(0);
+        let settings = within(&mut listener, CONFIGURATION).take();
+        let mut settings: Value =
+            serde_json::from_str(settings.as_str().expect("text")).expect("JSON");
+        let set = settings.as_object_mut().expect("an object").remove("status_codes");
+        assert_eq!(set, word);
+        let mappers = within(&mut listener, MAPPERS).as_array_mut().expect("mappers");
+        for (mapper, expected) in mappers.iter_mut().zip(["", "broken", "timeout"]) {
+            let header = mapper["headers_to_add"][0]["header"].clone();
+            let word = header["value"].as_str().unwrap_or("");
+            assert_eq!(word, expected);
+            let reason = Reason::ALL.into_iter().find(|reason| reason.as_str() == word);
+            let status = match reason {
+                // The kubelet takes any answer to a hook for a success.
+                None => Some(200),
+                Some(reason) => {
+                    assert_eq!(header["key"], HEADER);
+                    reason.status(HandlerKind::HttpGet, codes)
+                }
+            };
+            assert_eq!(mapper["status_code"].take(), json!(status), "{word}");
+        }
+        assert_eq!(mappers.len(), 3);
+        rest.push((settings, listener, filter.values("CLUSTER")));
+    }
+    assert_eq!(rest[0], rest[1], "all else is the same");
 }
 
 /// What Envoy says where it refuses this configuration, on a kernel without IPv6.
