@@ -160,22 +160,16 @@ pub fn of_call_failure(status: &[u8], text: &str) -> Outcome {
     if status == b"504" || contains(text, "upstream request timeout") {
         return Outcome::timeout();
     }
-    let text = readable(text);
-    match after(&text, "reset reason: ") {
+    match after(text, "reset reason: ").map(readable) {
         None if status == b"502" => of_reset("protocol error", ""),
-        None => Outcome::failed(Reason::Proxy, with_cause("Envoy", &text)),
+        None => Outcome::failed(Reason::Proxy, with_cause("Envoy", text)),
         Some(reset) => {
-            let (event, cause) = match after(reset, TRANSPORT) {
-                Some(cause) => (reset.get(..reset.len() - cause.len() - TRANSPORT.len()), cause),
-                None => (Some(reset), ""),
-            };
-            of_reset(event.unwrap_or(reset), cause)
+            let (event, cause) =
+                divide(&reset, ", transport failure reason: ").unwrap_or((&reset, ""));
+            of_reset(event, cause)
         }
     }
 }
-
-/// What Envoy writes between a reset and its cause.
-const TRANSPORT: &str = ", transport failure reason: ";
 
 /// The outcome where the app has answered, by its `:status`. For a hook any answer is a success.
 pub fn of_status(status: &[u8], hook: bool) -> Outcome {
@@ -194,13 +188,18 @@ pub fn of_status(status: &[u8], hook: bool) -> Outcome {
 
 /// Whether `word` is in `text`. str::contains would add 3 KB to the .wasm.
 pub fn contains(text: &str, word: &str) -> bool {
-    after(text, word).is_some()
+    divide(text, word).is_some()
 }
 
 fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    divide(text, word).map(|(_, after)| after)
+}
+
+/// What is before `word` in `text`, and what is after it.
+fn divide<'a>(text: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
     let mut windows = text.as_bytes().windows(word.len());
     let at = windows.position(|window| window == word.as_bytes())?;
-    text.get(at + word.len()..)
+    Some((text.get(..at)?, text.get(at + word.len()..)?))
 }
 
 /// Reads a `:status`; one that is no number is 0.

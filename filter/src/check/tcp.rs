@@ -141,11 +141,10 @@ impl TcpCheck {
             _ => Reason::Agent,
         };
         let address = [&probe.pod.at(self.port), ": "].concat();
-        let why = text.strip_prefix(&*address).unwrap_or(text);
-        Outcome::failed(
-            reason,
-            if why.is_empty() { "no reason given".to_owned() } else { readable(why) },
-        )
+        match text.strip_prefix(&*address).unwrap_or(text) {
+            "" => Outcome::failed(reason, "no reason given"),
+            why => Outcome::failed(reason, readable(why)),
+        }
     }
 }
 

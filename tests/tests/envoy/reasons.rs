@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use app_health_tests::app::{Closed, Grpc, Health, Http, Script, V4};
-use app_health_tests::entries::{Entries, grpc, http, https, probe, tcp, within};
+use app_health_tests::entries::{Entries, grpc, grpc_tls, http, https, probe, tcp, within};
 use app_health_tests::envoy::{LIMIT, Setup};
 use app_health_tests::health::ServingStatus::NotServing;
 
@@ -81,6 +81,12 @@ fn each_has_its_word_its_line_and_its_statuses() {
             https(no_tls.addr(), "/"),
             ("tls", 502, 525),
             own("https", no_tls.addr(), "TLS: TLS error"),
+        ),
+        (
+            "grpc-tls",
+            grpc_tls(no_tls.addr(), None),
+            ("tls", 500, 525),
+            own("grpc", no_tls.addr(), "TLS: TLS error"),
         ),
         (
             "invalid",

@@ -42,7 +42,11 @@ fn where_a_location_leads() {
         ("other-port", format!("http://127.0.0.1:{port}/chain/0"), App(204)),
         ("without-a-scheme", format!("//127.0.0.1:{port}/chain/2"), App(204)),
         ("to-https", format!("https://127.0.0.1:{tls_port}/"), App(202)),
-        ("refused", "http://127.0.0.1:1/".to_owned(), Reason(500, "connection failure")),
+        (
+            "refused",
+            "http://127.0.0.1:1/".to_owned(),
+            Reason(500, "redirect to http://127.0.0.1:1: connection"),
+        ),
         ("other-host", "http://127.0.0.2/x".to_owned(), App(307)),
         ("a-name", "http://localhost/x".to_owned(), App(307)),
         ("mailto", "mailto:x".to_owned(), App(307)),

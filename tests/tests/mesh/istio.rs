@@ -214,6 +214,17 @@ fn ipv4_only() {
     }
 }
 
+#[test]
+fn detailed_status_codes() {
+    let world = World::dual_stack();
+    let deployment = Deployment::example(TCP);
+    let setup = Setup::strict().variable(deployment.variable());
+    let _sidecar = setup.filter(variant("detailed-status-codes")).start(&world);
+    for ip in FAMILIES {
+        assert_eq!(status(&world, &deployment, ip), Ok(521), "{ip}");
+    }
+}
+
 /// An answer of the server that has the `.wasm`.
 fn file_of(content: &[u8]) -> Script {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", content.len());
