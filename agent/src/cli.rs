@@ -251,9 +251,9 @@ mod tests {
             let rest = if command == "webhook" { &WEBHOOK[1..] } else { &["-f", "-"] };
             let parsed = |args: &[&str]| parse([&["a", command], rest, args].concat());
             let sidecars = |args: &[&str]| match parsed(args).unwrap().command {
-                Command::Rewrite(args) => args.pods.sidecar.names,
+                Command::Rewrite(args) => args.pods.redirect.sidecar.names,
                 Command::Restore(args) => args.sidecar.names,
-                Command::Webhook(args) => args.pods.sidecar.names,
+                Command::Webhook(args) => args.pods.redirect.sidecar.names,
                 _ => unreachable!(),
             };
             assert_eq!(sidecars(&[]), ["istio-proxy"]);

@@ -9,6 +9,18 @@ use crate::names::label;
 /// What is done to pods, by `webhook` and `rewrite`.
 #[derive(Args, Debug)]
 pub struct PodArgs {
+    /// Which probes are sent where.
+    #[command(flatten)]
+    pub redirect: RedirectArgs,
+
+    /// What is put into pods.
+    #[command(flatten)]
+    pub agent: AgentArgs,
+}
+
+/// Which probes are sent where.
+#[derive(Args, Debug)]
+pub struct RedirectArgs {
     /// Whether pods are rewritten that have no annotation sidecar.istio.io/rewriteAppHTTPProbers
     #[arg(long, value_name = "true|false", default_value_t = true, action = clap::ArgAction::Set)]
     pub default_rewrite: bool,
@@ -22,10 +34,6 @@ pub struct PodArgs {
     #[arg(long, value_name = "N", default_value_t = 15020,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub status_port: u16,
-
-    /// What is put into pods.
-    #[command(flatten)]
-    pub agent: AgentArgs,
 }
 
 /// Which container is the sidecar.
@@ -40,12 +48,18 @@ pub struct SidecarArgs {
 impl PodArgs {
     /// What the library takes of them.
     pub fn options(&self, reports: bool) -> Options {
+        Options { agent: self.agent.options(), reports, ..self.redirect.options() }
+    }
+}
+
+impl RedirectArgs {
+    /// What the library takes of them, which then puts nothing into pods, and reports.
+    pub fn options(&self) -> Options {
         Options {
             default_rewrite: self.default_rewrite,
             status_port: self.status_port,
             sidecars: self.sidecar.names.clone(),
-            agent: self.agent.options(),
-            reports,
+            ..Options::default()
         }
     }
 }

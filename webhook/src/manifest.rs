@@ -101,6 +101,17 @@ impl<'a> Object<'a> {
         object
     }
 
+    /// All of it.
+    pub fn value(&self) -> &'a Value {
+        self.value
+    }
+
+    /// What it is: its API group (of the core's objects `v1`), and its kind.
+    pub fn group_kind(&self) -> (&'a str, &'a str) {
+        let group = self.api_version.split_once('/').map_or(self.api_version, |(group, _)| group);
+        (group, self.kind)
+    }
+
     /// What names it.
     pub fn owner(&self) -> Owner<'a> {
         let metadata = |key| self.value.get("metadata").map_or("", |it| text(it, key));
@@ -141,8 +152,7 @@ impl<'a> Object<'a> {
     /// Where an object of this kind holds its pod. The API group counts: others have kinds named
     /// Job.
     fn template_keys(&self) -> Option<&'static [&'static str]> {
-        let group = self.api_version.split_once('/').map_or(self.api_version, |(group, _)| group);
-        match (group, self.kind) {
+        match self.group_kind() {
             ("v1", "Pod") => Some(&[]),
             ("v1", "PodTemplate") => Some(&["template"]),
             ("v1", "ReplicationController")
