@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::certs::args::CertsArgs;
+use crate::check::args::CheckArgs;
 use crate::exit::Failure;
 use crate::logger::LogArgs;
 use crate::pod_args::{PodArgs, SidecarArgs};
@@ -39,6 +40,9 @@ pub enum Command {
     /// Give rewritten manifests their original probes back
     #[command(after_help = RESTORE_HELP)]
     Restore(RestoreArgs),
+    /// Find what is wrong with probes, in a cluster or in manifests
+    #[command(after_help = crate::check::args::HELP)]
+    Check(CheckArgs),
 }
 
 const WEBHOOK_HELP: &str = "\
@@ -197,6 +201,11 @@ mod tests {
             (&["certs", "--service", "a.b"], "--service"),
             (&["certs", "--namespace", ""], "--namespace"),
             (&["certs", "--webhook", "a..b"], "--webhook"),
+            (&["check"], "--file"),
+            (&["check", "-f", "-", "-o", "yaml"], "--output"),
+            (&["check", "-f", "-", "--fail-on", "never"], "--fail-on"),
+            (&["check", "-f", "-", "--root-namespace", "A"], "--root-namespace"),
+            (&["check", "-f", "-", "--agent-image", "a"], "--agent-image"),
             (&["webhook"], "--tls-cert"),
             (&["webhook", "--tls-cert", "a"], "--tls-key"),
             (&["webhook", "--listen", "8443"], "--listen"),
@@ -235,6 +244,7 @@ mod tests {
             (&["webhook", "--help"], "APP_HEALTH_TLS_CERT"),
             (&["rewrite", "--help"], "app-health-agent rewrite -f"),
             (&["restore", "--help"], "app-health-agent restore -f"),
+            (&["check", "--help"], "app-health-agent check -f"),
         ] {
             let failure = failure(args);
             assert_eq!(failure.exit, 0, "{args:?}");

@@ -13,10 +13,12 @@
 //! | [`webhook`] | the admission webhook |
 //! | [`certs`] | certificates for it |
 //! | [`offline`] | the commands `rewrite` and `restore` |
+//! | [`check`] | the command `check` |
 //! | [`document`] | manifests as text, read and written as kubectl understands them |
 
 mod agent_args;
 mod certs;
+mod check;
 mod cli;
 mod document;
 mod exit;
@@ -43,7 +45,7 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()).and_then(|cli| run(cli.command)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit) => ExitCode::from(exit),
         Err(Failure { exit: 0, message }) => {
             // Whoever closed stdout does not want the help.
             let _ = std::io::stdout().write_all(message.as_bytes());
@@ -56,12 +58,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+/// The exit code of a command that did its work.
+fn run(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Serve(args) => serve::run(&args),
         Command::Webhook(args) => webhook::run(&args),
         Command::Certs(args) => certs::run(&args),
         Command::Rewrite(args) => offline::rewrite(&args),
         Command::Restore(args) => offline::restore(&args),
+        Command::Check(args) => return check::run(&args),
     }
+    .map(|()| 0)
 }

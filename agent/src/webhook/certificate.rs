@@ -75,7 +75,11 @@ impl Validity {
         all.into_iter().reduce(both).ok_or_else(|| "no certificate in PEM in it".to_owned())
     }
 
-    fn of_one(certificate: &CertificateDer<'_>) -> Result<Self, String> {
+    /// That of one certificate.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn of_one(certificate: &CertificateDer<'_>) -> Result<Self, String> {
         let (_, certificate) = X509Certificate::from_der(certificate)
             .map_err(|error| format!("no X.509 certificate: {error}"))?;
         let validity = certificate.validity();

@@ -25,7 +25,7 @@
 
 pub mod args;
 mod body;
-mod certificate;
+pub mod certificate;
 mod expiry;
 mod metrics;
 mod mutate;

@@ -1,0 +1,157 @@
+//! What can be found, and what has been.
+
+use app_health_webhook::manifest::Owner;
+use app_health_webhook::rewrite::{Cause, ProbeName};
+use clap::ValueEnum;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Severity {
+    /// It works, but not as it looks, or not for long.
+    Warning,
+    /// A probe or the webhook does not do what it is there for.
+    Error,
+}
+
+impl Severity {
+    /// The word for it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// Declares the codes, each with its row of the table in the README, so that none is missing.
+macro_rules! codes {
+    ($($name:ident = $label:literal, $severity:ident, $meaning:literal, $remedy:literal;)*) => {
+        /// What is wrong. A code never changes its meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code {
+            $(#[doc = $meaning] $name,)*
+        }
+
+        impl Code {
+            /// All of them, in order.
+            #[cfg(test)]
+            pub const ALL: &[Code] = &[$(Code::$name,)*];
+
+            /// As it is printed.
+            pub fn label(self) -> &'static str {
+                match self {
+                    $(Code::$name => $label,)*
+                }
+            }
+
+            /// How bad it is.
+            pub fn severity(self) -> Severity {
+                match self {
+                    $(Code::$name => Severity::$severity,)*
+                }
+            }
+
+            /// What it means.
+            #[cfg(test)]
+            fn meaning(self) -> &'static str {
+                match self {
+                    $(Code::$name => $meaning,)*
+                }
+            }
+
+            /// What to do about it.
+            pub fn remedy(self) -> &'static str {
+                match self {
+                    $(Code::$name => $remedy,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    Missed = "AH001", Error,
+        "a pod with a sidecar was missed: its probes ask the app, past the sidecar",
+        "replace the pod (kubectl rollout restart); if it comes back the same, see the webhook's log";
+    Lost = "AH002", Error,
+        "a rewritten probe's original is not recorded: nobody can answer it",
+        "replace the pod; in a manifest, go back to the original probe";
+    Variable = "AH003", Error,
+        "ISTIO_KUBE_APP_PROBERS cannot be read, or an entry of it is not valid",
+        "take the variable out of the pod template, and replace the pod";
+    Gone = "AH004", Warning,
+        "a probe is recorded of a container that the pod does not have",
+        "take the entry out of the variable; a new pod has none of it";
+    Stays = "AH005", Warning,
+        "a probe or hook stays as it is, or an annotation does not do what it says",
+        "as the message says; its reason, in the JSON, is the one of the metric app_health_warnings_total";
+    NamedPort = "AH006", Error,
+        "a probe asks a named port that its container does not have",
+        "name a port of the container, or use its number";
+    Timeout = "AH007", Warning,
+        "a probe's timeout is longer than its period",
+        "make timeoutSeconds at most periodSeconds";
+    NoCa = "AH008", Error,
+        "the webhook has no CA: the API server cannot ask it, and pods start as they came",
+        "run app-health-agent certs, or look at cert-manager's cainjector";
+    CaInvalid = "AH009", Error,
+        "the webhook's CA has expired, is not valid yet, or is no certificate",
+        "make a new CA: app-health-agent certs without --renew";
+    CaEnds = "AH010", Warning,
+        "the webhook's CA ends within 30 days",
+        "make a new CA: app-health-agent certs without --renew";
+    NoListener = "AH011", Error,
+        "a pod has the label app-health/filter, but no EnvoyFilter gives it the listener",
+        "apply envoy-config/istio to the pod's namespace, or take envoy-config/istio/pod off the pod";
+}
+
+/// The object in which it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// `Pod`
+    pub kind: String,
+    /// Empty where it has none.
+    pub namespace: String,
+    /// Empty where it has none.
+    pub name: String,
+}
+
+impl Place {
+    /// That of this object.
+    pub fn of(owner: &Owner<'_>) -> Self {
+        let [kind, namespace, name] = [owner.kind, owner.namespace, owner.name].map(str::to_owned);
+        Self { kind, namespace, name }
+    }
+}
+
+/// Something that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub code: Code,
+    /// In which object.
+    pub place: Place,
+    /// In which of its probes; `None` where it concerns the object as a whole.
+    pub probe: Option<ProbeName>,
+    /// Why the rewrite leaves it, where it does.
+    pub cause: Option<Cause>,
+    /// One line, with what it is about.
+    pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const README: &str = include_str!("../../../envoy-config/webhook/README.md");
+
+    #[test]
+    fn the_readme_has_a_row_for_each_code() {
+        let rows: Vec<&str> = README.lines().filter(|line| line.starts_with("| AH")).collect();
+        let expected = Code::ALL.iter().map(|code| {
+            let (label, severity) = (code.label(), code.severity().label());
+            format!("| {label} | {severity} | {} | {} |", code.meaning(), code.remedy())
+        });
+        assert_eq!(rows, expected.collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,189 @@
+//! Which findings a pod has.
+
+use std::borrow::Cow;
+
+use app_health_webhook::manifest::Object;
+use app_health_webhook::patch;
+use app_health_webhook::rewrite::{
+    Cause, Malformed, Options, ProbeName, Rewrite, Warning, add_sidecar, rewrite,
+};
+
+use super::finding::{Code, Finding, Place};
+use super::pod::Pod;
+use super::surroundings::Surroundings;
+use super::variable;
+
+/// The label of pods that the EnvoyFilter selects.
+const FILTER_LABEL: &str = "app-health/filter";
+
+/// What the kubelet takes where a probe does not say.
+const USUAL_TIMEOUT: i64 = 1;
+const USUAL_PERIOD: i64 = 10;
+
+/// What pods are judged by.
+pub struct Judge<'s> {
+    /// What stands beside them.
+    pub surroundings: &'s Surroundings,
+    /// As the webhook has them.
+    pub options: &'s Options,
+    /// The mesh's root namespace.
+    pub root_namespace: &'s str,
+    /// A kind that is not in the input has no objects.
+    pub complete: bool,
+}
+
+/// What a pod comes to.
+#[derive(Default)]
+pub struct Judgement {
+    pub findings: Vec<Finding>,
+    /// It may have been missed: its namespace is not in the input.
+    pub of_unknown_namespace: bool,
+    /// It may lack its listener: no EnvoyFilter is in the input.
+    pub of_unknown_listener: bool,
+}
+
+impl Judge<'_> {
+    /// What is found in an object's pod; `None` where it has none, or one that has come to its end.
+    pub fn pod(&self, object: &Object<'_>) -> Option<Judgement> {
+        let at = match object.pod() {
+            Ok(at) => at?,
+            Err(malformed) => return self.malformed(object, malformed),
+        };
+        let pod = Pod::read(object, &at, &self.options.sidecars);
+        if pod.has_ended() {
+            return None;
+        }
+        let place = Place::of(&pod.owner);
+        let rewritten = pod.rewritten();
+        let chosen = self.surroundings.chooses(pod.owner.namespace, &pod.labels);
+        let lost = variable::findings(&pod, &rewritten, &place);
+        let unknown = chosen.is_none() && pod.exists() && pod.sidecar.is_some();
+        let mut judgement = Judgement { findings: lost, ..Judgement::default() };
+        self.listener(&pod, &place, &mut judgement);
+        // A manifest is checked because it is meant to be rewritten, unless its namespace says not.
+        let is_concerned = chosen.unwrap_or(!pod.in_cluster) || !rewritten.is_empty();
+        if is_concerned && (pod.sidecar.is_some() || !pod.exists()) {
+            timeouts(&pod, &place, &mut judgement.findings);
+            match self.rewrite(&pod) {
+                Ok(result) => {
+                    self.stays(&result, &place, &mut judgement.findings);
+                    if chosen == Some(true) {
+                        missed(&pod, &result, &rewritten, &place, &mut judgement.findings);
+                    }
+                }
+                Err(malformed) => return self.malformed(object, malformed),
+            }
+        }
+        let asks = || pod.probes().any(|probe| probe.asks_port());
+        judgement.of_unknown_namespace = unknown && rewritten.is_empty() && asks();
+        Some(judgement)
+    }
+
+    /// What the webhook makes of it. A template has no sidecar yet.
+    fn rewrite(&self, pod: &Pod<'_>) -> Result<Rewrite, Malformed> {
+        let mut value = Cow::Borrowed(pod.value);
+        if let (None, Some(name)) = (&pod.sidecar, self.options.sidecars.first()) {
+            let sidecar = add_sidecar(pod.value, name)?;
+            patch::apply(value.to_mut(), &sidecar)
+                .map_err(|error| Malformed { problem: error.to_string(), at: error.at })?;
+        }
+        rewrite(&value, self.options)
+    }
+
+    /// What stays, by the library's own words.
+    fn stays(&self, result: &Rewrite, place: &Place, findings: &mut Vec<Finding>) {
+        let lost: Vec<ProbeName> = findings
+            .iter()
+            .filter(|it| it.code == Code::Lost)
+            .filter_map(|it| it.probe.clone())
+            .collect();
+        let is_said = |it: &&Warning| match it.cause {
+            // Found by itself, or why nothing has to be done.
+            Cause::Variable
+            | Cause::NoSidecar
+            | Cause::HostNetwork
+            | Cause::Windows
+            | Cause::MirrorPod => false,
+            Cause::OriginalLost => !it.probe.as_ref().is_some_and(|probe| lost.contains(probe)),
+            _ => true,
+        };
+        findings.extend(result.warnings.iter().filter(is_said).map(|warning| Finding {
+            code: if warning.cause == Cause::NamedPort { Code::NamedPort } else { Code::Stays },
+            place: place.clone(),
+            probe: warning.probe.clone(),
+            cause: Some(warning.cause),
+            message: warning.reason.clone(),
+        }));
+    }
+
+    fn listener(&self, pod: &Pod<'_>, place: &Place, judgement: &mut Judgement) {
+        let Some(value) = pod.labels.get(FILTER_LABEL).filter(|value| *value != "false") else {
+            return;
+        };
+        let (port, namespace) = (self.options.status_port, pod.owner.namespace);
+        if !self.surroundings.has_envoy_filters && !self.complete {
+            judgement.of_unknown_listener = true;
+        } else if !self.surroundings.listens(namespace, &pod.labels, port, self.root_namespace) {
+            let message =
+                format!("{FILTER_LABEL}={value}: no EnvoyFilter listens on {port} for it");
+            judgement.findings.push(Finding {
+                code: Code::NoListener,
+                place: place.clone(),
+                probe: None,
+                cause: None,
+                message,
+            });
+        }
+    }
+
+    /// What no pod can have keeps the webhook from it. Other objects only look as if they had one.
+    fn malformed(&self, object: &Object<'_>, malformed: Malformed) -> Option<Judgement> {
+        object.is_workload().then(|| {
+            let finding = Finding {
+                code: Code::Stays,
+                place: Place::of(&object.owner()),
+                probe: None,
+                cause: Some(Cause::Malformed),
+                message: format!("{malformed}; it stays as it is"),
+            };
+            Judgement { findings: vec![finding], ..Judgement::default() }
+        })
+    }
+}
+
+/// A pod that exists, in which the webhook would still have something to do.
+fn missed(
+    pod: &Pod<'_>,
+    result: &Rewrite,
+    rewritten: &[ProbeName],
+    place: &Place,
+    findings: &mut Vec<Finding>,
+) {
+    let to_do = result.probes.iter().filter(|it| it.to.is_ok() && !rewritten.contains(&it.probe));
+    let to_do: Vec<String> = to_do.map(|report| report.probe.to_string()).collect();
+    if pod.exists() && !to_do.is_empty() {
+        findings.push(Finding {
+            code: Code::Missed,
+            place: place.clone(),
+            probe: None,
+            cause: None,
+            message: format!("not rewritten: {}", to_do.join(", ")),
+        });
+    }
+}
+
+fn timeouts(pod: &Pod<'_>, place: &Place, findings: &mut Vec<Finding>) {
+    for probe in pod.probes().filter(|probe| !probe.name.kind.is_hook()) {
+        let timeout = probe.seconds("timeoutSeconds").unwrap_or(USUAL_TIMEOUT);
+        let period = probe.seconds("periodSeconds").unwrap_or(USUAL_PERIOD);
+        if timeout > period {
+            findings.push(Finding {
+                code: Code::Timeout,
+                place: place.clone(),
+                probe: Some(probe.name),
+                cause: None,
+                message: format!("timeoutSeconds {timeout}, periodSeconds {period}"),
+            });
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What pods are judged by: the namespaces, the webhook's selectors, the listeners of EnvoyFilters.
+//! It is read first, since kubectl gives the pods before it.
+
+use std::collections::BTreeMap;
+
+use app_health_webhook::manifest::Object;
+use serde_json::{Value, json};
+
+use super::selector::{Labels, is_empty, labels, selects};
+
+/// The label of namespaces and pods that chooses them.
+const REWRITE_LABEL: &str = "app-health/rewrite";
+
+/// Which every namespace has, set by the API server.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// What the webhooks of this project are called, before this.
+const OWN_WEBHOOKS: &str = ".webhook.app-health";
+
+/// The one that rewrites probes.
+const REWRITES: &str = "rewrite";
+
+/// All of it.
+#[derive(Default)]
+pub struct Surroundings {
+    namespaces: BTreeMap<String, Labels>,
+    webhooks: Vec<Selectors>,
+    listeners: Vec<Listener>,
+    /// Whether the input has any MutatingWebhookConfiguration.
+    pub has_webhooks: bool,
+    /// Whether it has any EnvoyFilter.
+    pub has_envoy_filters: bool,
+}
+
+/// Which pods a webhook is asked about.
+struct Selectors {
+    namespaces: Value,
+    pods: Value,
+}
+
+/// A port on which an EnvoyFilter listens.
+struct Listener {
+    namespace: String,
+    selector: Labels,
+    port: u64,
+}
+
+impl Surroundings {
+    /// Takes in an object, where it is one of these.
+    pub fn take(&mut self, object: &Object<'_>) {
+        match object.group_kind() {
+            ("v1", "Namespace") => self.take_namespace(object),
+            ("admissionregistration.k8s.io", "MutatingWebhookConfiguration") => {
+                self.has_webhooks = true;
+                self.webhooks.extend(own_webhooks(object).filter_map(selectors));
+            }
+            ("networking.istio.io", "EnvoyFilter") => {
+                self.has_envoy_filters = true;
+                self.listeners.extend(listeners(object));
+            }
+            _ => {}
+        }
+    }
+
+    fn take_namespace(&mut self, object: &Object<'_>) {
+        let name = object.owner().name.to_owned();
+        let mut labels = labels(object.value().pointer("/metadata/labels"));
+        labels.insert(NAME_LABEL.to_owned(), name.clone());
+        self.namespaces.insert(name, labels);
+    }
+
+    /// Where no webhook is in the input, pods are chosen as by the configuration that ships.
+    pub fn settle(&mut self) {
+        let label = |operator: &str, value: &str| {
+            json!({"matchExpressions": [
+                {"key": REWRITE_LABEL, "operator": operator, "values": [value]},
+            ]})
+        };
+        if self.webhooks.is_empty() {
+            let (chosen, not_switched_off) = (label("In", "enabled"), label("NotIn", "disabled"));
+            self.webhooks = vec![
+                Selectors { namespaces: chosen.clone(), pods: not_switched_off },
+                Selectors { namespaces: Value::Null, pods: chosen },
+            ];
+        }
+    }
+
+    /// Whether the webhook is asked about the pods of a namespace that have these labels. `None`
+    /// where that depends on a namespace which the input does not have.
+    pub fn chooses(&self, namespace: &str, labels: &Labels) -> Option<bool> {
+        let known = self.namespaces.get(namespace);
+        let mut chosen = Some(false);
+        for webhook in self.webhooks.iter().filter(|webhook| selects(&webhook.pods, labels)) {
+            match known.map(|labels| selects(&webhook.namespaces, labels)) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None if is_empty(&webhook.namespaces) => return Some(true),
+                None => chosen = None,
+            }
+        }
+        chosen
+    }
+
+    /// Whether an EnvoyFilter gives such a pod a listener on this port.
+    pub fn listens(&self, namespace: &str, labels: &Labels, port: u16, root: &str) -> bool {
+        self.listeners.iter().any(|listener| {
+            let in_reach = [namespace, root].contains(&listener.namespace.as_str());
+            let mut wanted = listener.selector.iter();
+            let selected = wanted.all(|(key, value)| labels.get(key) == Some(value));
+            in_reach && selected && listener.port == u64::from(port)
+        })
+    }
+}
+
+/// The webhooks of a configuration that are this project's.
+pub fn own_webhooks<'a>(object: &Object<'a>) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let webhooks = object.value().get("webhooks").and_then(Value::as_array).into_iter().flatten();
+    let named = |webhook: &'a Value| Some((webhook.get("name")?.as_str()?, webhook));
+    webhooks.filter_map(named).filter(|(name, _)| name.ends_with(OWN_WEBHOOKS))
+}
+
+fn selectors((name, webhook): (&str, &Value)) -> Option<Selectors> {
+    // What `app-health-agent certs` prints has the CA alone.
+    let rules = webhook.get("rules")?;
+    let rewrites = name.strip_suffix(OWN_WEBHOOKS) == Some(REWRITES) && !rules.is_null();
+    let selector = |key| webhook.get(key).cloned().unwrap_or_default();
+    rewrites.then(|| Selectors {
+        namespaces: selector("namespaceSelector"),
+        pods: selector("objectSelector"),
+    })
+}
+
+fn listeners(object: &Object<'_>) -> impl Iterator<Item = Listener> {
+    let (namespace, filter) = (object.owner().namespace.to_owned(), object.value());
+    let selector = labels(filter.pointer("/spec/workloadSelector/labels"));
+    let patches = filter.pointer("/spec/configPatches").and_then(Value::as_array);
+    patches.into_iter().flatten().filter_map(move |patch| {
+        let is = |pointer, text| patch.pointer(pointer).and_then(Value::as_str) == Some(text);
+        let adds = is("/applyTo", "LISTENER") && is("/patch/operation", "ADD");
+        let port = patch.pointer("/patch/value/address/socket_address/port_value")?.as_u64()?;
+        let (namespace, selector) = (namespace.clone(), selector.clone());
+        adds.then_some(Listener { namespace, selector, port })
+    })
+}
