@@ -137,6 +137,15 @@ pub struct Finding {
     pub cause: Option<Cause>,
     /// One line, with what it is about.
     pub message: String,
+    /// Pods of the same controller of which the same was found.
+    pub more: usize,
+}
+
+impl Finding {
+    /// One of this object, or of a probe in it.
+    pub fn new(code: Code, place: &Place, probe: Option<ProbeName>, message: String) -> Self {
+        Self { code, place: place.clone(), probe, cause: None, message, more: 0 }
+    }
 }
 
 #[cfg(test)]

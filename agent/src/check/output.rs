@@ -25,12 +25,13 @@ pub fn table(report: &Report) -> String {
     let mut table = Table::new(["CODE", "SEVERITY", "OBJECT", "PROBE", "FINDING"]);
     for finding in &report.findings {
         let (code, place) = (finding.code, &finding.place);
+        let more = if finding.more > 0 { format!(" (+{})", finding.more) } else { String::new() };
         let names = [&place.namespace, &place.name].map(String::as_str);
         let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
         table.row([
             code.label().to_owned(),
             code.severity().label().to_owned(),
-            cell(format!("{} {}", place.kind, names.join("/"))),
+            cell(format!("{} {}", place.kind, names.join("/"))) + &more,
             cell(finding.probe.as_ref().map(ToString::to_string).unwrap_or_default()),
             cell(&finding.message),
         ]);
@@ -78,6 +79,7 @@ fn finding(finding: &Finding) -> Value {
         "kind": place.kind,
         "namespace": place.namespace,
         "name": place.name,
+        "more": finding.more,
         "container": finding.probe.as_ref().map(|probe| &probe.container),
         "probe": finding.probe.as_ref().map(|probe| probe.kind.field()),
         "reason": finding.cause.map(|cause| cause.label()),

@@ -62,6 +62,14 @@ impl<'a> Pod<'a> {
         self.in_cluster && self.owner.kind == "Pod"
     }
 
+    /// The uid of the ReplicaSet, or the like, that made it.
+    pub fn controller(&self) -> Option<&'a str> {
+        let owners = self.value.pointer("/metadata/ownerReferences")?.as_array()?;
+        let is_controller =
+            |it: &&Value| it.get("controller").and_then(Value::as_bool) == Some(true);
+        owners.iter().find(is_controller)?.get("uid")?.as_str()
+    }
+
     /// Whether it has come to its end: nobody probes it any more.
     pub fn has_ended(&self) -> bool {
         let phase = self.value.pointer("/status/phase").and_then(Value::as_str);

@@ -36,6 +36,8 @@ pub struct Judge<'s> {
 #[derive(Default)]
 pub struct Judgement {
     pub findings: Vec<Finding>,
+    /// What made the pod of a template, by its uid: its other pods mostly come to the same.
+    pub controller: Option<String>,
     /// It may have been missed: its namespace is not in the input.
     pub of_unknown_namespace: bool,
     /// It may lack its listener: no EnvoyFilter is in the input.
@@ -58,7 +60,8 @@ impl Judge<'_> {
         let chosen = self.surroundings.chooses(pod.owner.namespace, &pod.labels);
         let lost = variable::findings(&pod, &rewritten, &place);
         let unknown = chosen.is_none() && pod.exists() && pod.sidecar.is_some();
-        let mut judgement = Judgement { findings: lost, ..Judgement::default() };
+        let controller = pod.controller().map(str::to_owned);
+        let mut judgement = Judgement { findings: lost, controller, ..Judgement::default() };
         self.listener(&pod, &place, &mut judgement);
         // A manifest is checked because it is meant to be rewritten, unless its namespace says not.
         let is_concerned = chosen.unwrap_or(!pod.in_cluster) || !rewritten.is_empty();
@@ -107,12 +110,11 @@ impl Judge<'_> {
             Cause::OriginalLost => !it.probe.as_ref().is_some_and(|probe| lost.contains(probe)),
             _ => true,
         };
-        findings.extend(result.warnings.iter().filter(is_said).map(|warning| Finding {
-            code: if warning.cause == Cause::NamedPort { Code::NamedPort } else { Code::Stays },
-            place: place.clone(),
-            probe: warning.probe.clone(),
-            cause: Some(warning.cause),
-            message: warning.reason.clone(),
+        findings.extend(result.warnings.iter().filter(is_said).map(|warning| {
+            let is_named = warning.cause == Cause::NamedPort;
+            let code = if is_named { Code::NamedPort } else { Code::Stays };
+            let (probe, reason) = (warning.probe.clone(), warning.reason.clone());
+            Finding { cause: Some(warning.cause), ..Finding::new(code, place, probe, reason) }
         }));
     }
 
@@ -126,26 +128,17 @@ impl Judge<'_> {
         } else if !self.surroundings.listens(namespace, &pod.labels, port, self.root_namespace) {
             let message =
                 format!("{FILTER_LABEL}={value}: no EnvoyFilter listens on {port} for it");
-            judgement.findings.push(Finding {
-                code: Code::NoListener,
-                place: place.clone(),
-                probe: None,
-                cause: None,
-                message,
-            });
+            judgement.findings.push(Finding::new(Code::NoListener, place, None, message));
         }
     }
 
     /// What no pod can have keeps the webhook from it. Other objects only look as if they had one.
     fn malformed(&self, object: &Object<'_>, malformed: Malformed) -> Option<Judgement> {
         object.is_workload().then(|| {
-            let finding = Finding {
-                code: Code::Stays,
-                place: Place::of(&object.owner()),
-                probe: None,
-                cause: Some(Cause::Malformed),
-                message: format!("{malformed}; it stays as it is"),
-            };
+            let message = format!("{malformed}; it stays as it is");
+            let place = Place::of(&object.owner());
+            let finding = Finding::new(Code::Stays, &place, None, message);
+            let finding = Finding { cause: Some(Cause::Malformed), ..finding };
             Judgement { findings: vec![finding], ..Judgement::default() }
         })
     }
@@ -162,13 +155,8 @@ fn missed(
     let to_do = result.probes.iter().filter(|it| it.to.is_ok() && !rewritten.contains(&it.probe));
     let to_do: Vec<String> = to_do.map(|report| report.probe.to_string()).collect();
     if pod.exists() && !to_do.is_empty() {
-        findings.push(Finding {
-            code: Code::Missed,
-            place: place.clone(),
-            probe: None,
-            cause: None,
-            message: format!("not rewritten: {}", to_do.join(", ")),
-        });
+        let message = format!("not rewritten: {}", to_do.join(", "));
+        findings.push(Finding::new(Code::Missed, place, None, message));
     }
 }
 
@@ -177,13 +165,8 @@ fn timeouts(pod: &Pod<'_>, place: &Place, findings: &mut Vec<Finding>) {
         let timeout = probe.seconds("timeoutSeconds").unwrap_or(USUAL_TIMEOUT);
         let period = probe.seconds("periodSeconds").unwrap_or(USUAL_PERIOD);
         if timeout > period {
-            findings.push(Finding {
-                code: Code::Timeout,
-                place: place.clone(),
-                probe: Some(probe.name),
-                cause: None,
-                message: format!("timeoutSeconds {timeout}, periodSeconds {period}"),
-            });
+            let message = format!("timeoutSeconds {timeout}, periodSeconds {period}");
+            findings.push(Finding::new(Code::Timeout, place, Some(probe.name), message));
         }
     }
 }

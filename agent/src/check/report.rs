@@ -1,9 +1,11 @@
 //! All that a check comes to.
 
+use std::collections::BTreeMap;
+
 use app_health_webhook::manifest::Object;
 use time::OffsetDateTime;
 
-use super::finding::{Finding, Severity};
+use super::finding::{Code, Finding, Severity};
 use super::pods::Judge;
 use super::webhook;
 
@@ -17,6 +19,8 @@ pub struct Report {
     pub passed_over: usize,
     of_unknown_namespace: usize,
     of_unknown_listener: usize,
+    /// Where the findings of pods with a controller are: by that, and by what they say.
+    of_controllers: BTreeMap<(String, Code, String, String), usize>,
 }
 
 /// What was not looked at, since the input has not what it takes.
@@ -39,9 +43,25 @@ impl Report {
                 self.pods += 1;
                 self.of_unknown_namespace += usize::from(judgement.of_unknown_namespace);
                 self.of_unknown_listener += usize::from(judgement.of_unknown_listener);
-                self.findings.extend(judgement.findings);
+                for finding in judgement.findings {
+                    self.add(finding, judgement.controller.as_deref());
+                }
             }
         }
+    }
+
+    /// What is found alike in many pods of one controller is one finding.
+    fn add(&mut self, finding: Finding, controller: Option<&str>) {
+        if let Some(controller) = controller {
+            let probe = finding.probe.as_ref().map(ToString::to_string).unwrap_or_default();
+            let key = (controller.to_owned(), finding.code, probe, finding.message.clone());
+            let first = *self.of_controllers.entry(key).or_insert(self.findings.len());
+            if let Some(first) = self.findings.get_mut(first) {
+                first.more += 1;
+                return;
+            }
+        }
+        self.findings.push(finding);
     }
 
     /// Errors first, else in the order of the input.

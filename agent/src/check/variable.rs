@@ -9,12 +9,8 @@ use super::pod::Pod;
 
 /// What does not agree between the variable and a pod in which these probes are rewritten.
 pub fn findings(pod: &Pod<'_>, rewritten: &[ProbeName], place: &Place) -> Vec<Finding> {
-    let finding = |code, probe: Option<&ProbeName>, message| Finding {
-        code,
-        place: place.clone(),
-        probe: probe.cloned(),
-        cause: None,
-        message,
+    let finding = |code, probe: Option<&ProbeName>, message| {
+        Finding::new(code, place, probe.cloned(), message)
     };
     let Some(sidecar) = pod.sidecar else {
         let lost = |probe| finding(Code::Lost, Some(probe), "the pod has no sidecar".to_owned());

@@ -23,13 +23,8 @@ pub fn findings(object: &Object<'_>, now: OffsetDateTime) -> Vec<Finding> {
     let exists = object.value().pointer("/metadata/uid").is_some();
     let problems = own_webhooks(object).filter_map(|(name, webhook)| {
         let (code, problem) = problem(webhook.get("clientConfig")?, exists, now)?;
-        Some(Finding {
-            code,
-            place: Place::of(&object.owner()),
-            probe: None,
-            cause: None,
-            message: format!("caBundle of {name}: {problem}"),
-        })
+        let message = format!("caBundle of {name}: {problem}");
+        Some(Finding::new(code, &Place::of(&object.owner()), None, message))
     });
     problems.collect()
 }

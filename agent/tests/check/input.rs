@@ -179,7 +179,11 @@ fn memory_is_a_few_times_the_text() {
         let file = folder.path().join("list");
         fs::write(&file, &text).unwrap();
         let mut command = process::command(BINARY);
-        command.args(["check", "-o", "json", "-f"]).arg(&file).stdout(Stdio::piped());
+        command
+            .args(["check", "-o", "json", "-f"])
+            .arg(&file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut stdout = child.stdout.take().unwrap();
         // It prints more than a pipe holds, so it has not ended before the rest has been read.

@@ -62,6 +62,7 @@ fn the_shape_of_the_json() {
                 "kind": "Pod",
                 "namespace": "shop",
                 "name": "web-1",
+                "more": 0,
                 "container": "web",
                 "probe": "readinessProbe",
                 "reason": "host",
@@ -112,4 +113,29 @@ fn what_was_not_looked_at_is_one_line() {
     }
     let nothing_to_miss = pod("", json!({"readinessProbe": {"exec": {}}}));
     assert_eq!(check("--complete", list(&[nothing_to_miss])).stderr, "");
+}
+
+#[test]
+fn what_is_found_alike_in_the_pods_of_one_controller_is_one_row() {
+    let of = |number: u32, controller: Value| {
+        let pod = crate::with(&rewritten("{}"), "/metadata/name", format!("web-{number}").into());
+        crate::with(&pod, "/metadata/ownerReferences", json!([{"uid": "0"}, controller]))
+    };
+    let made_by = |uid: &str| json!({"uid": uid, "controller": true});
+    let mut pods: Vec<Value> = (1..=3).map(|number| of(number, made_by("a"))).collect();
+    pods.push(of(4, made_by("b")));
+    pods.extend([of(5, json!({"uid": "c"})), of(6, json!({"uid": "c"}))]);
+    let run = check("", list(&pods));
+    let rows = run.stdout.lines().take_while(|line| !line.is_empty()).skip(1);
+    let objects: Vec<&str> = rows.filter_map(|row| row.get(17..38)).map(str::trim).collect();
+    assert_eq!(
+        objects,
+        ["Pod shop/web-1 (+2)", "Pod shop/web-4", "Pod shop/web-5", "Pod shop/web-6"],
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.ends_with("pods and templates: 6, errors: 4, warnings: 0\n"));
+    let run = check("-o json", list(&pods));
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["findings"][0]["more"], 2);
 }

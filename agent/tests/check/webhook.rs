@@ -38,7 +38,7 @@ fn found_of(pem: &str) -> Vec<String> {
 #[test]
 fn ah008_no_ca() {
     let none = configuration("");
-    assert_eq!(found(&[none.clone()]), ["AH008"]);
+    assert_eq!(found(std::slice::from_ref(&none)), ["AH008"]);
     let null = with(&none, "/webhooks/0/clientConfig/caBundle", Value::Null);
     assert_eq!(found(&[null]), ["AH008"]);
     assert!(found_of(&ca(-1, 365)).is_empty());
