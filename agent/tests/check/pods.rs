@@ -15,8 +15,10 @@ fn ah001_a_pod_that_was_missed() {
     let missed = pod("", json!({"readinessProbe": http(80)}));
     assert_eq!(found(&[missed.clone(), chosen()]), ["AH001"]);
     let off = json!({"sidecar.istio.io/rewriteAppHTTPProbers": "false"});
+    let port = "/spec/containers/0/readinessProbe/httpGet/port";
     for (why, objects) in [
         ("rewritten", vec![rewritten(RECORDED), chosen()]),
+        ("to another port", vec![with(&rewritten(RECORDED), port, 15021.into()), chosen()]),
         ("not chosen", vec![missed.clone(), namespace(json!({}))]),
         ("nothing to rewrite", vec![pod("", json!({"readinessProbe": {"exec": {}}})), chosen()]),
         ("switched off", vec![with(&missed, "/metadata/annotations", off), chosen()]),
@@ -137,7 +139,7 @@ fn ah007_a_timeout_above_the_period() {
         (json!({"timeoutSeconds": 5, "periodSeconds": 5}), false),
         (json!({"timeoutSeconds": 11}), true),
         (json!({"timeoutSeconds": 10}), false),
-        (json!({"timeoutSeconds": 11, "periodSeconds": 0}), true),
+        (json!({"timeoutSeconds": 2, "periodSeconds": 0}), false),
         (json!({"periodSeconds": 1}), false),
     ] {
         let mut probe = http(80);

@@ -78,15 +78,12 @@ fn what_certs_prints_has_a_ca_and_chooses_nobody() {
         (run.exit, run.stdout.as_str()),
         (0, "pods and templates: 0, errors: 0, warnings: 0\n")
     );
-    let ca = configuration(&STANDARD.encode(ca(-1, 365)));
-    let rules = with(&ca, "/webhooks/0/rules", Value::Null);
     let missed = pod("", json!({"readinessProbe": {"httpGet": {"port": 80}}}));
-    let enabled = namespace(json!({"app-health/rewrite": "enabled"}));
-    assert_eq!(
-        found(&[missed, enabled, rules]),
-        ["AH001"],
-        "the label does, as if it were not there"
-    );
+    let full = configuration(&STANDARD.encode(ca(-1, 365)));
+    let part = with(&full, "/webhooks/0/rules", Value::Null);
+    let unchosen = namespace(json!({}));
+    assert_eq!(found(&[missed.clone(), unchosen.clone(), full]), ["AH001"]);
+    assert!(found(&[missed, unchosen, part]).is_empty());
 }
 
 /// The selectors of the configuration in the input take the place of the label.
