@@ -84,7 +84,7 @@ codes! {
         "take the entry out of the variable; a new pod has none of it";
     Stays = "AH005", Warning,
         "a probe or hook stays as it is, or an annotation does not do what it says",
-        "as the message says; its reason, in the JSON, is the one of the metric app_health_warnings_total";
+        "see the message; `reason` in the JSON is that of the metric app_health_warnings_total";
     NamedPort = "AH006", Error,
         "a probe asks a named port that its container does not have",
         "name a port of the container, or use its number";

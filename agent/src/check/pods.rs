@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use app_health_webhook::manifest::Object;
-use app_health_webhook::patch;
+use app_health_webhook::patch::{self, Pointer};
 use app_health_webhook::rewrite::{
     Cause, Malformed, Options, ProbeName, Rewrite, Warning, add_sidecar, rewrite,
 };
@@ -47,39 +47,49 @@ pub struct Judgement {
 impl Judge<'_> {
     /// What is found in an object's pod; `None` where it has none, or one that has come to its end.
     pub fn pod(&self, object: &Object<'_>) -> Option<Judgement> {
-        let at = match object.pod() {
-            Ok(at) => at?,
-            Err(malformed) => return self.malformed(object, malformed),
-        };
-        let pod = Pod::read(object, &at, &self.options.sidecars);
-        if pod.has_ended() {
-            return None;
+        match object.pod() {
+            Ok(at) => {
+                let at = at?;
+                let pod = Pod::read(object, &at, &self.options.sidecars);
+                (!pod.has_ended()).then(|| self.judge(object, &pod, &at.pointer))
+            }
+            Err(malformed) => malformed_pod(object, malformed)
+                .map(|finding| Judgement { findings: vec![finding], ..Judgement::default() }),
         }
-        let place = Place::of(&pod.owner);
-        let rewritten = pod.rewritten();
+    }
+
+    fn judge(&self, object: &Object<'_>, pod: &Pod<'_>, at: &Pointer) -> Judgement {
+        let (place, rewritten) = (Place::of(&pod.owner), pod.rewritten());
+        let mut judgement = Judgement {
+            findings: variable::findings(pod, &rewritten, &place),
+            controller: pod.controller().map(str::to_owned),
+            ..Judgement::default()
+        };
+        self.listener(pod, &place, &mut judgement);
         let chosen = self.surroundings.chooses(pod.owner.namespace, &pod.labels);
-        let lost = variable::findings(&pod, &rewritten, &place);
-        let unknown = chosen.is_none() && pod.exists() && pod.sidecar.is_some();
-        let controller = pod.controller().map(str::to_owned);
-        let mut judgement = Judgement { findings: lost, controller, ..Judgement::default() };
-        self.listener(&pod, &place, &mut judgement);
         // A manifest is checked because it is meant to be rewritten, unless its namespace says not.
         let is_concerned = chosen.unwrap_or(!pod.in_cluster) || !rewritten.is_empty();
-        if is_concerned && (pod.sidecar.is_some() || !pod.exists()) {
-            timeouts(&pod, &place, &mut judgement.findings);
-            match self.rewrite(&pod) {
+        // Nothing intercepts the traffic of a pod without a sidecar.
+        let may_be_missed = pod.exists() && pod.sidecar.is_some();
+        if is_concerned && (may_be_missed || !pod.exists()) {
+            timeouts(pod, &place, &mut judgement.findings);
+            match self.rewrite(pod) {
                 Ok(result) => {
-                    self.stays(&result, &place, &mut judgement.findings);
-                    if chosen == Some(true) {
-                        missed(&pod, &result, &rewritten, &place, &mut judgement.findings);
+                    stays(&result, &place, &mut judgement.findings);
+                    if chosen == Some(true) && may_be_missed {
+                        judgement.findings.extend(missed(&result, &rewritten, &place));
                     }
                 }
-                Err(malformed) => return self.malformed(object, malformed),
+                Err(malformed) => {
+                    let malformed = Malformed { at: at.join(&malformed.at), ..malformed };
+                    judgement.findings.extend(malformed_pod(object, malformed));
+                }
             }
         }
         let asks = || pod.probes().any(|probe| probe.asks_port());
-        judgement.of_unknown_namespace = unknown && rewritten.is_empty() && asks();
-        Some(judgement)
+        judgement.of_unknown_namespace =
+            chosen.is_none() && may_be_missed && rewritten.is_empty() && asks();
+        judgement
     }
 
     /// What the webhook makes of it. A template has no sidecar yet.
@@ -91,31 +101,6 @@ impl Judge<'_> {
                 .map_err(|error| Malformed { problem: error.to_string(), at: error.at })?;
         }
         rewrite(&value, self.options)
-    }
-
-    /// What stays, by the library's own words.
-    fn stays(&self, result: &Rewrite, place: &Place, findings: &mut Vec<Finding>) {
-        let lost: Vec<ProbeName> = findings
-            .iter()
-            .filter(|it| it.code == Code::Lost)
-            .filter_map(|it| it.probe.clone())
-            .collect();
-        let is_said = |it: &&Warning| match it.cause {
-            // Found by itself, or why nothing has to be done.
-            Cause::Variable
-            | Cause::NoSidecar
-            | Cause::HostNetwork
-            | Cause::Windows
-            | Cause::MirrorPod => false,
-            Cause::OriginalLost => !it.probe.as_ref().is_some_and(|probe| lost.contains(probe)),
-            _ => true,
-        };
-        findings.extend(result.warnings.iter().filter(is_said).map(|warning| {
-            let is_named = warning.cause == Cause::NamedPort;
-            let code = if is_named { Code::NamedPort } else { Code::Stays };
-            let (probe, reason) = (warning.probe.clone(), warning.reason.clone());
-            Finding { cause: Some(warning.cause), ..Finding::new(code, place, probe, reason) }
-        }));
     }
 
     fn listener(&self, pod: &Pod<'_>, place: &Place, judgement: &mut Judgement) {
@@ -131,33 +116,48 @@ impl Judge<'_> {
             judgement.findings.push(Finding::new(Code::NoListener, place, None, message));
         }
     }
-
-    /// What no pod can have keeps the webhook from it. Other objects only look as if they had one.
-    fn malformed(&self, object: &Object<'_>, malformed: Malformed) -> Option<Judgement> {
-        object.is_workload().then(|| {
-            let message = format!("{malformed}; it stays as it is");
-            let place = Place::of(&object.owner());
-            let finding = Finding::new(Code::Stays, &place, None, message);
-            let finding = Finding { cause: Some(Cause::Malformed), ..finding };
-            Judgement { findings: vec![finding], ..Judgement::default() }
-        })
-    }
 }
 
-/// A pod that exists, in which the webhook would still have something to do.
-fn missed(
-    pod: &Pod<'_>,
-    result: &Rewrite,
-    rewritten: &[ProbeName],
-    place: &Place,
-    findings: &mut Vec<Finding>,
-) {
+/// What no pod can have keeps the webhook from it. Other objects only look as if they had one.
+fn malformed_pod(object: &Object<'_>, malformed: Malformed) -> Option<Finding> {
+    object.is_workload().then(|| {
+        let message = format!("{malformed}; it stays as it is");
+        let finding = Finding::new(Code::Stays, &Place::of(&object.owner()), None, message);
+        Finding { cause: Some(Cause::Malformed), ..finding }
+    })
+}
+
+/// What stays, by the library's own words.
+fn stays(result: &Rewrite, place: &Place, findings: &mut Vec<Finding>) {
+    let lost: Vec<ProbeName> = findings
+        .iter()
+        .filter(|it| it.code == Code::Lost)
+        .filter_map(|it| it.probe.clone())
+        .collect();
+    let is_said = |it: &&Warning| match it.cause {
+        // Found by itself, or why nothing has to be done.
+        Cause::Variable
+        | Cause::NoSidecar
+        | Cause::HostNetwork
+        | Cause::Windows
+        | Cause::MirrorPod => false,
+        Cause::OriginalLost => !it.probe.as_ref().is_some_and(|probe| lost.contains(probe)),
+        _ => true,
+    };
+    findings.extend(result.warnings.iter().filter(is_said).map(|warning| {
+        let is_named = warning.cause == Cause::NamedPort;
+        let code = if is_named { Code::NamedPort } else { Code::Stays };
+        let (probe, reason) = (warning.probe.clone(), warning.reason.clone());
+        Finding { cause: Some(warning.cause), ..Finding::new(code, place, probe, reason) }
+    }));
+}
+
+/// What the webhook would still have to do.
+fn missed(result: &Rewrite, rewritten: &[ProbeName], place: &Place) -> Option<Finding> {
     let to_do = result.probes.iter().filter(|it| it.to.is_ok() && !rewritten.contains(&it.probe));
     let to_do: Vec<String> = to_do.map(|report| report.probe.to_string()).collect();
-    if pod.exists() && !to_do.is_empty() {
-        let message = format!("not rewritten: {}", to_do.join(", "));
-        findings.push(Finding::new(Code::Missed, place, None, message));
-    }
+    let message = || format!("not rewritten: {}", to_do.join(", "));
+    (!to_do.is_empty()).then(|| Finding::new(Code::Missed, place, None, message()))
 }
 
 fn timeouts(pod: &Pod<'_>, place: &Place, findings: &mut Vec<Finding>) {

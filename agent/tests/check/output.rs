@@ -67,7 +67,7 @@ fn the_shape_of_the_json() {
                 "probe": "readinessProbe",
                 "reason": "host",
                 "message": "it asks the host \"other\"; it stays as it was",
-                "remedy": "as the message says; its reason, in the JSON, is the one of the metric \
+                "remedy": "see the message; `reason` in the JSON is that of the metric \
                            app_health_warnings_total",
             }],
             "pods": 1,

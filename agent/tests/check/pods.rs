@@ -106,6 +106,9 @@ fn ah005_a_probe_that_stays_and_why() {
         assert_eq!(found(&[deployment(web.clone())]), [expected], "{web}");
         assert!(found(&[pod("", web), namespace(json!({}))]).is_empty(), "{expected}");
     }
+    let run = crate::check("", deployment(json!({"livenessProbe": {}})).to_string());
+    let at = "  /spec/template/spec/containers/0/livenessProbe: needs a handler";
+    assert!(run.stdout.contains(at), "{}", run.stdout);
     assert!(found(&[deployment(json!({"readinessProbe": http(80)}))]).is_empty());
     assert!(found(&[deployment(json!({"readinessProbe": {"exec": {}}}))]).is_empty());
     let annotated = json!({"sidecar.istio.io/rewriteAppHTTPProbers": "perhaps"});
