@@ -79,7 +79,7 @@ fn time_grows_with_the_list() {
 /// What one item is does not depend on the others; only the pointers do.
 #[test]
 fn a_list_is_rewritten_as_its_items_are() {
-    let pod = r#"{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"name":"istio-proxy"},{"name":"app","livenessProbe":{"grpc":{"port":1}}}]}}"#;
+    let pod = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"istio-proxy"},{"name":"app","livenessProbe":{"grpc":{"port":1}}}]}}"#;
     let inner = format!(r#"{{"apiVersion":"v1","kind":"List","items":[{pod}]}}"#);
     let list = |pod: &str| {
         format!(r#"{{"items":[{pod},5,{inner},{pod}],"kind":"List","apiVersion":"v1"}}"#)
@@ -96,7 +96,7 @@ fn a_list_is_rewritten_as_its_items_are() {
     };
     assert_eq!(output("rewrite -f -", &list(pod)), list(&rewritten));
     assert_eq!(output("restore -f -", &list(&rewritten)), list(pod));
-    let spaced = list(&rewritten).replace(',', " ,\n\t");
+    let spaced = list(&rewritten).replace("},", "} ,\n\t");
     assert_eq!(output("rewrite -f -", &spaced), spaced, "nothing changes");
     for empty in ["[]", "[ \n ]", "null"] {
         let list = format!(r#"{{"kind":"List","apiVersion":"v1","items":{empty}}}"#);

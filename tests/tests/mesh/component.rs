@@ -1,7 +1,9 @@
 use app_health_tests::mesh::{Deployment, PodComponent};
 use app_health_tests::{kustomize, manifest};
 use app_health_webhook::patch::apply;
-use app_health_webhook::rewrite::{AGENT_CONTAINER, AgentOptions, Options, add_sidecar, rewrite};
+use app_health_webhook::rewrite::{
+    AGENT_CONTAINER, AgentOptions, Options, STATUS_ANNOTATION, add_sidecar, rewrite,
+};
 use serde_json::{Value, json};
 
 use super::{HTTP, TCP};
@@ -66,7 +68,7 @@ fn a_pod_has_what_the_readme_says() {
     }
 }
 
-/// The rewrite changes the probe, adds the sidecar, and that is all.
+/// The rewrite changes the probe, adds the sidecar and the mark, and that is all.
 #[test]
 fn a_rewrite_leaves_the_component_as_it_is() {
     let records = [
@@ -85,6 +87,10 @@ fn a_rewrite_leaves_the_component_as_it_is() {
         assert_eq!(probe["httpGet"]["port"], 15020);
 
         let before = &with_component["spec"]["template"];
+        let annotations = template["metadata"]["annotations"].as_object_mut().expect("some");
+        let mark = annotations.remove(STATUS_ANNOTATION);
+        assert_eq!(mark, Some(json!(r#"{"version":1,"rewritten":1}"#)));
+        let probe = &mut template["spec"]["containers"][0]["readinessProbe"];
         *probe = before["spec"]["containers"][0]["readinessProbe"].clone();
         assert_eq!(&template, before);
     }

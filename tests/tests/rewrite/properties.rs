@@ -2,7 +2,9 @@
 
 use app_health_webhook::path::{ProbeKind, ProbePath};
 use app_health_webhook::probers::VARIABLE;
-use app_health_webhook::rewrite::{AGENT_CONTAINER, AgentOptions, Options, restore, rewrite};
+use app_health_webhook::rewrite::{
+    AGENT_CONTAINER, AgentOptions, Options, RESTORE_ANNOTATION, STATUS_ANNOTATION, restore, rewrite,
+};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -49,6 +51,29 @@ proptest! {
     fn what_no_rewrite_needs_is_not_touched(pod in pod()) {
         let (there, _) = rewritten(&pod, &Options::default()).unwrap();
         prop_assert_eq!(without_what_a_rewrite_writes(&there), without_what_a_rewrite_writes(&pod));
+    }
+
+    /// The mark counts what the variable holds, whoever rewrote it, and names what stayed.
+    #[test]
+    fn the_mark_says_what_was_rewritten_and_what_stayed(pod in pod()) {
+        let (mut there, rewrite) = rewritten(&pod, &Options::default()).unwrap();
+        let recorded = variable(&there).map_or(0, |it| it.as_object().unwrap().len());
+        let of_probes = rewrite.warnings.iter().filter_map(|w| Some((w.probe.as_ref()?, w.cause)));
+        let stayed: Map<_, _> =
+            of_probes.map(|(probe, cause)| (probe.to_string(), cause.label().into())).collect();
+        let mut expected = json!({"version": 1, "rewritten": recorded});
+        if !stayed.is_empty() {
+            expected["stayed"] = stayed.clone().into();
+        }
+        let nothing = recorded == 0 && stayed.is_empty();
+        let expected = (!nothing).then_some(expected);
+        prop_assert_eq!(&mark(&there), &expected);
+        // By Istio's rewrite there would be none.
+        if let Some(annotations) = there["metadata"]["annotations"].as_object_mut() {
+            annotations.remove(STATUS_ANNOTATION);
+        }
+        let (again, _) = rewritten(&there, &Options::default()).unwrap();
+        prop_assert_eq!(mark(&again), expected);
     }
 
     /// A member that the variable cannot say, and a hook that the kubelet fails, stay.
@@ -182,6 +207,11 @@ fn variable(pod: &Value) -> Option<Value> {
     Some(serde_json::from_str(value).unwrap())
 }
 
+fn mark(pod: &Value) -> Option<Value> {
+    let text = pod["metadata"]["annotations"][STATUS_ANNOTATION].as_str()?;
+    Some(serde_json::from_str(text).unwrap())
+}
+
 /// How many variables the sidecar has, and what else is in its environment.
 fn sidecars_env(pod: &Value) -> (usize, Vec<Value>) {
     let sidecar = containers(pod).find(|container| container["name"] == "istio-proxy");
@@ -261,7 +291,7 @@ fn expected_port(container: &Value, port: &Value) -> Value {
     ports.iter().find(|p| p["name"] == *port).unwrap()["containerPort"].clone()
 }
 
-/// The pod without handlers' paths, ports, schemes and protocols, the sidecar's env and our annotation.
+/// The pod without handlers' paths, ports, schemes and protocols, the sidecar's env and our annotations.
 fn without_what_a_rewrite_writes(pod: &Value) -> Value {
     let mut pod = pod.clone();
     for list in ["initContainers", "containers"] {
@@ -280,7 +310,8 @@ fn without_what_a_rewrite_writes(pod: &Value) -> Value {
     }
     if let Some(metadata) = pod["metadata"].as_object_mut() {
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            annotations.remove("app-health/restore");
+            annotations.remove(RESTORE_ANNOTATION);
+            annotations.remove(STATUS_ANNOTATION);
         }
         if matches!(metadata.get("annotations"), Some(a) if a.is_null() || *a == json!({})) {
             metadata.remove("annotations");

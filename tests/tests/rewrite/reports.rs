@@ -54,7 +54,8 @@ fn each_handler_is_known() {
         let probe = json!({kind.field(): {handler.field(): {"port": 1}}});
         let mut app = if kind.is_hook() { json!({"lifecycle": probe}) } else { probe };
         app["name"] = json!("app");
-        let pod = json!({"spec": {"containers": [app, {"name": "istio-proxy"}]}});
+        let containers = json!([app, {"name": "istio-proxy"}]);
+        let pod = json!({"metadata": {"name": "pod"}, "spec": {"containers": containers}});
         let (there, rewrite) = rewritten(&pod, &Options::default()).unwrap();
         let known = handler.is_of(kind);
         assert_eq!(rewrite.probes[0].handler, known.then_some(handler), "{kind:?} {handler:?}");

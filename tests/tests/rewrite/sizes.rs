@@ -1,7 +1,9 @@
 //! Limits that others set: what exec takes of a variable, and the API server of annotations.
 
 use app_health_webhook::probers::VARIABLE;
-use app_health_webhook::rewrite::{Malformed, Options, RESTORE_ANNOTATION, Rewrite, Warning};
+use app_health_webhook::rewrite::{
+    Malformed, Options, RESTORE_ANNOTATION, Rewrite, STATUS_ANNOTATION, Warning,
+};
 use serde_json::{Value, json};
 
 use super::{restored, rewritten};
@@ -88,6 +90,45 @@ fn annotations_stay_within_what_the_api_server_takes() {
     assert!(size <= LARGEST_ANNOTATIONS, "{size}");
     let kept = annotations[RESTORE_ANNOTATION].as_str().unwrap();
     assert!(kept.contains("app-0") && kept.contains("app-3"), "{kept}");
+    assert_eq!(rewrite_all(&there).1.patch, vec![]);
+    assert_eq!(restored(&there, &Options::default()).unwrap().0, before);
+}
+
+/// The mark gives way to what the pod has and to what is kept, to the byte.
+#[test]
+fn the_mark_is_there_where_it_has_room() {
+    let mark = r#"{"version":1,"rewritten":1}"#;
+    for (left, there_is) in [(0, true), (1, false)] {
+        let mut before = pod(&[http(1)]);
+        let others = "a".len() + "b".len() + "big".len();
+        let room = LARGEST_ANNOTATIONS - STATUS_ANNOTATION.len() - mark.len() - others;
+        before["metadata"]["annotations"]["big"] = json!("x".repeat(room + left));
+        let (there, rewrite) = rewrite_all(&before);
+        assert_eq!((rewrite.probes[0].to.is_ok(), rewrite.warnings), (true, vec![]));
+        let expected = if there_is { json!(mark) } else { Value::Null };
+        assert_eq!(there["metadata"]["annotations"][STATUS_ANNOTATION], expected);
+        assert_eq!(rewrite_all(&there).1.patch, vec![]);
+        assert_eq!(restored(&there, &Options::default()).unwrap().0, before);
+    }
+}
+
+/// Container names of 63 characters, 200 of them, and one that no API server takes.
+#[test]
+fn the_mark_has_its_own_limit() {
+    let probe = json!({"httpGet": {"port": "none"}});
+    let names = (0..200).map(|index| format!("{index:063}")).chain(["\"".repeat(100_000)]);
+    let app = |name| json!({"name": name, "readinessProbe": probe});
+    let mut containers: Vec<_> = names.map(app).collect();
+    containers.push(json!({"name": "istio-proxy"}));
+    let before = json!({"metadata": {"name": "pod"}, "spec": {"containers": containers}});
+    let (there, rewrite) = rewrite_all(&before);
+    assert_eq!(rewrite.warnings.len(), 201);
+    let mark = there["metadata"]["annotations"][STATUS_ANNOTATION].as_str().unwrap();
+    assert!(mark.len() < 8192, "{}", mark.len());
+    let mark: Value = serde_json::from_str(mark).unwrap();
+    let stayed = mark["stayed"].as_object().unwrap();
+    assert_eq!(stayed.values().filter(|label| **label == "named_port").count(), stayed.len());
+    assert_eq!(stayed.len() as u64 + mark["more"].as_u64().unwrap(), 201);
     assert_eq!(rewrite_all(&there).1.patch, vec![]);
     assert_eq!(restored(&there, &Options::default()).unwrap().0, before);
 }

@@ -22,7 +22,7 @@ pub use self::warnings::SPEAKER;
 
 use crate::manifest::owner;
 use crate::patch::Pointer;
-use crate::rewrite::{Cause, Malformed, Options, Report, Rewrite, Warning, rewrite};
+use crate::rewrite::{Cause, Malformed, Options, Report, Rewrite, Stayed, Warning, rewrite};
 use request::{Request, Review};
 
 /// The answer to a review, and what is to be logged and counted of it.
@@ -147,7 +147,8 @@ fn patched(request: &Request<'_>, rewrite: Rewrite) -> Admission {
         if rewrite.patch.is_empty() { ReviewOutcome::Unchanged } else { ReviewOutcome::Patched };
     let rewritten: Vec<_> = rewrite.probes.into_iter().filter(|probe| probe.to.is_ok()).collect();
     let said = warnings::cut(&rewrite.warnings);
-    let body = response::of_pod(&request.uid, &rewrite.patch, rewritten.len(), &said);
+    let stayed = Stayed::of(&rewrite.warnings);
+    let body = response::of_pod(&request.uid, &rewrite.patch, rewritten.len(), &stayed, &said);
     let admission = Admission::new(request, body, outcome);
     Admission { rewritten, warnings: rewrite.warnings, said, ..admission }
 }
@@ -165,7 +166,7 @@ fn left_alone(
 ) -> Admission {
     let warnings = vec![Warning { probe: None, cause, reason }];
     let said = warnings::cut(&warnings);
-    let body = response::of_pod(&request.uid, &[], 0, &said);
+    let body = response::of_pod(&request.uid, &[], 0, &Stayed::default(), &said);
     Admission { warnings, said, ..Admission::new(request, body, outcome) }
 }
 

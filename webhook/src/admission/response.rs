@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::patch::Operation;
+use crate::rewrite::Stayed;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,11 +30,27 @@ struct Response<'a> {
     audit_annotations: Option<Annotations>,
 }
 
-/// The API server puts the webhook's name in front of each key.
+/// The API server puts the webhook's name and a slash in front of each key, and takes what is then a
+/// qualified name: up to 63 letters, digits, `-`, `_` and `.`.
+///
+/// The first of a key stands: where the webhook is called twice for a pod, as after Istio's injector, a 0
+/// of the first call would.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Annotations {
-    #[serde(rename = "probes-rewritten")]
-    probes_rewritten: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probes_rewritten: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probes_stayed: Option<String>,
+}
+
+impl Annotations {
+    fn of(rewritten: usize, stayed: &Stayed) -> Option<Self> {
+        let probes_rewritten = (rewritten > 0).then(|| rewritten.to_string());
+        let probes_stayed = (!stayed.is_empty()).then(|| stayed.to_string());
+        let is_said = probes_rewritten.is_some() || probes_stayed.is_some();
+        is_said.then_some(Self { probes_rewritten, probes_stayed })
+    }
 }
 
 /// The answer about a pod. The warnings have their lengths already.
@@ -41,18 +58,16 @@ pub(super) fn of_pod(
     uid: &str,
     patch: &[Operation],
     rewritten: usize,
+    stayed: &Stayed,
     warnings: &[String],
 ) -> String {
     let patch = (!patch.is_empty()).then(|| STANDARD.encode(text(&patch)));
-    // The first one stands: where the webhook is called twice for a pod, as after Istio's injector, a
-    // 0 of the first call would.
-    let audited = (rewritten > 0).then(|| Annotations { probes_rewritten: rewritten.to_string() });
     text(&review(Response {
         uid,
         patch_type: patch.as_ref().map(|_| "JSONPatch"),
         patch,
         warnings,
-        audit_annotations: audited,
+        audit_annotations: Annotations::of(rewritten, stayed),
         ..Response::default()
     }))
 }

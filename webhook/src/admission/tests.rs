@@ -59,7 +59,9 @@ fn a_pod_is_patched_as_the_library_says() {
     assert_eq!(pod["spec"]["containers"][3]["name"], "app-health-agent");
     let response = response(&admission);
     assert_eq!(response["uid"], review["request"]["uid"]);
-    assert_eq!(response["auditAnnotations"], json!({"probes-rewritten": "3"}));
+    let stayed = "vault-agent/livenessProbe=host";
+    let audited = json!({"probes-rewritten": "3", "probes-stayed": stayed});
+    assert_eq!(response["auditAnnotations"], audited);
     let warning =
         "app-health: vault-agent/livenessProbe: it asks the host \"127.0.0.1\"; it stays as it was";
     assert_eq!(response["warnings"], json!([warning]));
@@ -78,7 +80,39 @@ fn a_second_time_nothing_is_left_to_do() {
     assert_eq!(again.outcome, ReviewOutcome::Unchanged);
     let response = response(&again);
     assert_eq!((response.get("patch"), response.get("patchType")), (None, None));
-    assert_eq!(response.get("auditAnnotations"), None);
+    let stayed = json!({"probes-stayed": "vault-agent/livenessProbe=host"});
+    assert_eq!(response["auditAnnotations"], stayed);
+}
+
+#[test]
+fn what_is_audited_is_there_only_where_there_is_something_to_say() {
+    let probe = |port: Value| json!({"httpGet": {"port": port}});
+    let (passes, stays) = (probe(json!(80)), probe(json!("none")));
+    for (readiness, liveness, sidecar, audited) in [
+        (&passes, &passes, "istio-proxy", json!({"probes-rewritten": "2"})),
+        (
+            &stays,
+            &Value::Null,
+            "istio-proxy",
+            json!({"probes-stayed": "app/readinessProbe=named_port"}),
+        ),
+        (
+            &stays,
+            &passes,
+            "istio-proxy",
+            json!({"probes-rewritten": "1", "probes-stayed": "app/readinessProbe=named_port"}),
+        ),
+        (&Value::Null, &Value::Null, "istio-proxy", Value::Null),
+        (&passes, &stays, "none", Value::Null),
+    ] {
+        let mut review = review();
+        review["request"]["object"]["spec"]["containers"] = json!([
+            {"name": "app", "readinessProbe": readiness, "livenessProbe": liveness},
+            {"name": sidecar},
+        ]);
+        let response = response(&admitted(&review));
+        assert_eq!(response["auditAnnotations"], audited, "{readiness} {liveness}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! | `write` | writes the patch, the warnings and the reports |
 //! | `options`, `result` | what goes in besides the pod, and what comes out |
 //! | `cause` | what a warning is about, for those who count them |
+//! | `status` | the mark of a rewritten pod: what was rewritten, and why the rest was not |
 //! | `quantity`, `text` | how much a quantity is; texts of a pod within one line |
 
 mod cause;
@@ -17,6 +18,7 @@ mod quantity;
 mod read;
 mod records;
 mod result;
+mod status;
 mod text;
 mod write;
 
@@ -31,6 +33,8 @@ pub use self::read::annotations::{
 };
 pub use self::records::RESTORE_ANNOTATION;
 pub use self::result::{Cause, Malformed, ProbeName, Report, Rewrite, Warning};
+pub use self::status::STATUS_ANNOTATION;
+pub(crate) use self::status::Stayed;
 pub(crate) use self::text::quoted;
 pub use self::write::add_sidecar;
 

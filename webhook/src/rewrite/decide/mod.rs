@@ -16,6 +16,6 @@ mod redirect;
 mod restore;
 
 pub use self::disposition::{Destination, Disposition};
-pub use self::plan::{AgentChange, Changes, Plan, PlannedProbe, VariableChange};
+pub use self::plan::{AgentChange, Changes, MarkChange, Plan, PlannedProbe, VariableChange};
 pub use self::redirect::rewrite;
 pub use self::restore::restore;

@@ -12,7 +12,7 @@ pub struct Plan<'p, 'a> {
     pub warnings: Vec<Warning>,
     /// Every probe and hook but the sidecars', in the pod's order.
     pub probes: Vec<PlannedProbe<'p, 'a>>,
-    /// `None` where nothing of the pod changes.
+    /// `None` where the pod is left alone.
     pub changes: Option<Changes<'p, 'a>>,
 }
 
@@ -26,6 +26,7 @@ pub struct PlannedProbe<'p, 'a> {
 pub struct Changes<'p, 'a> {
     pub records: Records<'p, 'a>,
     pub variable: VariableChange,
+    pub mark: MarkChange,
     pub agent: AgentChange,
 }
 
@@ -34,6 +35,16 @@ pub enum VariableChange {
     None,
     /// It is there once, and says what is recorded.
     Merged,
+    /// It goes.
+    Removed,
+}
+
+/// What becomes of the pod's mark.
+pub enum MarkChange {
+    /// It stays as it is.
+    None,
+    /// It says what the variable holds, and what stayed.
+    Written,
     /// It goes.
     Removed,
 }

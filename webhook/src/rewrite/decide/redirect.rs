@@ -1,7 +1,7 @@
 //! Rewriting: which probes are sent to the status port, and why others stay.
 
 use super::disposition::{Destination, Disposition, Left, target_of};
-use super::plan::{AgentChange, Changes, Plan, VariableChange, each_probe};
+use super::plan::{AgentChange, Changes, MarkChange, Plan, VariableChange, each_probe};
 use super::{agent, record};
 use crate::handler::HandlerKind;
 use crate::path::ProbeKind;
@@ -67,7 +67,8 @@ fn switched_off<'p, 'a>(
     let agent = agent::put_in(pod, &mut records, options);
     if agent != AgentChange::None {
         plan.warnings.extend(replaces_unreadable(&records));
-        plan.changes = Some(Changes { records, variable: VariableChange::None, agent });
+        let (variable, mark) = (VariableChange::None, MarkChange::None);
+        plan.changes = Some(Changes { records, variable, mark, agent });
     }
     plan
 }
@@ -96,13 +97,14 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             let said = settings.rewrite_warning.into_iter().chain(settings.status_port_warning);
             warnings.extend(said.map(|reason| Warning::of_pod(Cause::Annotation, reason)));
         }
-        if !changed && !records.env.is_repeated() && agent == AgentChange::None {
-            return Plan { warnings, probes, changes: None };
+        if changed || records.env.is_repeated() || agent != AgentChange::None {
+            warnings.extend(replaces_unreadable(&records));
+            warnings.extend(agent::is_replaced(pod, &records.recorded, options));
         }
-        warnings.extend(replaces_unreadable(&records));
-        warnings.extend(agent::is_replaced(pod, &records.recorded, options));
+        let marked = told || records.recorded.probes() > 0;
+        let mark = if marked { MarkChange::Written } else { MarkChange::Removed };
         let variable = VariableChange::Merged;
-        Plan { warnings, probes, changes: Some(Changes { records, variable, agent }) }
+        Plan { warnings, probes, changes: Some(Changes { records, variable, mark, agent }) }
     }
 
     /// What becomes of one probe.

@@ -2,7 +2,7 @@
 
 use super::agent;
 use super::disposition::{Disposition, Left};
-use super::plan::{AgentChange, Changes, Plan, VariableChange, each_probe};
+use super::plan::{AgentChange, Changes, MarkChange, Plan, VariableChange, each_probe};
 use crate::probers::VARIABLE;
 use crate::rewrite::options::Options;
 use crate::rewrite::read::{Container, Pod, Probe, ProbeHandler};
@@ -23,11 +23,8 @@ pub fn restore<'p, 'a>(pod: &'p Pod<'a>, options: &Options) -> Plan<'p, 'a> {
     };
     let probes = each_probe(pod, |container, probe| put_back(&mut records, container, probe));
     let agent = agent::take_out(&mut records);
-    let changes =
+    let changed =
         probes.iter().any(|it| it.disposition.changes_the_probe()) || agent != AgentChange::None;
-    if !changes {
-        return Plan { warnings: Vec::new(), probes, changes: None };
-    }
     let variable = match &records.recorded {
         recorded if !recorded.changed => VariableChange::None,
         recorded if recorded.is_empty() => VariableChange::Removed,
@@ -35,14 +32,15 @@ pub fn restore<'p, 'a>(pod: &'p Pod<'a>, options: &Options) -> Plan<'p, 'a> {
     };
     let fault = "not a JSON object; named ports come back as numbers";
     let fault = format!("annotation {RESTORE_ANNOTATION}: {fault}");
-    let unreadable = records.kept.is_unreadable;
+    let unreadable = changed && records.kept.is_unreadable;
+    let mark = MarkChange::Removed;
     Plan {
         warnings: unreadable
             .then(|| Warning::of_pod(Cause::Annotation, fault))
             .into_iter()
             .collect(),
         probes,
-        changes: Some(Changes { records, variable, agent }),
+        changes: Some(Changes { records, variable, mark, agent }),
     }
 }
 

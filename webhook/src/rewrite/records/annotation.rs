@@ -10,12 +10,13 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::original::Original;
 use crate::rewrite::read::JsonObject;
+use crate::rewrite::status::STATUS_ANNOTATION;
 
 /// The annotation's name.
 pub const RESTORE_ANNOTATION: &str = "app-health/restore";
 
 /// The API server refuses a pod whose annotations, names and values, have more bytes than this.
-const LARGEST_ANNOTATIONS: usize = 262_144;
+pub const LARGEST_ANNOTATIONS: usize = 262_144;
 
 const AGENT: &str = "agent";
 const PULL_SECRET: &str = "pullSecret";
@@ -33,7 +34,7 @@ const ROOM_FOR_AGENT: usize = AGENT.len() + "true".len() + ENTRY_OVERHEAD;
 #[derive(Default)]
 pub struct Kept {
     entries: BTreeMap<String, Box<RawValue>>,
-    /// Bytes of the pod's other annotations.
+    /// Bytes of the pod's other annotations but the mark, which gives way.
     others: usize,
     pub changed: bool,
     /// The annotation is there, but it is no JSON object, and counts for nothing.
@@ -47,7 +48,7 @@ impl Kept {
             let text = value.as_str().unwrap_or_default();
             if key == RESTORE_ANNOTATION {
                 kept.read_entries(text);
-            } else {
+            } else if key != STATUS_ANNOTATION {
                 kept.others += key.len() + text.len();
             }
         }
@@ -104,15 +105,10 @@ impl Kept {
         serde_json::from_str(self.remove(PULL_SECRET)?.get()).ok()
     }
 
-    /// Whether there is nothing to keep.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The annotation's value.
-    pub fn text(&self) -> String {
+    /// The annotation's value; `None` where there is nothing to keep.
+    pub fn text(&self) -> Option<String> {
         // A map of text cannot fail.
-        serde_json::to_string(&self.entries).unwrap_or_default()
+        (!self.entries.is_empty()).then(|| serde_json::to_string(&self.entries).unwrap_or_default())
     }
 
     fn note(&mut self, key: &str, value: &impl serde::Serialize) {

@@ -11,7 +11,7 @@ use super::read::{Container, Env, Pod};
 use super::result::Cause;
 use crate::probers::VARIABLE;
 
-pub use self::annotation::{Kept, RESTORE_ANNOTATION};
+pub use self::annotation::{Kept, LARGEST_ANNOTATIONS, RESTORE_ANNOTATION};
 pub use self::original::{Original, is_https, to_keep};
 pub use self::variable::Recorded;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::entry::{self, Entry};
 use crate::handler::HandlerKind;
+use crate::path::ProbePath;
 use crate::probers::{self, Handler, HttpProtocol, Prober, Scheme, VARIABLE};
 use crate::rewrite::read::Env;
 
@@ -105,6 +106,11 @@ impl Recorded {
 
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// How many of them are of a probe.
+    pub fn probes(&self) -> usize {
+        self.entries.keys().filter(|key| ProbePath::parse(key).is_some()).count()
     }
 
     /// The variable's value.

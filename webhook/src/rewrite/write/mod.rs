@@ -4,13 +4,13 @@
 //! |---|---|
 //! | `probe` | what changes in a probe |
 //! | `variable` | the sidecar's environment |
-//! | `annotation` | the annotation that keeps what the variable cannot say |
+//! | `annotations` | the annotation that keeps what the variable cannot say, and the mark |
 //! | `agent`, `containers` | the agent's container, and how any is put in |
 //! | `report` | what became of a probe, for people |
 //! | `sidecar` | a minimal sidecar, to try a rewrite out |
 
 mod agent;
-mod annotation;
+mod annotations;
 mod containers;
 mod probe;
 mod report;
@@ -31,9 +31,9 @@ pub fn write(pod: &Pod<'_>, plan: Plan<'_, '_>, options: &Options) -> Rewrite {
         probe::write(&planned, &mut rewrite.patch);
         report::write(&planned, options, &mut rewrite);
     }
-    if let Some(Changes { records, variable, agent }) = plan.changes {
+    if let Some(Changes { records, variable, mark, agent }) = plan.changes {
         variable::write(&records, &variable, &mut rewrite.patch);
-        annotation::write(pod, &records.kept, &mut rewrite.patch);
+        annotations::write(pod, &records, &mark, &mut rewrite);
         // It may move other containers, so it has to be the last of the patch.
         agent::write(pod, records.sidecar, &agent, options, &mut rewrite);
     }
