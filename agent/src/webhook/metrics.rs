@@ -14,6 +14,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::process::Process;
+
 /// The result of a request that was not answered with a review.
 const REFUSED: &str = "refused";
 
@@ -36,7 +38,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("app_health"),
+            registry: Registry::default(),
             admissions: Family::default(),
             probes: Family::default(),
             warnings: Family::default(),
@@ -67,7 +69,8 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let all = &mut self.registry;
+        self.registry.register_collector(Box::new(Process::new()));
+        let all = self.registry.sub_registry_with_prefix("app_health");
         all.register("admissions", "Admission reviews by result", self.admissions.clone());
         all.register(
             "probes_rewritten",

@@ -21,7 +21,7 @@
 //! | [`body`] | the bounds of a body, and of all of them together |
 //! | [`status`] | the plain port |
 //! | [`certificate`], [`rotation`], [`expiry`] | the pair of files, its replacement, its end |
-//! | [`metrics`] | what is counted |
+//! | [`metrics`], [`process`] | what is counted; the process's own |
 
 pub mod args;
 mod body;
@@ -29,6 +29,7 @@ pub mod certificate;
 mod expiry;
 mod metrics;
 mod mutate;
+mod process;
 mod rotation;
 mod server;
 mod status;

@@ -71,6 +71,10 @@ impl Server {
         value.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
     }
 
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The most memory that it has had, in bytes.
     pub fn peak_memory(&self) -> usize {
         let mebibytes = usage::peak_memory(self.process.id()).expect("it runs");

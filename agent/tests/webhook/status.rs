@@ -1,7 +1,14 @@
 //! Health, readiness, metrics, log lines.
 
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use app_health_tests::api_server::{Connection, Http, review};
 use app_health_tests::authority::Authority;
+use app_health_tests::{poll, usage};
+use nix::sys::resource::{Resource, getrlimit};
 use serde_json::{Value, json};
 
 use crate::server::Server;
@@ -55,6 +62,44 @@ async fn an_admission_is_counted_and_logged_without_its_content() {
     assert_eq!(line["level"], "info");
     for secret in ["registry.example", "/ready", "vault:1.20", "LEVEL"] {
         assert!(!server.log().contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn the_process_has_metrics_of_its_own() {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let began = now();
+    let server = Server::start(&Authority::new());
+    let metric = |name: &str| server.metric(&format!("process_{name}"));
+    let started = metric("start_time_seconds");
+    assert!(began <= started && started <= now(), "{began} {started}");
+
+    let before = usage::processor_time(server.id()).as_secs_f64();
+    let time = metric("cpu_seconds_total");
+    let after = usage::processor_time(server.id()).as_secs_f64();
+    assert!(before <= time && time <= after, "{before} {time} {after}");
+
+    let memory = usage::memory(server.id()) * 1024.0 * 1024.0;
+    let resident = metric("resident_memory_bytes");
+    assert!(resident > 0.5 * memory && resident < 2.0 * memory, "{resident} {memory}");
+    assert!(metric("virtual_memory_bytes") > resident);
+
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    assert_eq!(metric("max_fds"), most as f64);
+    // Those of connections before this one go sooner or later.
+    poll::until("as many descriptors as it has", || {
+        let mut asking = TcpStream::connect(server.status).unwrap();
+        asking.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut lines = BufReader::new(&asking).lines().map(Result::unwrap);
+        let open = lines.find_map(|line| line.strip_prefix("process_open_fds ")?.parse().ok());
+        open == Some(usage::descriptors(server.id()) as f64)
+    });
+
+    let threads = fs::read_dir(format!("/proc/{}/task", server.id())).unwrap().count();
+    assert_eq!(metric("threads"), threads as f64);
+    let (_, text) = server.get("/metrics").unwrap();
+    for line in ["# TYPE process_cpu_seconds_total counter", "# TYPE process_open_fds gauge"] {
+        assert!(text.lines().any(|it| it == line), "{line}\n{text}");
     }
 }
 

@@ -112,6 +112,21 @@ fn the_mark_is_there_where_it_has_room() {
     }
 }
 
+/// Nor does a mark of before keep anything out.
+#[test]
+fn the_mark_of_before_takes_no_room() {
+    let mut before = pod(&[json!({"tcpSocket": {"port": "http"}})]);
+    let kept = rewrite_all(&before).0["metadata"]["annotations"][RESTORE_ANNOTATION].clone();
+    let room = LARGEST_ANNOTATIONS - RESTORE_ANNOTATION.len() - kept.as_str().unwrap().len();
+    before["metadata"]["annotations"]["big"] = json!("x".repeat(room - 100));
+    before["metadata"]["annotations"][STATUS_ANNOTATION] = json!("x".repeat(200));
+    let (there, rewrite) = rewrite_all(&before);
+    assert_eq!(rewrite.warnings, vec![]);
+    let annotations = &there["metadata"]["annotations"];
+    assert_eq!(annotations[RESTORE_ANNOTATION], kept);
+    assert_eq!(annotations[STATUS_ANNOTATION], r#"{"version":1,"rewritten":1}"#);
+}
+
 /// Container names of 63 characters, 200 of them, and one that no API server takes.
 #[test]
 fn the_mark_has_its_own_limit() {
