@@ -22,8 +22,11 @@ pub use self::warnings::SPEAKER;
 
 use crate::manifest::owner;
 use crate::patch::Pointer;
-use crate::rewrite::{Cause, Malformed, Options, Report, Rewrite, Stayed, Warning, rewrite};
+use crate::rewrite::{
+    Cause, Malformed, Options, Report, Rewrite, STATUS_ANNOTATION, Stayed, Warning, rewrite,
+};
 use request::{Request, Review};
+use response::Annotations;
 
 /// The answer to a review, and what is to be logged and counted of it.
 #[derive(Clone, Debug)]
@@ -128,7 +131,7 @@ fn too_large(limit: usize) -> String {
 
 fn admit_pod(request: &Request<'_>, pod: &Value, options: &Options) -> Admission {
     let mut admission = match rewrite(pod, options) {
-        Ok(rewrite) => patched(request, rewrite),
+        Ok(rewrite) => patched(request, rewrite, is_marked(pod)),
         Err(Malformed { at, problem }) if at == Pointer::root() => {
             malformed(request, &format!("request.object: {problem}"))
         }
@@ -142,13 +145,20 @@ fn admit_pod(request: &Request<'_>, pod: &Value, options: &Options) -> Admission
     admission
 }
 
-fn patched(request: &Request<'_>, rewrite: Rewrite) -> Admission {
+/// Whether the pod was rewritten before, as where the webhook is called again after an injector.
+fn is_marked(pod: &Value) -> bool {
+    let annotations = pod.get("metadata").and_then(|metadata| metadata.get("annotations"));
+    annotations.is_some_and(|annotations| annotations.get(STATUS_ANNOTATION).is_some())
+}
+
+fn patched(request: &Request<'_>, rewrite: Rewrite, is_marked: bool) -> Admission {
     let outcome =
         if rewrite.patch.is_empty() { ReviewOutcome::Unchanged } else { ReviewOutcome::Patched };
     let rewritten: Vec<_> = rewrite.probes.into_iter().filter(|probe| probe.to.is_ok()).collect();
     let said = warnings::cut(&rewrite.warnings);
-    let stayed = Stayed::of(&rewrite.warnings);
-    let body = response::of_pod(&request.uid, &rewrite.patch, rewritten.len(), &stayed, &said);
+    let audited = || Annotations::of(rewritten.len(), &Stayed::of(&rewrite.warnings));
+    let audited = if is_marked { None } else { audited() };
+    let body = response::of_pod(&request.uid, &rewrite.patch, audited, &said);
     let admission = Admission::new(request, body, outcome);
     Admission { rewritten, warnings: rewrite.warnings, said, ..admission }
 }
@@ -166,7 +176,7 @@ fn left_alone(
 ) -> Admission {
     let warnings = vec![Warning { probe: None, cause, reason }];
     let said = warnings::cut(&warnings);
-    let body = response::of_pod(&request.uid, &[], 0, &Stayed::default(), &said);
+    let body = response::of_pod(&request.uid, &[], None, &said);
     Admission { warnings, said, ..Admission::new(request, body, outcome) }
 }
 

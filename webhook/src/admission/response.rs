@@ -33,11 +33,11 @@ struct Response<'a> {
 /// The API server puts the webhook's name and a slash in front of each key, and takes what is then a
 /// qualified name: up to 63 letters, digits, `-`, `_` and `.`.
 ///
-/// The first of a key stands: where the webhook is called twice for a pod, as after Istio's injector, a 0
-/// of the first call would.
+/// The API server takes none of a key that it has another value of, and warns: so nothing is said in a
+/// second call for a pod.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Annotations {
+pub(super) struct Annotations {
     #[serde(skip_serializing_if = "Option::is_none")]
     probes_rewritten: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,8 @@ struct Annotations {
 }
 
 impl Annotations {
-    fn of(rewritten: usize, stayed: &Stayed) -> Option<Self> {
+    /// `None` where there is nothing to say.
+    pub fn of(rewritten: usize, stayed: &Stayed) -> Option<Self> {
         let probes_rewritten = (rewritten > 0).then(|| rewritten.to_string());
         let probes_stayed = (!stayed.is_empty()).then(|| stayed.to_string());
         let is_said = probes_rewritten.is_some() || probes_stayed.is_some();
@@ -57,8 +58,7 @@ impl Annotations {
 pub(super) fn of_pod(
     uid: &str,
     patch: &[Operation],
-    rewritten: usize,
-    stayed: &Stayed,
+    audit_annotations: Option<Annotations>,
     warnings: &[String],
 ) -> String {
     let patch = (!patch.is_empty()).then(|| STANDARD.encode(text(&patch)));
@@ -67,7 +67,7 @@ pub(super) fn of_pod(
         patch_type: patch.as_ref().map(|_| "JSONPatch"),
         patch,
         warnings,
-        audit_annotations: Annotations::of(rewritten, stayed),
+        audit_annotations,
         ..Response::default()
     }))
 }
