@@ -106,9 +106,12 @@ impl Job {
                 warning.reason.push_str(self.advice);
             }
         }
-        // A pod in which there is nothing to rewrite needs no sidecar either.
-        if !edited.patch.is_empty() {
+        // A pod in which there is nothing to rewrite needs no sidecar either, and no mark that says so.
+        let is_in_spec = |step: &Operation| step.pointer().as_str().starts_with("/spec/");
+        if edited.patch.iter().any(is_in_spec) {
             edited.patch.splice(..0, sidecar);
+        } else if !sidecar.is_empty() {
+            edited.patch.clear();
         }
         Ok(edited)
     }

@@ -180,6 +180,10 @@ fn a_pod_without_sidecar_stays_unless_one_is_added() {
     // Without probes there is nothing that it would serve.
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c}]}\n";
     assert_eq!(agent("rewrite -f - --add-sidecar", pod).stdout, pod);
+    // Nor where every probe stays.
+    let elsewhere = "{name: c, readinessProbe: {httpGet: {port: 80, host: example.com}}}";
+    let pod = pod.replace("{name: c}", elsewhere);
+    assert_eq!(agent("rewrite -f - --add-sidecar", &pod).stdout, pod);
 }
 
 #[test]

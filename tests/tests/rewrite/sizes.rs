@@ -2,7 +2,8 @@
 
 use app_health_webhook::probers::VARIABLE;
 use app_health_webhook::rewrite::{
-    Malformed, Options, RESTORE_ANNOTATION, Rewrite, STATUS_ANNOTATION, Warning,
+    AgentOptions, Malformed, Options, RESTORE_ANNOTATION, REWRITE_ANNOTATION, Rewrite,
+    STATUS_ANNOTATION, Warning,
 };
 use serde_json::{Value, json};
 
@@ -125,6 +126,29 @@ fn the_mark_of_before_takes_no_room() {
     let annotations = &there["metadata"]["annotations"];
     assert_eq!(annotations[RESTORE_ANNOTATION], kept);
     assert_eq!(annotations[STATUS_ANNOTATION], r#"{"version":1,"rewritten":1}"#);
+}
+
+/// Where rewriting is off, the note of the agent that is put in may need the mark's room.
+#[test]
+fn a_mark_gives_way_to_the_agents_note() {
+    let options = Options { agent: Some(AgentOptions::new("agent:1")), ..Options::default() };
+    let bytes = |pod: &Value| {
+        let annotations = pod["metadata"]["annotations"].as_object().unwrap().iter();
+        annotations.map(|(key, text)| key.len() + text.as_str().unwrap().len()).sum::<usize>()
+    };
+    let mut before = rewrite_all(&pod(&[json!({"tcpSocket": {"port": 80}})])).0;
+    before["metadata"]["annotations"][REWRITE_ANNOTATION] = json!("false");
+    before["metadata"]["annotations"]["big"] = json!("");
+    let room = LARGEST_ANNOTATIONS - bytes(&before);
+    let note = RESTORE_ANNOTATION.len() + r#"{"agent":true}"#.len();
+    for (left, stays) in [(note, true), (note - 1, false)] {
+        before["metadata"]["annotations"]["big"] = json!("x".repeat(room - left));
+        let there = rewritten(&before, &options).unwrap().0;
+        let annotations = &there["metadata"]["annotations"];
+        assert_eq!(annotations[RESTORE_ANNOTATION], r#"{"agent":true}"#);
+        assert_eq!(annotations.get(STATUS_ANNOTATION).is_some(), stays);
+        assert!(bytes(&there) <= LARGEST_ANNOTATIONS);
+    }
 }
 
 /// Container names of 63 characters, 200 of them, and one that no API server takes.

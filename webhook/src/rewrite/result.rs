@@ -13,7 +13,7 @@ use crate::path::ProbeKind;
 pub struct Rewrite {
     /// To be applied to the pod; empty where nothing changes.
     pub patch: Vec<Operation>,
-    /// What a user should know: first of the pod, then of its probes, then of the agent.
+    /// What a user should know: first of the pod, then of its probes.
     pub warnings: Vec<Warning>,
     /// Every probe and hook of the pod but the sidecar's, in the pod's order; none without
     /// [`Options::reports`](super::options::Options::reports).

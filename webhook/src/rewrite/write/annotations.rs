@@ -19,26 +19,32 @@ pub fn write(pod: &Pod<'_>, records: &Records<'_, '_>, mark: &MarkChange, rewrit
         texts.push((RESTORE_ANNOTATION, records.kept.text()));
     }
     match mark {
-        MarkChange::None => {}
+        MarkChange::None => {
+            let old = pod.annotations.and_then(|all| all.get(STATUS_ANNOTATION)?.as_str());
+            if old.is_some_and(|text| !has_room_for_mark(text, pod, &texts)) {
+                texts.push((STATUS_ANNOTATION, None));
+            }
+        }
         MarkChange::Written => {
             let text = status::text(records.recorded.probes(), &rewrite.warnings);
-            // It gives way to what else there is.
-            let size = size_without_mark(pod, &texts) + STATUS_ANNOTATION.len() + text.len();
-            texts.push((STATUS_ANNOTATION, (size <= LARGEST_ANNOTATIONS).then_some(text)));
+            let text = Some(text).filter(|text| has_room_for_mark(text, pod, &texts));
+            texts.push((STATUS_ANNOTATION, text));
         }
         MarkChange::Removed => texts.push((STATUS_ANNOTATION, None)),
     }
     change(pod.annotations, pod.has_metadata, texts, &mut rewrite.patch);
 }
 
-/// Bytes of the annotations, once these are as they are to be.
-fn size_without_mark(pod: &Pod<'_>, texts: &[Text]) -> usize {
+/// Whether there is room for the mark beside the other annotations, once these are as they are to be: it
+/// gives way to them.
+fn has_room_for_mark(mark: &str, pod: &Pod<'_>, texts: &[Text]) -> bool {
     let stays = |key: &str| key != STATUS_ANNOTATION && texts.iter().all(|(it, _)| *it != key);
     let others = pod.annotations.into_iter().flatten().filter(|(key, _)| stays(key));
     let others = others.map(|(key, value)| key.len() + value.as_str().unwrap_or_default().len());
     let written =
         texts.iter().map(|(key, text)| text.as_ref().map_or(0, |it| key.len() + it.len()));
-    others.chain(written).sum()
+    let size: usize = others.chain(written).sum();
+    size + STATUS_ANNOTATION.len() + mark.len() <= LARGEST_ANNOTATIONS
 }
 
 fn change(
