@@ -17,6 +17,7 @@ mod request;
 mod start;
 mod tcp;
 mod tcp_by_envoy;
+mod timeouts;
 mod upgrade;
 
 use crate::host::app::App;
@@ -40,6 +41,17 @@ fn probe(entry: &str, app: impl FnMut(&UpstreamRequest) -> App) -> ProbeRun {
 /// Runs a preStop hook with this entry.
 fn hook(entry: &str, app: impl FnMut(&UpstreamRequest) -> App) -> ProbeRun {
     host(entry).run(get(PRESTOPZ), app)
+}
+
+/// The only request that the app gets for this entry.
+fn first(entry: &str, request: DownstreamRequest) -> UpstreamRequest {
+    first_of(&mut host(entry), request)
+}
+
+fn first_of(host: &mut Host, request: DownstreamRequest) -> UpstreamRequest {
+    let probe = host.run(request, |_| App::answers(200));
+    assert_eq!(probe.sent.len(), 1, "{probe:#?}");
+    probe.sent[0].clone()
 }
 
 /// Runs a probe whose first request is redirected to this Location; all others are answered 204.

@@ -156,8 +156,8 @@ fn patched(request: &Request<'_>, rewrite: Rewrite, is_marked: bool) -> Admissio
         if rewrite.patch.is_empty() { ReviewOutcome::Unchanged } else { ReviewOutcome::Patched };
     let rewritten: Vec<_> = rewrite.probes.into_iter().filter(|probe| probe.to.is_ok()).collect();
     let said = warnings::cut(&rewrite.warnings);
-    let audited = || Annotations::of(rewritten.len(), &Stayed::of(&rewrite.warnings));
-    let audited = if is_marked { None } else { audited() };
+    let annotations = || Annotations::of(rewritten.len(), &Stayed::of(&rewrite.warnings));
+    let audited = if is_marked { None } else { annotations() };
     let body = response::of_pod(&request.uid, &rewrite.patch, audited, &said);
     let admission = Admission::new(request, body, outcome);
     Admission { rewritten, warnings: rewrite.warnings, said, ..admission }

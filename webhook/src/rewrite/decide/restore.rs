@@ -30,15 +30,14 @@ pub fn restore<'p, 'a>(pod: &'p Pod<'a>, options: &Options) -> Plan<'p, 'a> {
         recorded if recorded.is_empty() => VariableChange::Removed,
         _ => VariableChange::Merged,
     };
-    let fault = "not a JSON object; named ports come back as numbers";
-    let fault = format!("annotation {RESTORE_ANNOTATION}: {fault}");
+    let fault = || {
+        let fault = "not a JSON object; named ports come back as numbers";
+        Warning::of_pod(Cause::Annotation, format!("annotation {RESTORE_ANNOTATION}: {fault}"))
+    };
     let unreadable = changed && records.kept.is_unreadable;
     let mark = MarkChange::Removed;
     Plan {
-        warnings: unreadable
-            .then(|| Warning::of_pod(Cause::Annotation, fault))
-            .into_iter()
-            .collect(),
+        warnings: unreadable.then(fault).into_iter().collect(),
         probes,
         changes: Some(Changes { records, variable, mark, agent }),
     }
