@@ -5,6 +5,7 @@ use std::cell::Cell;
 use app_health_webhook::{probers, url};
 use log::{error, info, warn};
 
+use crate::metrics::TcpMetrics;
 use crate::settings::Settings;
 use crate::table::Table;
 
@@ -16,18 +17,22 @@ pub struct FilterConfig {
     /// The pod's address, if its environment tells it.
     pub pod_ip: Option<String>,
     pub agent: AgentStatus,
+    pub tcp_checks: TcpMetrics,
+    /// What is not valid in plugin configuration and variable.
+    pub errors: Vec<String>,
 }
 
 impl FilterConfig {
     /// Reads the plugin configuration and the variables of the environment. Mistakes in them are
     /// logged, and never keep Envoy from starting.
     pub fn read(configuration: &[u8], environment: impl Fn(&str) -> Option<Vec<u8>>) -> Self {
-        let (settings, notes) = Settings::parse(configuration);
-        notes.iter().for_each(|note| warn!("{note}"));
+        let (settings, mut errors) = Settings::parse(configuration);
+        errors.iter().for_each(|note| warn!("{note}"));
         let (table, notes) = Table::new(&environment(probers::VARIABLE).unwrap_or_default());
         notes.iter().for_each(|note| error!("{note}"));
         info!("{} probes are recorded", table.len());
-        Self { settings, table, pod_ip: pod_ip(environment), agent: AgentStatus::default() }
+        errors.extend(notes);
+        Self { settings, table, pod_ip: pod_ip(environment), errors, ..Self::default() }
     }
 }
 

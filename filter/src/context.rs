@@ -12,6 +12,7 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 use crate::check::Check;
 use crate::check::step::{Command, Event, Facts, GrpcCall, HttpCall, Source};
 use crate::config::FilterConfig;
+use crate::process::EnvoyProcess;
 use crate::request::{HeaderChange, Headers};
 use crate::{host, protobuf};
 
@@ -91,7 +92,7 @@ impl HttpContext for StatusPort {
     }
 
     fn on_log(&mut self) {
-        self.0.log(&Envoy);
+        self.0.report(&Envoy, &EnvoyProcess);
     }
 }
 

@@ -24,12 +24,15 @@ mod root;
 
 mod check;
 mod config;
+mod metrics;
 mod outcome;
+mod process;
 mod protobuf;
 mod report;
 mod request;
 mod runs;
 mod settings;
+mod state;
 mod table;
 
 #[cfg(target_arch = "wasm32")]

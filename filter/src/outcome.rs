@@ -57,6 +57,17 @@ impl Outcome {
         }
     }
 
+    /// The `result` that is counted; `None` for a request that asks for no recorded probe.
+    pub fn result(&self, hook: bool) -> Option<Reason> {
+        match self {
+            Self::Failed { reason, .. } | Self::NotMade { reason, .. } => Some(*reason),
+            Self::Answered(_) if self.passes(hook) == Some(true) => Some(Reason::Ok),
+            Self::Answered(_) => Some(Reason::Status),
+            Self::Abandoned => Some(Reason::Abandoned),
+            Self::Declined { .. } => None,
+        }
+    }
+
     /// The body of the answer, which says so to people.
     pub fn text(&self) -> &str {
         match self {

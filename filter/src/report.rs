@@ -1,42 +1,130 @@
-//! Logs probes: a line at info or warn when one changes between passing and failing, all at debug.
+//! Tells what a check came to: counts it, and logs a line where a probe changes between passing and
+//! failing, at most one a minute while it goes on failing, and all at debug.
+
+use std::cell::Cell;
+use std::time::Duration;
 
 use log::{Level, debug, info, log_enabled, warn};
 
 use crate::outcome::Outcome;
+use crate::process::Process;
+use crate::state::{Change, CheckResult};
 use crate::table::Entry;
 
-/// Logs the outcome of a recorded probe or hook, and the status that the client was told.
-pub fn recorded(entry: &Entry, outcome: &Outcome, status: u16) {
-    let Some(passes) = outcome.passes(entry.kind.is_hook()) else {
-        debug!("{}: no answer: {}", entry.name(), text(outcome));
-        return;
+/// The time for which a probe that goes on failing is not logged again.
+const REPEATED_AFTER: Duration = Duration::from_secs(60);
+
+/// The failures of a probe that a worker has not logged.
+#[derive(Default)]
+pub struct Failures(Cell<Option<Unlogged>>);
+
+#[derive(Clone, Copy)]
+struct Unlogged {
+    /// When a failure was logged, in monotonic time, or the first one noticed.
+    since: Duration,
+    count: u32,
+}
+
+/// Reports the outcome of a recorded probe or hook, and the status that the client was told.
+pub fn recorded(
+    entry: &Entry,
+    outcome: &Outcome,
+    status: u16,
+    now: &dyn Fn() -> Duration,
+    process: &dyn Process,
+) {
+    let is_hook = entry.kind.is_hook();
+    let Some(reason) = outcome.result(is_hook) else { return };
+    let passes = outcome.passes(is_hook);
+    let text = text(outcome, status);
+    let result = CheckResult { passes, reason, text: &text };
+    let change = entry.memory.note(&entry.key, &entry.labels(), &result, now, process);
+    let repeated = match passes {
+        Some(false) => entry.failures.add(change.is_some(), now()),
+        Some(true) => entry.failures.forget(),
+        None => None,
     };
-    let changed = passes == entry.failing.replace(!passes);
-    if !changed && !log_enabled!(Level::Debug) {
+    if change.is_none() && repeated.is_none() && !log_enabled!(Level::Debug) {
         return;
     }
-    let name = entry.name();
-    let text = text(outcome);
-    let word = outcome.reason().map_or(String::new(), |reason| [reason.as_str(), ": "].concat());
-    let line = [&*u32::from(status).to_string(), " ", &word, text].concat();
+    let (name, line) = (entry.name(), line(outcome, status, &text));
+    let Some(passes) = passes else {
+        debug!("{name}: no answer: {text}");
+        return;
+    };
     debug!("{name}: {line}");
-    match (changed, passes) {
-        (false, _) => {}
-        (true, true) => info!("{name}: passing: {line}"),
-        (true, false) => warn!("{name}: failing: {line}"),
+    let after = change.map(|change| after(change, passes)).unwrap_or_default();
+    match (change, repeated) {
+        (Some(_), _) if passes => info!("{name}: passing: {line}{after}"),
+        (Some(_), _) => warn!("{name}: failing: {line}{after}"),
+        (None, Some(Unlogged { since, count })) => {
+            let time = age(now().saturating_sub(since));
+            warn!("{name}: still failing, {count} times in {time}: {line}");
+        }
+        (None, None) => {}
     }
 }
 
 /// Logs the answer to a request that asked for no recorded probe.
 pub fn unrecorded(outcome: &Outcome, status: u16) {
-    debug!("{status} {}", text(outcome));
+    debug!("{status} {}", outcome.text());
 }
 
-/// The outcome as the log words it.
-fn text(outcome: &Outcome) -> &str {
-    match outcome {
-        Outcome::Answered(_) => "from the app",
-        Outcome::Abandoned => "the client went away before it",
-        _ => outcome.text(),
+impl Failures {
+    /// Adds a failure, and returns those that are to be logged now with it.
+    fn add(&self, is_logged: bool, now: Duration) -> Option<Unlogged> {
+        let Some(before) = self.0.get().filter(|_| !is_logged) else {
+            self.0.set(Some(Unlogged { since: now, count: 0 }));
+            return None;
+        };
+        let all = Unlogged { count: before.count.saturating_add(1), ..before };
+        let is_due = now.saturating_sub(before.since) >= REPEATED_AFTER;
+        self.0.set(Some(if is_due { Unlogged { since: now, count: 0 } } else { all }));
+        is_due.then_some(all)
     }
+
+    fn forget(&self) -> Option<Unlogged> {
+        self.0.set(None);
+        None
+    }
+}
+
+/// The outcome as log and status page word it.
+fn text(outcome: &Outcome, status: u16) -> String {
+    match outcome {
+        Outcome::Answered(_) => [&*u32::from(status).to_string(), " from the app"].concat(),
+        Outcome::Abandoned => "the client went away before it".to_owned(),
+        _ => outcome.text().to_owned(),
+    }
+}
+
+/// The same with the status in front, and the reason where the app has not answered.
+fn line(outcome: &Outcome, status: u16, text: &str) -> String {
+    match outcome.reason() {
+        Some(reason) => {
+            [&*u32::from(status).to_string(), " ", reason.as_str(), ": ", text].concat()
+        }
+        None => text.to_owned(),
+    }
+}
+
+/// How long the state before has held, for the end of a line.
+fn after(change: Change, passes: bool) -> String {
+    let before = if passes { "failing" } else { "passing" };
+    match change.after {
+        Some(time) => [" (after ", before, " for ", &age(time), ")"].concat(),
+        None => String::new(),
+    }
+}
+
+/// A time in its two largest units: `8s`, `3m2s`, `5h12m`, `3d4h`.
+fn age(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (large, small, names) = match seconds {
+        0..60 => return [&*seconds.to_string(), "s"].concat(),
+        60..3600 => (seconds / 60, seconds % 60, ["m", "s"]),
+        3600..86400 => (seconds / 3600, seconds % 3600 / 60, ["h", "m"]),
+        _ => (seconds / 86400, seconds % 86400 / 3600, ["d", "h"]),
+    };
+    [&*large.to_string(), names[0], &small.to_string(), names[1]].concat()
 }

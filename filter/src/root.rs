@@ -8,7 +8,8 @@ use proxy_wasm::types::{BufferType, ContextType};
 
 use crate::config::FilterConfig;
 use crate::context::StatusPort;
-use crate::{host, logger};
+use crate::process::EnvoyProcess;
+use crate::{host, logger, metrics};
 
 #[derive(Default)]
 pub struct Root(Rc<FilterConfig>);
@@ -21,7 +22,9 @@ impl RootContext for Root {
         logger::init();
         let configuration = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size);
         let configuration = configuration.ok().flatten().unwrap_or_default();
-        self.0 = Rc::new(FilterConfig::read(&configuration, host::environment));
+        let config = FilterConfig::read(&configuration, host::environment);
+        metrics::set_config(config.table.len(), config.errors.is_empty(), &EnvoyProcess);
+        self.0 = Rc::new(config);
         true
     }
 

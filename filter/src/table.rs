@@ -1,7 +1,6 @@
 //! The recorded probes, prepared once at start, so that a request only has to look its entry up.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,8 +10,11 @@ use app_health_webhook::probers::{self, GrpcMode, HttpGet, HttpProtocol, Prober,
 use app_health_webhook::reason::Reason;
 use app_health_webhook::url::{self, Url};
 
+use crate::metrics::Labels;
 use crate::outcome::Outcome;
+use crate::report::Failures;
 use crate::runs::Runs;
+use crate::state::Memory;
 
 /// All entries of the variable, sorted by their keys.
 #[derive(Default)]
@@ -24,14 +26,15 @@ pub struct Table {
 
 /// One recorded probe or hook.
 pub struct Entry {
-    key: String,
+    pub key: String,
+    container: String,
     pub kind: ProbeKind,
     pub action: Result<HandlerAction, Refusal>,
     /// The time for the whole check, in milliseconds; 0 for no limit.
     pub timeout_ms: u32,
-    /// Whether the last check failed, so that a change is logged once.
-    pub failing: Cell<bool>,
     pub runs: Runs,
+    pub memory: Memory,
+    pub failures: Failures,
 }
 
 /// Why an entry cannot be checked.
@@ -135,7 +138,8 @@ impl Table {
 impl Entry {
     /// Prepares an entry. A key that is no probe path gives `None`, since no request can ask for it.
     fn new(key: String, prober: Result<Prober, probers::EntryError>) -> Option<Self> {
-        let kind = ProbePath::parse(&key)?.kind();
+        let path = ProbePath::parse(&key)?;
+        let (container, kind) = (path.container().to_owned(), path.kind());
         let (action, timeout) = match prober {
             Ok(prober) => (HandlerAction::new(prober.handler, kind), prober.timeout_seconds),
             Err(error) => (Err(Refusal::Invalid(not_valid(error.to_string()))), 0),
@@ -145,11 +149,13 @@ impl Entry {
         let timeout_ms = timeout.saturating_mul(1000);
         Some(Self {
             key,
+            container,
             kind,
             action,
             timeout_ms,
-            failing: Cell::new(false),
             runs: Runs::default(),
+            memory: Memory::default(),
+            failures: Failures::default(),
         })
     }
 
@@ -160,8 +166,12 @@ impl Entry {
 
     /// `container/readinessProbe`, for the log.
     pub fn name(&self) -> String {
-        let container = ProbePath::parse(&self.key).map_or("", |path| path.container());
-        [container, "/", self.kind.field()].concat()
+        [&self.container, "/", self.kind.field()].concat()
+    }
+
+    /// The labels of its metrics.
+    pub fn labels(&self) -> Labels<'_> {
+        Labels { container: &self.container, kind: self.kind }
     }
 }
 

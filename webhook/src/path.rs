@@ -43,6 +43,17 @@ impl ProbeKind {
         }
     }
 
+    /// Its word in metrics and on the status page.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ProbeKind::Readiness => "readiness",
+            ProbeKind::Liveness => "liveness",
+            ProbeKind::Startup => "startup",
+            ProbeKind::PreStop => "prestop",
+            ProbeKind::PostStart => "poststart",
+        }
+    }
+
     fn prefix(self) -> &'static str {
         if self.is_hook() { LIFECYCLE_PREFIX } else { PROBE_PREFIX }
     }

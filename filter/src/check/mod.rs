@@ -1,6 +1,6 @@
 //! A check is a pure state machine: it takes an event and returns a command. What else it has to know of
 //! Envoy it is lent as [`Facts`]. It calls nothing but the facade `log`, and changes nothing but itself,
-//! the counts of its entry, and whether the agent was reached.
+//! the counts of its entry, and whether the agent was reached. What a check came to goes to `report`.
 
 mod call_response;
 mod grpc;
@@ -23,6 +23,7 @@ use step::{Command, Event, Facts, Step};
 
 use crate::config::FilterConfig;
 use crate::outcome::{self, Outcome};
+use crate::process::Process;
 use crate::report;
 use crate::request::Headers;
 use crate::table::{HandlerAction, Lookup, Refusal};
@@ -220,21 +221,26 @@ impl Check {
         }
     }
 
-    /// Logs the outcome, once the request is over.
-    pub fn log(&mut self, facts: &dyn Facts) {
+    /// Reports the outcome, once the request is over.
+    pub fn report(&mut self, facts: &dyn Facts, process: &dyn Process) {
         let Some(probe) = &self.probe else {
             if let Some(outcome) = &self.outcome {
                 report::unrecorded(outcome, self.status(outcome));
             }
             return;
         };
+        if let Some(HandlerCheck::Tcp(tcp)) = &self.handler {
+            tcp.made_by().inspect(|by| self.config.tcp_checks.count(*by, process));
+        }
+        let now = || facts.now();
         if let Some(outcome) = &self.outcome {
-            return report::recorded(&probe.entry, outcome, self.status(outcome));
+            let status = self.status(outcome);
+            return report::recorded(&probe.entry, outcome, status, &now, process);
         }
         let sent = facts.sent_status();
         let outcome = outcome::of_envoy(sent, &facts.details(), probe.is_hook());
         let outcome = self.that_says_what_was_tried(outcome);
-        report::recorded(&probe.entry, &outcome, sent);
+        report::recorded(&probe.entry, &outcome, sent, &now, process);
         self.outcome = Some(outcome);
     }
 }

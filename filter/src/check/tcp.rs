@@ -8,6 +8,7 @@ use app_health_webhook::tcp_check::{self, CheckStatus};
 use super::call_response::{is_from_upstream, response_text};
 use super::probe_request::{ProbeRequest, limit_router};
 use super::step::{Command, Event, Facts, HttpCall, Source, Step};
+use crate::metrics::TcpChecker;
 use crate::outcome::{self, Outcome, readable, with_cause};
 
 /// The agent gets so much less time than the filter waits, so that its reason arrives.
@@ -64,6 +65,15 @@ impl TcpCheck {
             }
             (Stage::Connection, Event::ResponseHeaders { .. }) => Step::End(connected(facts)),
             (_, event) => event.unawaited(),
+        }
+    }
+
+    /// Who has made the check, if it was made.
+    pub fn made_by(&self) -> Option<TcpChecker> {
+        match self.stage {
+            Stage::Destination => None,
+            Stage::Agent => Some(TcpChecker::Agent),
+            Stage::Connection => Some(TcpChecker::Envoy),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::step::Source;
 use super::*;
+use crate::process::{Metric, MetricKind};
 use crate::request::Headers;
 use crate::settings::Settings;
 use crate::table::Table;
@@ -59,6 +60,31 @@ impl Given {
 
     fn envoy(status: &'static str, details: &'static str) -> Self {
         Self { status, details, ..Self::default() }
+    }
+}
+
+/// A process whose metrics and shared data hold nothing.
+struct NoProcess;
+
+impl Process for NoProcess {
+    fn metric(&self, _: MetricKind, _: &str) -> Metric {
+        Metric(0)
+    }
+
+    fn value(&self, _: Metric) -> u64 {
+        0
+    }
+
+    fn increment(&self, _: Metric) {}
+
+    fn set(&self, _: Metric, _: u64) {}
+
+    fn shared(&self, _: &str) -> Option<(Vec<u8>, u32)> {
+        None
+    }
+
+    fn share(&self, _: &str, _: &[u8], _: Option<u32>) -> bool {
+        false
     }
 }
 
@@ -274,7 +300,7 @@ fn envoys_own_answer_while_a_call_is_awaited_passes() {
         assert!(!check.is_under_way(), "{path}: its body is taken out");
         let late = tell(&mut check, called(), &given);
         assert!(matches!(late, Command::Pause), "{path}: {late:?}");
-        check.log(&given);
+        check.report(&given, &NoProcess);
         assert_eq!(check.outcome, Some(Outcome::Abandoned), "{path}");
     }
 }
@@ -360,7 +386,7 @@ fn each_order(
         answered = run.answers;
         run.on(event.clone());
     }
-    run.check.log(given);
+    run.check.report(given, &NoProcess);
     drop(run);
     if let Lookup::Found(entry) = config.table.lookup(path.as_bytes()) {
         assert!(entry.runs.is_idle(), "{path}: counted as under way: {order:?}");

@@ -10,6 +10,7 @@ mod grpc_content_type;
 mod hooks;
 mod hops;
 mod log;
+mod metrics;
 mod paths;
 mod reasons;
 mod redirects;

@@ -23,6 +23,8 @@ mod https;
 mod ipv6;
 /// One line where a probe changes.
 mod log;
+/// What is counted.
+mod metrics;
 /// Envoy at its limits, and the port at its own.
 mod overload;
 /// Reasons and their statuses, in both forms.

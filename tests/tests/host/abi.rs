@@ -8,6 +8,7 @@ pub enum Status {
     BadArgument = 2,
     ParseFailure = 4,
     InvalidMemoryAccess = 6,
+    CasMismatch = 8,
     InternalFailure = 10,
     BrokenConnection = 11,
 }

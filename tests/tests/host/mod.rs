@@ -11,6 +11,7 @@
 //! | this one | the start of the filter, and a request's way in |
 //! | [`response`] | a response's way out, the responses to callouts, the end of a stream |
 //! | [`stream`], [`callout`], [`state`], [`headers`] | what tests assert on |
+//! | [`process`] | metrics and shared data, which several hosts may have in common |
 //! | [`hostcalls`] | the functions that the filter imports |
 //! | [`abi`], [`guest`], [`module`] | the encodings of the ABI, the VM's memory, wasmtime |
 //!
@@ -24,6 +25,7 @@ mod guest;
 pub mod headers;
 mod hostcalls;
 pub mod module;
+pub mod process;
 mod response;
 pub mod run;
 pub mod state;
@@ -120,6 +122,12 @@ impl Builder {
 
     pub fn plugin_config(mut self, json: impl AsRef<[u8]>) -> Builder {
         self.state.plugin_config = json.as_ref().to_vec();
+        self
+    }
+
+    /// Makes it another worker of the same Envoy process.
+    pub fn beside(mut self, other: &Host) -> Builder {
+        self.state.process = other.state().process.clone();
         self
     }
 

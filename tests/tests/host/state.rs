@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::callout::{Callout, CalloutResponse, ClusterType};
+use super::process::Process;
 use super::stream::Stream;
 
 /// A line that the filter logged.
@@ -30,6 +31,8 @@ pub enum LogLevel {
 pub struct HostState {
     pub env: Vec<(Vec<u8>, Vec<u8>)>,
     pub plugin_config: Vec<u8>,
+    /// What the workers of the process share.
+    pub process: Process,
     pub clusters: BTreeMap<String, ClusterType>,
     /// Whether every dispatch fails at once.
     pub dispatch_fails: bool,
@@ -73,6 +76,7 @@ impl HostState {
         HostState {
             env: Vec::new(),
             plugin_config: Vec::new(),
+            process: Process::default(),
             clusters: clusters.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect(),
             dispatch_fails: false,
             now: Duration::from_secs(1000),

@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_filter_over_its_mark_is_refused() {
-        for (size, passes) in [(142_000, true), (142_001, false)] {
+        for (size, passes) in [(170_000, true), (170_001, false)] {
             assert_eq!(judge_size(size).is_ok(), passes, "{size}");
         }
     }

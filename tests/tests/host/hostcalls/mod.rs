@@ -6,6 +6,7 @@
 
 mod callouts;
 mod maps;
+mod process;
 mod stream;
 mod stubs;
 mod system;
@@ -21,6 +22,7 @@ pub fn link_all(linker: &mut Linker<HostState>, module: &Module) -> wasmtime::Re
     wasi::link_all(linker)?;
     system::link_all(linker)?;
     maps::link_all(linker)?;
+    process::link_all(linker)?;
     stream::link_all(linker)?;
     callouts::link_all(linker)
 }

@@ -5,18 +5,16 @@ use wasmtime::{ExternType, Linker, Module};
 
 use crate::host::state::HostState;
 
-const STUBS: [&str; 12] = [
+const STUBS: [&str; 10] = [
     "proxy_dequeue_shared_queue",
     "proxy_done",
     "proxy_enqueue_shared_queue",
-    "proxy_get_shared_data",
     "proxy_grpc_cancel",
     "proxy_grpc_close",
     "proxy_grpc_send",
     "proxy_grpc_stream",
     "proxy_register_shared_queue",
     "proxy_resolve_shared_queue",
-    "proxy_set_shared_data",
     "proxy_set_tick_period_milliseconds",
 ];
 
