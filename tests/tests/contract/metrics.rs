@@ -154,8 +154,11 @@ fn a_change_is_noticed_once_whichever_worker_sees_it() {
     assert_eq!(changes(&mut one).len(), 1);
     two.run(get(READYZ), |_| App::answers(200));
     assert_eq!(changes(&mut two), [""; 0]);
+    two.run(get(READYZ), |_| App::answers(500));
+    one.run(get(READYZ), |_| App::answers(200));
+    assert_eq!(changes(&mut one).len(), 1, "it has itself seen nothing but this");
     let totals = ["ok", "status"].map(|result| total(&one, "readiness", result));
-    assert_eq!((totals, up(&one, "readiness")), ([Some(3), Some(2)], Some(1)));
+    assert_eq!((totals, up(&one, "readiness")), ([Some(4), Some(3)], Some(1)));
 }
 
 #[test]
