@@ -11,6 +11,7 @@ use crate::check::args::CheckArgs;
 use crate::exit::Failure;
 use crate::logger::LogArgs;
 use crate::pod_args::{PodArgs, SidecarArgs};
+use crate::status::args::StatusArgs;
 use crate::webhook::args::WebhookArgs;
 
 /// Health probes that work behind a mesh's sidecar: the native part of app-health.
@@ -43,6 +44,9 @@ pub enum Command {
     /// Find what is wrong with probes, in a cluster or in manifests
     #[command(after_help = crate::check::args::HELP)]
     Check(CheckArgs),
+    /// Show how the probes of a pod go
+    #[command(after_help = crate::status::args::HELP)]
+    Status(StatusArgs),
 }
 
 const WEBHOOK_HELP: &str = "\
@@ -206,6 +210,11 @@ mod tests {
             (&["check", "-f", "-", "--fail-on", "never"], "--fail-on"),
             (&["check", "-f", "-", "--root-namespace", "A"], "--root-namespace"),
             (&["check", "-f", "-", "--agent-image", "a"], "--agent-image"),
+            (&["status", "-o", "yaml"], "--output"),
+            (&["status", "--url", "https://127.0.0.1:15020/app-health/"], "--url"),
+            (&["status", "--url", "127.0.0.1"], "--url"),
+            (&["status", "--url", "http://a@b/"], "--url"),
+            (&["status", "--url", "http://a b/"], "--url"),
             (&["webhook"], "--tls-cert"),
             (&["webhook", "--tls-cert", "a"], "--tls-key"),
             (&["webhook", "--listen", "8443"], "--listen"),
@@ -245,6 +254,7 @@ mod tests {
             (&["rewrite", "--help"], "app-health-agent rewrite -f"),
             (&["restore", "--help"], "app-health-agent restore -f"),
             (&["check", "--help"], "app-health-agent check -f"),
+            (&["status", "--help"], "kubectl port-forward"),
         ] {
             let failure = failure(args);
             assert_eq!(failure.exit, 0, "{args:?}");

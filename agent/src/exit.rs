@@ -1,5 +1,8 @@
 //! How a command fails: the exit code (sysexits.h) and the one line on stderr that says why.
 
+/// What was to be asked gives no answer that can be one; 1 and 2 are no codes of sysexits.h.
+pub const UNREACHABLE: u8 = 2;
+
 /// A failed command. The message carries the input and names the fix; it is printed as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -34,6 +37,12 @@ impl Failure {
     pub fn system(message: impl Into<String>) -> Self {
         Self { exit: 71, message: message.into() }
     }
+
+    /// What was to be asked gives no answer that can be one.
+    pub fn unreachable(message: impl Into<String>) -> Self {
+        Self { exit: UNREACHABLE, message: message.into() }
+    }
+
     /// The same, of what has this name.
     #[must_use]
     pub fn of(self, name: &str) -> Self {

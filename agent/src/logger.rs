@@ -111,6 +111,15 @@ impl<T: Display> Display for InLine<T> {
     }
 }
 
+/// The same of so many characters at most.
+pub fn in_line(text: impl Display, most: usize) -> String {
+    let mut text = InLine(text).to_string();
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.replace_range(end.., "…");
+    }
+    text
+}
+
 /// RFC 3339, in UTC and milliseconds.
 pub fn timestamp(at: OffsetDateTime) -> String {
     let (date, (hour, minute, second)) = (at.date(), at.to_hms());

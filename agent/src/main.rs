@@ -1,5 +1,5 @@
-//! `app-health-agent`: TCP checks beside the filter, the admission webhook, and the offline
-//! rewrite of manifests.
+//! `app-health-agent`: TCP checks beside the filter, the admission webhook, the offline rewrite of
+//! manifests, and how the probes of a pod go.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -14,6 +14,9 @@
 //! | [`certs`] | certificates for it |
 //! | [`offline`] | the commands `rewrite` and `restore` |
 //! | [`check`] | the command `check` |
+//! | [`status`] | the command `status` |
+//! | [`page`] | the filter's status page, as it is asked for and read |
+//! | [`table`] | tables on stdout |
 //! | [`document`] | manifests as text, read and written as kubectl understands them |
 
 mod agent_args;
@@ -28,8 +31,11 @@ mod logger;
 mod names;
 mod net;
 mod offline;
+mod page;
 mod pod_args;
 mod serve;
+mod status;
+mod table;
 mod webhook;
 
 use std::io::Write;
@@ -67,6 +73,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Rewrite(args) => offline::rewrite(&args),
         Command::Restore(args) => offline::restore(&args),
         Command::Check(args) => return check::run(&args),
+        Command::Status(args) => return status::run(&args),
     }
     .map(|()| 0)
 }

@@ -1,19 +1,17 @@
 //! What is printed.
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 
 use serde_json::{Value, json};
 
 use super::finding::{Code, Finding, Severity};
 use super::report::{Report, Unjudged};
-use crate::logger::InLine;
-use crate::offline::table::Table;
+use crate::table::Table;
 
 /// Of the JSON: grows when a member goes or changes its meaning.
 const VERSION: u32 = 1;
 
-/// Characters of a cell: a long one would make all others of its column as long.
+/// Characters of a cell.
 const WIDEST: usize = 400;
 
 /// A line a finding, and what to do about each code.
@@ -22,7 +20,7 @@ pub fn table(report: &Report) -> String {
     if report.findings.is_empty() {
         return format!("{counts}\n");
     }
-    let mut table = Table::new(["CODE", "SEVERITY", "OBJECT", "PROBE", "FINDING"]);
+    let mut table = Table::new(["CODE", "SEVERITY", "OBJECT", "PROBE", "FINDING"], WIDEST);
     for finding in &report.findings {
         let (code, place) = (finding.code, &finding.place);
         let more = if finding.more > 0 { format!(" (+{})", finding.more) } else { String::new() };
@@ -31,9 +29,9 @@ pub fn table(report: &Report) -> String {
         table.row([
             code.label().to_owned(),
             code.severity().label().to_owned(),
-            cell(format!("{} {}", place.kind, names.join("/"))) + &more,
-            cell(finding.probe.as_ref().map(ToString::to_string).unwrap_or_default()),
-            cell(&finding.message),
+            format!("{} {}{more}", place.kind, names.join("/")),
+            finding.probe.as_ref().map(ToString::to_string).unwrap_or_default(),
+            finding.message.clone(),
         ]);
     }
     let codes: BTreeSet<Code> = report.findings.iter().map(|finding| finding.code).collect();
@@ -45,14 +43,6 @@ fn counts(report: &Report) -> String {
     let [errors, warnings] = [Severity::Error, Severity::Warning].map(|it| report.count(it));
     let pods = report.pods;
     format!("pods and templates: {pods}, errors: {errors}, warnings: {warnings}")
-}
-
-fn cell(text: impl Display) -> String {
-    let text = InLine(text).to_string();
-    match text.char_indices().nth(WIDEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
 }
 
 /// One object, with a line a finding.

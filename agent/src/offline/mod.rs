@@ -6,7 +6,6 @@
 mod change;
 mod output;
 pub mod source;
-pub mod table;
 
 use std::io::{self, Write};
 
@@ -36,19 +35,19 @@ fn run(job: &Job, args: &ManifestArgs, mut printout: Printout) -> Result<(), Fai
         }
         printout.add(document, job)
     })?;
-    print(&printout.text(), printout.warnings())
+    print(&printout.text(), printout.warnings()).map(drop)
 }
 
-/// Prints; a reader that has gone away, as in `… | head`, is no failure.
-pub fn print(text: &str, warnings: &str) -> Result<(), Failure> {
+/// Prints, and says whether anyone still reads: a reader that has gone away, as in `… | head`, is no
+/// failure.
+pub fn print(text: &str, warnings: &str) -> Result<bool, Failure> {
     // A closed stderr is no reason to withhold the rest.
     let _ = io::stderr().write_all(warnings.as_bytes());
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::system(format!("stdout: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::system(format!("stdout: {error}"))),
     }
 }

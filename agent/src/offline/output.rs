@@ -8,10 +8,10 @@ use app_health_webhook::rewrite::Malformed;
 use serde_json::Value;
 
 use super::change::{Change, Job};
-use super::table::Table;
 use crate::cli::Output;
 use crate::document::{Content, Document, Format, List, Node, Object};
 use crate::exit::Failure;
+use crate::table::Table;
 
 /// What is to be printed, collected document by document.
 pub struct Printout {
@@ -20,6 +20,9 @@ pub struct Printout {
     warnings: String,
     table: Table<5>,
 }
+
+/// Characters of a cell of the table.
+const WIDEST: usize = 400;
 
 /// Room for the patch of a pod with a few probes, in bytes.
 const USUAL_PATCH: usize = 2048;
@@ -41,7 +44,7 @@ impl Printout {
             Some(Output::Json) => View::Manifests(Some(Format::Json)),
             None => View::Manifests(None),
         };
-        let table = Table::new(["NAME", "CONTAINER", "PROBE", "FROM", "TO"]);
+        let table = Table::new(["NAME", "CONTAINER", "PROBE", "FROM", "TO"], WIDEST);
         Self { view, out: String::new(), warnings: String::new(), table }
     }
 

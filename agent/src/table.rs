@@ -1,21 +1,25 @@
-//! A table with aligned columns.
+//! A table with aligned columns, of texts from outside.
 
 use std::fmt;
+
+use crate::logger::in_line;
 
 /// Rows of `N` cells under a header.
 pub struct Table<const N: usize> {
     rows: Vec<[String; N]>,
+    widest: usize,
 }
 
 impl<const N: usize> Table<N> {
-    /// Only the header.
-    pub fn new(header: [&str; N]) -> Self {
-        Self { rows: vec![header.map(str::to_owned)] }
+    /// Only the header. Of a cell, so many characters are shown: a long one would make all others of
+    /// its column as long.
+    pub fn new(header: [&str; N], widest: usize) -> Self {
+        Self { rows: vec![header.map(str::to_owned)], widest }
     }
 
     /// One more row.
     pub fn row(&mut self, cells: [String; N]) {
-        self.rows.push(cells);
+        self.rows.push(cells.map(|cell| in_line(cell, self.widest)));
     }
 }
 

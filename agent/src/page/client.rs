@@ -1,0 +1,91 @@
+//! One request on a connection of its own, all of it within one deadline.
+
+use std::io;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, HOST, HeaderValue};
+use hyper::{Request, Response, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::net::reason;
+
+/// For everything: the name, the connection, the whole answer.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// The longest answer, in bytes: far more than 200 probes with long texts make.
+const LARGEST: usize = 4 << 20;
+
+/// The body of the answer, where that is 200.
+///
+/// # Errors
+/// One line, without the URL.
+pub async fn get(url: &Uri) -> Result<Bytes, String> {
+    let answer = timeout(DEADLINE, answer(url)).await;
+    let answer = answer.map_err(|_| format!("no answer within {} s", DEADLINE.as_secs()))??;
+    match answer.status() {
+        StatusCode::OK => Ok(answer.into_body()),
+        status => Err(refusal(status, answer.body())),
+    }
+}
+
+async fn answer(url: &Uri) -> Result<Response<Bytes>, String> {
+    let stream = connect(url).await.map_err(|error| not_connected(&error))?;
+    let broken = |error: hyper::Error| format!("no HTTP answer: {error}");
+    let (mut client, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    // It ends with the client.
+    tokio::spawn(connection);
+    let (head, body) = client.send_request(request(url)).await.map_err(broken)?.into_parts();
+    let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            format!("the answer is longer than {} MiB", LARGEST >> 20)
+        } else {
+            format!("the answer broke off: {error}")
+        }
+    })?;
+    Ok(Response::from_parts(head, body.to_bytes()))
+}
+
+async fn connect(url: &Uri) -> io::Result<TcpStream> {
+    let host = url.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    TcpStream::connect((host, url.port_u16().unwrap_or(80))).await
+}
+
+fn not_connected(error: &io::Error) -> String {
+    let hint = match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            "; outside the pod it takes kubectl port-forward POD 15020"
+        }
+        _ => "",
+    };
+    format!("{}{hint}", reason(error))
+}
+
+fn request(url: &Uri) -> Request<Empty<Bytes>> {
+    let mut request = Request::new(Empty::new());
+    let target = url.path_and_query().cloned().map(Uri::from);
+    *request.uri_mut() = target.unwrap_or_default();
+    // An authority has no character that a header could not have.
+    let host = url.authority().and_then(|it| HeaderValue::from_str(it.as_str()).ok());
+    let accept = HeaderValue::from_static("application/json");
+    request.headers_mut().extend(host.map(|host| (HOST, host)));
+    request.headers_mut().insert(ACCEPT, accept);
+    request
+}
+
+/// Why there is no page, by the status of the answer.
+fn refusal(status: StatusCode, body: &[u8]) -> String {
+    let status = status.as_u16();
+    match status {
+        403 => "403: only callers on loopback see the page: ask in the pod, or by kubectl \
+                port-forward"
+            .into(),
+        503 => format!("503: {}", String::from_utf8_lossy(body).trim()),
+        _ => format!("{status} instead of a status page"),
+    }
+}
