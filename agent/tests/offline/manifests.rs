@@ -120,6 +120,14 @@ fn a_table_explains_each_probe() {
     assert_eq!(run.stderr.lines().count(), 1);
 }
 
+#[test]
+fn a_hostile_path_does_not_reach_the_terminal() {
+    let hostile = format!("\"/\\e[31m\\n{}\"", "a".repeat(1000));
+    let table = agent("rewrite -f - --explain", DEPLOYMENT.replace("/ready", &hostile)).stdout;
+    assert!(table.contains("httpGet :8080/\\u{1b}[31m\\naaa"), "{table}");
+    assert!(table.lines().all(|line| line.len() < 1000), "{table}");
+}
+
 /// The fields of Kubernetes 1.37, and one of a later one.
 #[test]
 fn the_fields_of_a_new_kubernetes() {

@@ -1,10 +1,14 @@
 //! `--watch`.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use app_health_tests::app::{Closed, Http, Script, V4};
 use app_health_tests::poll::until;
 use app_health_tests::process::Process;
+use nix::pty::openpty;
 use nix::sys::signal::Signal;
 
 use crate::{answer, command, failing, page, passing};
@@ -59,4 +63,31 @@ fn a_signal_ends_it_while_it_waits_for_an_answer() {
     process.line("Connection refused");
     process.signal(Signal::SIGINT);
     assert_eq!(process.wait(), Some(2));
+}
+
+#[test]
+fn it_ends_when_nobody_reads() {
+    let server = in_turn(vec![answer(200, &page(&[failing()]).to_string())]);
+    let mut command = command(server.addr(), "--watch");
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("CONTAINER"), "{line}");
+    until("it ends", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_terminal_is_cleared_before_each_answer() {
+    for (args, cleared) in [("--watch", true), ("--watch -o json", false), ("", false)] {
+        let (server, terminal) =
+            (in_turn(vec![answer(200, &page(&[]).to_string())]), openpty(None, None).unwrap());
+        let mut command = command(server.addr(), args);
+        let mut child = command.stdout(terminal.slave).spawn().unwrap();
+        let mut shown = [0; 7];
+        File::from(terminal.master).read_exact(&mut shown).unwrap();
+        assert_eq!(&shown == b"\x1b[H\x1b[2J", cleared, "{args}: {shown:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
