@@ -72,7 +72,7 @@ macro_rules! codes {
 codes! {
     Missed = "AH001", Error,
         "a pod with a sidecar was missed: its probes ask the app, past the sidecar",
-        "replace the pod (kubectl rollout restart); if it comes back the same, see the webhook's log";
+        "replace the pod (kubectl rollout restart); if it comes back the same, see whether the webhook runs, and its log";
     Lost = "AH002", Error,
         "a rewritten probe's original is not recorded: nobody can answer it",
         "replace the pod; in a manifest, go back to the original probe";
@@ -103,6 +103,15 @@ codes! {
     NoListener = "AH011", Error,
         "a pod has the label app-health/filter, but no EnvoyFilter gives it the listener",
         "apply envoy-config/istio to the pod's namespace, or take envoy-config/istio/pod off the pod";
+    Host = "AH012", Error,
+        "a rewritten probe still has a host: the kubelet asks that one, and not the pod",
+        "take the host out of the original probe, and replace the pod";
+    NoWebhook = "AH013", Error,
+        "no pod of the webhook can be asked: pods start as they came",
+        "see to its Deployment, then replace the pods that were missed (AH001)";
+    Port = "AH014", Error,
+        "a rewritten probe asks a port on which no EnvoyFilter listens for its pod",
+        "replace the pod; if it comes back the same, see --status-port of the webhook, and the annotation status.sidecar.istio.io/port";
 }
 
 /// The object in which it is.

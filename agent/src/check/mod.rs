@@ -6,7 +6,7 @@
 //! | [`surroundings`], [`selector`] | what pods are judged by, and which of them the webhook is asked about |
 //! | [`pod`] | what is read of a pod |
 //! | [`pods`], [`variable`] | which findings a pod has |
-//! | [`webhook`] | which a MutatingWebhookConfiguration has |
+//! | [`webhook`] | which a MutatingWebhookConfiguration has, and the webhook's Deployment |
 //! | [`finding`] | the codes, their severity, and what to do about each |
 //! | [`report`], [`output`] | all of it, and how it is printed |
 

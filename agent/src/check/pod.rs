@@ -97,6 +97,19 @@ fn containers(pod: &Value) -> impl Iterator<Item = Container<'_>> {
 }
 
 impl<'a> Container<'a> {
+    /// The port of Istio's own pilot-agent, where the pod moves it.
+    pub fn pilot_agent(self) -> Option<u64> {
+        let config =
+            serde_json::from_str::<Value>(self.env("PROXY_CONFIG")?.get("value")?.as_str()?);
+        config.ok()?.get("statusPort")?.as_u64()
+    }
+
+    /// Of several of a name the last.
+    fn env(self, name: &str) -> Option<&'a Value> {
+        let mut env = self.value.get("env").and_then(Value::as_array).into_iter().flatten();
+        env.rfind(|it| it.get("name").and_then(Value::as_str) == Some(name))
+    }
+
     fn probes(self) -> impl Iterator<Item = Probe<'a>> {
         ProbeKind::ALL.into_iter().filter_map(move |kind| {
             let holder = if kind.is_hook() { self.value.get("lifecycle")? } else { self.value };
@@ -105,11 +118,9 @@ impl<'a> Container<'a> {
         })
     }
 
-    /// The variable of a sidecar, of several the last; `Err` where it comes from elsewhere.
+    /// The variable of a sidecar; `Err` where it comes from elsewhere.
     pub fn variable(self) -> Result<&'a str, String> {
-        let mut env = self.value.get("env").and_then(Value::as_array).into_iter().flatten();
-        let is_it = |it: &&Value| it.get("name").and_then(Value::as_str) == Some(VARIABLE);
-        match env.rfind(is_it) {
+        match self.env(VARIABLE) {
             Some(it) if it.get("valueFrom").is_some_and(|from| !from.is_null()) => {
                 Err("it comes from valueFrom".to_owned())
             }
@@ -120,7 +131,8 @@ impl<'a> Container<'a> {
 }
 
 impl Probe<'_> {
-    fn is_rewritten(&self) -> bool {
+    /// Whether it asks for its path.
+    pub fn is_rewritten(&self) -> bool {
         let path = self.value.pointer("/httpGet/path").and_then(Value::as_str);
         path.is_some_and(|path| {
             let own = ProbePath::new(&self.name.container, self.name.kind);
@@ -132,6 +144,13 @@ impl Probe<'_> {
     pub fn asks_port(&self) -> bool {
         let mut kinds = HandlerKind::ALL.iter().filter(|kind| kind.asks_port());
         kinds.any(|kind| self.value.get(kind.field()).is_some())
+    }
+
+    /// The port that it asks over HTTP, and the host where it names one.
+    pub fn asked(&self) -> (Option<u16>, Option<&str>) {
+        let member = |name| self.value.get("httpGet").and_then(|http| http.get(name));
+        let port = member("port").and_then(Value::as_u64).and_then(|port| port.try_into().ok());
+        (port, member("host").and_then(Value::as_str).filter(|host| !host.is_empty()))
     }
 
     /// A number of seconds, where it has one that is not 0.

@@ -9,7 +9,7 @@ use app_health_webhook::rewrite::{
 };
 
 use super::finding::{Code, Finding, Place};
-use super::pod::Pod;
+use super::pod::{Pod, Probe};
 use super::surroundings::Surroundings;
 use super::variable;
 
@@ -66,6 +66,7 @@ impl Judge<'_> {
             ..Judgement::default()
         };
         self.listener(pod, &place, &mut judgement);
+        judgement.findings.extend(hosts(pod, &place));
         let chosen = self.surroundings.chooses(pod.owner.namespace, &pod.labels);
         // A manifest is checked because it is meant to be rewritten, unless its namespace says not.
         let is_concerned = chosen.unwrap_or(!pod.in_cluster) || !rewritten.is_empty();
@@ -114,7 +115,22 @@ impl Judge<'_> {
             let message =
                 format!("{FILTER_LABEL}={value}: no EnvoyFilter listens on {port} for it");
             judgement.findings.push(Finding::new(Code::NoListener, place, None, message));
+        } else {
+            judgement.findings.extend(self.ports(pod, place));
         }
+    }
+
+    /// Rewritten probes that ask another port than that of their listener. Pilot-agent may answer
+    /// those on its own.
+    fn ports(&self, pod: &Pod<'_>, place: &Place) -> impl Iterator<Item = Finding> {
+        let pilot_agent = pod.sidecar.and_then(|sidecar| sidecar.pilot_agent());
+        let (namespace, root) = (pod.owner.namespace, self.root_namespace);
+        pod.probes().filter(Probe::is_rewritten).filter_map(move |probe| {
+            let port = probe.asked().0.filter(|port| Some(u64::from(*port)) != pilot_agent)?;
+            let listens = self.surroundings.listens(namespace, &pod.labels, port, root);
+            let message = || format!("port {port}: no EnvoyFilter listens there for it");
+            (!listens).then(|| Finding::new(Code::Port, place, Some(probe.name), message()))
+        })
     }
 }
 
@@ -158,6 +174,14 @@ fn missed(result: &Rewrite, rewritten: &[ProbeName], place: &Place) -> Option<Fi
     let to_do: Vec<String> = to_do.map(|report| report.probe.to_string()).collect();
     let message = || format!("not rewritten: {}", to_do.join(", "));
     (!to_do.is_empty()).then(|| Finding::new(Code::Missed, place, None, message()))
+}
+
+/// What Istio leaves in a probe that it rewrites.
+fn hosts(pod: &Pod<'_>, place: &Place) -> impl Iterator<Item = Finding> {
+    pod.probes().filter(Probe::is_rewritten).filter_map(|probe| {
+        let message = format!("it asks the host {:?}", probe.asked().1?);
+        Some(Finding::new(Code::Host, place, Some(probe.name), message))
+    })
 }
 
 fn timeouts(pod: &Pod<'_>, place: &Place, findings: &mut Vec<Finding>) {

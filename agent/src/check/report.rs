@@ -39,6 +39,7 @@ impl Report {
                 self.findings.extend(webhook::findings(object, now));
             }
             _ => {
+                self.findings.extend(webhook::without_pods(object));
                 let Some(judgement) = judge.pod(object) else { return };
                 self.pods += 1;
                 self.of_unknown_namespace += usize::from(judgement.of_unknown_namespace);

@@ -1,4 +1,4 @@
-//! Which findings a MutatingWebhookConfiguration has.
+//! Which findings a MutatingWebhookConfiguration has, and the webhook's Deployment.
 
 use app_health_webhook::manifest::Object;
 use base64::Engine;
@@ -27,6 +27,29 @@ pub fn findings(object: &Object<'_>, now: OffsetDateTime) -> Vec<Finding> {
         Some(Finding::new(code, &Place::of(&object.owner()), None, message))
     });
     problems.collect()
+}
+
+/// A Deployment of the webhook, as it ships, that has no pod to be asked.
+pub fn without_pods(object: &Object<'_>) -> Option<Finding> {
+    let (value, is_deployment) = (object.value(), object.group_kind() == ("apps", "Deployment"));
+    let containers = value.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+    if !is_deployment || !containers.is_some_and(|all| all.iter().any(is_webhook)) {
+        return None;
+    }
+    let replicas = value.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+    let available = value.pointer("/status/availableReplicas").and_then(Value::as_u64);
+    let exists = value.pointer("/metadata/uid").is_some();
+    (replicas == 0 || exists && available.unwrap_or(0) == 0).then(|| {
+        let message = format!("replicas: {replicas}, available: {}", available.unwrap_or(0));
+        Finding::new(Code::NoWebhook, &Place::of(&object.owner()), None, message)
+    })
+}
+
+fn is_webhook(container: &Value) -> bool {
+    let env = container.get("env").and_then(Value::as_array).into_iter().flatten();
+    let mut names = env.filter_map(|it| it.get("name")?.as_str());
+    let command = container.pointer("/args/0").and_then(Value::as_str);
+    command == Some("webhook") && names.any(|name| name.starts_with("APP_HEALTH_"))
 }
 
 fn problem(client: &Value, exists: bool, now: OffsetDateTime) -> Option<(Code, String)> {

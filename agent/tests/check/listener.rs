@@ -3,7 +3,7 @@
 use app_health_tests::manifest::text_to_json;
 use serde_json::{Value, json};
 
-use crate::{check, found, found_by, list, pod, with};
+use crate::{RECORDED, check, found, found_by, list, pod, rewritten, with};
 
 fn labelled(value: &str) -> Value {
     with(&pod("", json!({})), "/metadata/labels", json!({"app-health/filter": value}))
@@ -51,6 +51,27 @@ fn ah011_a_label_without_its_listener() {
     assert!(found_by("--root-namespace mesh", &root).is_empty());
     let port = [labelled("true"), filter("shop", 15021, labels)];
     assert!(found_by("--status-port 15021", &port).is_empty());
+}
+
+#[test]
+fn ah014_a_probe_that_asks_another_port_than_its_listeners() {
+    let label = json!({"app-health/filter": "true"});
+    let pod = with(&rewritten(RECORDED), "/metadata/labels", label);
+    let at = |port: u16| with(&pod, "/spec/containers/0/readinessProbe/httpGet/port", port.into());
+    let on = |port: u16| filter("shop", port, json!({}));
+    let expected = ["AH014 web/readinessProbe"];
+    assert_eq!(found(&[at(15021), on(15020)]), expected);
+    assert!(found(&[at(15020), on(15020)]).is_empty());
+    assert!(found(&[at(15021), on(15020), on(15021)]).is_empty());
+    assert!(found(&[at(15021)]).is_empty(), "no EnvoyFilter is known");
+    assert_eq!(found(&[at(15020), on(15021)]), ["AH011"], "said once");
+    let unlabelled = with(&at(15021), "/metadata/labels", json!({}));
+    assert!(found(&[unlabelled, on(15020)]).is_empty(), "its listener is another's affair");
+    let config = json!({"name": "PROXY_CONFIG", "value": "{\"statusPort\":15019}"});
+    let variable = json!({"name": "ISTIO_KUBE_APP_PROBERS", "value": RECORDED});
+    let moved = |port| with(&at(port), "/spec/containers/1/env", json!([config, variable]));
+    assert!(found(&[moved(15019), on(15020)]).is_empty(), "pilot-agent answers");
+    assert_eq!(found(&[moved(15021), on(15020)]), expected);
 }
 
 /// An input without any EnvoyFilter does not say whether the cluster has one.

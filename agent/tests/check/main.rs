@@ -3,7 +3,7 @@
 //! | module | what it shows |
 //! |---|---|
 //! | `pods` | each code that pods have: the smallest input that shows it, and a sibling that does not |
-//! | `webhook` | the same of webhooks: their CAs, and which pods they choose |
+//! | `webhook` | the same of webhooks: their CAs, their pods, and which pods they choose |
 //! | `listener` | the same of labels and EnvoyFilters |
 //! | `output` | exit codes, the table, the shape of the JSON, what is said to be left out |
 //! | `input` | all kinds of input, wrong and hostile ones, long Lists |

@@ -152,3 +152,21 @@ fn ah007_a_timeout_above_the_period() {
         assert_eq!(found, expected, "{timing}");
     }
 }
+
+/// Istio's injector leaves it there.
+#[test]
+fn ah012_a_rewritten_probe_with_a_host() {
+    let host = |pod: &Value, host: &str| {
+        with(pod, "/spec/containers/0/readinessProbe/httpGet/host", host.into())
+    };
+    let expected = ["AH012 web/readinessProbe"];
+    assert_eq!(found(&[host(&rewritten(RECORDED), "127.0.0.1")]), expected);
+    assert_eq!(found(&[manifest(&host(&rewritten(RECORDED), "127.0.0.1"))]), expected);
+    assert!(found(&[host(&rewritten(RECORDED), "")]).is_empty());
+    let hook = json!({"httpGet": {"path": "/app-lifecycle/web/prestopz", "port": 1, "host": "a"}});
+    let recorded = r#"{"/app-lifecycle/web/prestopz":{"httpGet":{"port":80}}}"#;
+    let hook = pod(recorded, json!({"lifecycle": {"preStop": hook}}));
+    assert_eq!(found(&[hook]), ["AH012 web/preStop"]);
+    let run = crate::check("", host(&rewritten(RECORDED), "a\u{1b}").to_string());
+    assert!(run.stdout.contains(r#"it asks the host "a\u{1b}""#), "{}", run.stdout);
+}

@@ -1,5 +1,6 @@
 //! The webhook's CA, and which pods it chooses.
 
+use app_health_tests::manifest::text_to_json;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{CertificateParams, KeyPair};
@@ -116,4 +117,28 @@ fn a_webhook_chooses_pods_by_its_own_selectors() {
         "whatever its labels"
     );
     assert!(found(&[missed, by(name("In"), json!({}))]).is_empty(), "not known");
+}
+
+#[test]
+fn ah013_a_webhook_without_pods() {
+    let shipped = include_str!("../../../envoy-config/webhook/base/deployment.yaml");
+    let shipped = text_to_json(shipped);
+    let with_replicas = |replicas: u32| with(&shipped, "/spec/replicas", replicas.into());
+    let in_cluster = |deployment: &Value, status: Value| {
+        with(&with(deployment, "/metadata/uid", "1".into()), "/status", status)
+    };
+    let other = with(&with_replicas(0), "/spec/template/spec/containers/0/args", json!(["serve"]));
+    for (why, deployment, expected) in [
+        ("as it ships", shipped.clone(), &[] as &[&str]),
+        ("scaled to nothing", with_replicas(0), &["AH013"]),
+        ("up", in_cluster(&shipped, json!({"availableReplicas": 1})), &[]),
+        ("none is up", in_cluster(&shipped, json!({"replicas": 2})), &["AH013"]),
+        ("another's", in_cluster(&other, json!({})), &[]),
+        ("another kind", with(&with_replicas(0), "/kind", "ReplicaSet".into()), &[]),
+    ] {
+        let found = found(&[deployment]);
+        assert_eq!(found, expected, "{why}");
+    }
+    let run = check("", in_cluster(&with_replicas(0), json!({})).to_string());
+    assert!(run.stdout.contains("replicas: 0, available: 0"), "{}", run.stdout);
 }
