@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::certificate::Validity;
 use super::process::Process;
 
 /// The result of a request that was not answered with a review.
@@ -32,6 +33,7 @@ pub struct Metrics {
     probes: Family<Labels<2>, Counter>,
     warnings: Family<Labels<1>, Counter>,
     duration: Histogram,
+    begins: Gauge,
     expires: Gauge,
 }
 
@@ -43,6 +45,7 @@ impl Default for Metrics {
             probes: Family::default(),
             warnings: Family::default(),
             duration: Histogram::new(BUCKETS),
+            begins: Gauge::default(),
             expires: Gauge::default(),
         };
         metrics.begin_at_zero();
@@ -84,6 +87,11 @@ impl Metrics {
             self.duration.clone(),
         );
         all.register(
+            "certificate_start_timestamp_seconds",
+            "When the serving certificate begins to be valid, in Unix time",
+            self.begins.clone(),
+        );
+        all.register(
             "certificate_expiry_timestamp_seconds",
             "When the serving certificate expires, in Unix time",
             self.expires.clone(),
@@ -115,9 +123,10 @@ impl Metrics {
         self.duration.observe(time.as_secs_f64());
     }
 
-    /// The certificate expires then (Unix time).
-    pub fn certificate_expires(&self, at: i64) {
-        self.expires.set(at);
+    /// This certificate is served.
+    pub fn serves(&self, certificate: Validity) {
+        self.begins.set(certificate.begins.unix_timestamp());
+        self.expires.set(certificate.expires.unix_timestamp());
     }
 
     /// The text that is scraped.
@@ -133,6 +142,7 @@ impl Metrics {
 mod tests {
     use app_health_webhook::admission::admit;
     use app_health_webhook::rewrite::Options;
+    use time::OffsetDateTime;
 
     use super::*;
 
@@ -144,7 +154,9 @@ mod tests {
         metrics.refused();
         metrics.took(Duration::from_micros(700));
         metrics.took(Duration::from_secs(60));
-        metrics.certificate_expires(1_800_000_000);
+        let [begins, expires] = [1_700_000_000, 1_800_000_000]
+            .map(|at| OffsetDateTime::from_unix_timestamp(at).unwrap());
+        metrics.serves(Validity { begins, expires });
         let text = metrics.text();
         for line in [
             "# TYPE app_health_admissions_total counter",
@@ -162,6 +174,7 @@ mod tests {
             "app_health_admission_duration_seconds_bucket{le=\"+Inf\"} 2",
             "app_health_admission_duration_seconds_sum 60.0007",
             "app_health_admission_duration_seconds_count 2",
+            "app_health_certificate_start_timestamp_seconds 1700000000",
             "app_health_certificate_expiry_timestamp_seconds 1800000000",
             "app_health_build_info{version=\"0.1.0\"} 1",
         ] {

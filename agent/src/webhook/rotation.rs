@@ -83,9 +83,9 @@ impl Rotation {
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let expires = self.validity.expires;
-            metrics.certificate_expires(expires.unix_timestamp());
-            if let Some(notice) = self.notices.due(OffsetDateTime::now_utc(), expires) {
+            metrics.serves(self.validity);
+            let now = OffsetDateTime::now_utc();
+            if let Some(notice) = self.notices.due(now, self.validity.expires) {
                 log::warn!("{notice}");
             }
             ticks.tick().await;

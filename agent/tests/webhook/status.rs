@@ -52,6 +52,8 @@ async fn an_admission_is_counted_and_logged_without_its_content() {
     let now = time::OffsetDateTime::now_utc().unix_timestamp() as f64;
     let left = server.metric("app_health_certificate_expiry_timestamp_seconds") - now;
     assert!(left > 89.0 * days && left < 91.0 * days, "{left}");
+    let age = now - server.metric("app_health_certificate_start_timestamp_seconds");
+    assert!(age > 0.9 * days && age < 2.0 * days, "{age}");
 
     let line: Value = serde_json::from_str(&server.wait_for("probes rewritten")).unwrap();
     let warning = "vault-agent/livenessProbe: it asks the host \"127.0.0.1\"; it stays as it was";
