@@ -38,12 +38,23 @@ pub fn agent() -> &'static Path {
 /// Where there is none.
 pub fn tool(variable: &str, name: &str) -> PathBuf {
     let named = env::var_os(variable).map(PathBuf::from).filter(|file| file.is_file());
-    let on_path = || {
-        let folders = env::var_os("PATH")?;
-        env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| file.is_file())
-    };
-    let tool = named.or_else(on_path);
+    let tool = named.or_else(|| on_path(name));
     tool.unwrap_or_else(|| panic!("no {name}: set {variable} to what scripts/{name} prints"))
+}
+
+/// A program of one of Debian's packages.
+///
+/// # Panics
+/// Where there is none.
+pub fn packaged(name: &str, package: &str) -> PathBuf {
+    on_path(name).unwrap_or_else(|| {
+        panic!("no {name}, of Debian's package {package}: scripts/packages {name}:{package}")
+    })
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH")?;
+    env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// The static release build of `app-health-agent`: what ships.

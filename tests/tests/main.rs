@@ -16,6 +16,8 @@ mod image;
 mod manifests;
 /// A pod whose traffic is intercepted, on one machine.
 mod mesh;
+/// Rules and dashboard over the metrics.
+mod monitoring;
 /// The rewrite of pods, and back: golden pairs of files, tables of bad input, properties.
 mod rewrite;
 /// The tools of these tests, tried on each other.

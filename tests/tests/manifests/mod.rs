@@ -1,10 +1,11 @@
-//! The manifests of the admission webhook, as kustomize builds them.
+//! The manifests of the admission webhook and of its monitoring, as kustomize builds them.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | `built` | the kustomization of the README, in each of its variants, built |
 //! | `schema` | every object against the Kubernetes API's own types |
 //! | `cert_manager` | the same of cert-manager's objects |
+//! | `monitoring` | the same of those of the Prometheus Operator, and that they find what they name |
 //! | `configuration` | the MutatingWebhookConfiguration: what it chooses, whom it calls |
 //! | `conditions` | which pods its CEL expressions let through |
 //! | `workload` | Deployment, Service and all that has to fit them |
@@ -13,5 +14,6 @@ mod built;
 mod cert_manager;
 mod conditions;
 mod configuration;
+mod monitoring;
 mod schema;
 mod workload;

@@ -33,7 +33,7 @@ fn check(object: &Value) -> Result<(), String> {
     }
 }
 
-fn round_trip<T: DeserializeOwned + Serialize>(object: &Value) -> Result<(), String> {
+pub fn round_trip<T: DeserializeOwned + Serialize>(object: &Value) -> Result<(), String> {
     let typed: T = serde_json::from_value(object.clone()).map_err(|error| error.to_string())?;
     let back = serde_json::to_value(typed).expect("a typed object is JSON");
     if back == *object { Ok(()) } else { Err(format!("of this the API knows only: {back}")) }
