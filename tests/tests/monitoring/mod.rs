@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `alerts` | each alert fires when it should, and not else: by promtool |
 //! | `dashboard` | the dashboard is one |
+//! | `queries` | all queries of both, by a real Prometheus, return what was provoked |
+//! | `prometheus`, `world` | that Prometheus, and what it sees |
 
 use std::sync::OnceLock;
 
@@ -12,6 +14,9 @@ use serde_json::{Value, json};
 
 mod alerts;
 mod dashboard;
+mod prometheus;
+mod queries;
+mod world;
 
 /// What Kustomize makes of it, built once.
 fn objects() -> &'static [Value] {
