@@ -4,7 +4,7 @@ use app_health_tests::envoy::{Envoy, Setup};
 use app_health_tests::poll::{PATIENCE, until_ok};
 
 /// The samples of a metric, with its labels in the order of their names.
-fn samples(envoy: &Envoy, name: &str) -> Vec<String> {
+pub fn samples(envoy: &Envoy, name: &str) -> Vec<String> {
     let page = envoy.ask_admin("/stats/prometheus").expect("the admin answers").text();
     let samples = page.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
     let mut samples: Vec<String> = samples.map(str::to_owned).collect();
@@ -12,7 +12,7 @@ fn samples(envoy: &Envoy, name: &str) -> Vec<String> {
     samples
 }
 
-fn assert_samples(envoy: &Envoy, name: &str, expected: &[String]) {
+pub fn assert_samples(envoy: &Envoy, name: &str, expected: &[String]) {
     until_ok(PATIENCE, || {
         let samples = samples(envoy, name);
         if samples == expected { Ok(()) } else { Err(format!("{name}: {samples:#?}")) }
@@ -20,7 +20,7 @@ fn assert_samples(envoy: &Envoy, name: &str, expected: &[String]) {
 }
 
 /// The longest name that a container may have, and one that only a hand-written variable has.
-const NAMES: [&str; 2] =
+pub const NAMES: [&str; 2] =
     ["a23456789-123456789-123456789-123456789-123456789-123456789-123", "dots.and_result.x"];
 
 /// Whichever of three workers has answered.

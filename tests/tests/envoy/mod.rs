@@ -21,6 +21,8 @@ mod http2;
 mod https;
 /// Pods with IPv6, alone or beside IPv4.
 mod ipv6;
+/// The metrics behind the rules of Istio's bootstrap.
+mod istio_stats;
 /// One line where a probe changes.
 mod log;
 /// What is counted.
