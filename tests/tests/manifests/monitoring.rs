@@ -2,9 +2,11 @@
 //! named as in its CRDs (`monitoring.coreos.com_podmonitors.yaml` and its like), and take no others.
 
 use std::collections::BTreeMap;
+use std::fs;
 
-use app_health_tests::kustomize::build;
+use app_health_tests::kustomize::{build, build_text};
 use app_health_tests::mesh::PodComponent;
+use app_health_tests::program::root;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::{Deserialize, Serialize};
@@ -128,6 +130,27 @@ fn every_object_is_one_of_the_operators() {
         let mut misspelt = object;
         misspelt["metadata"]["label"] = Value::Null;
         assert!(check(&misspelt).is_err());
+    }
+}
+
+/// As the README says it.
+#[test]
+fn each_has_the_label_that_prometheus_asks_for_and_the_webhooks_can_be_left_out() {
+    let readme = fs::read_to_string(root().join(FOLDER).join("README.md")).expect("the README");
+    let block = |begins: &str| {
+        let (_, block) = readme.split_once(begins).expect("the block");
+        block.split("```").next().expect("its end").to_owned()
+    };
+    let (all, patch) = (block("```yaml\nnamespace"), block("```yaml\n# no webhook\n"));
+    let all = format!("namespace{all}");
+    for (text, count) in [(all.clone(), 5), (all + &patch, 3)] {
+        let objects = build_text(&text);
+        assert_eq!(objects.len(), count);
+        for object in objects {
+            assert_eq!(object["metadata"]["labels"]["release"], "kube-prometheus-stack");
+            assert_eq!(object["metadata"]["namespace"], "monitoring");
+            assert!(count == 5 || object["metadata"]["name"] != "app-health-webhook");
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 //! webhook as the monitors say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::time::Duration;
 
 use app_health_tests::poll::until_ok;
+use app_health_tests::program::root;
 
 use super::prometheus::{Prometheus, Sample};
 use super::world::{AGE, LEFT, World};
@@ -155,6 +157,7 @@ fn each_query_returns_what_was_provoked() {
             values.into_iter().map(str::to_owned).collect()
         ))
     );
+    assert_eq!(named_in_the_readme(), there_is(&prometheus));
     world.change();
     eventually(&world, || {
         CHANGED.iter().try_for_each(|(title, expected)| {
@@ -171,6 +174,28 @@ fn each_query_returns_what_was_provoked() {
         tried.collect::<BTreeSet<_>>(),
         alerts.iter().map(|it| text(&it["alert"])).collect()
     );
+}
+
+/// The metrics in the README's tables.
+fn named_in_the_readme() -> BTreeSet<String> {
+    let readme = fs::read_to_string(root().join("envoy-config/monitoring/README.md"));
+    let readme = readme.expect("the README");
+    let cells = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let names = cells.flat_map(|cell| cell.split("`, `")).map(|name| name.trim_end_matches('`'));
+    names.map(str::to_owned).collect()
+}
+
+/// Those that Prometheus has of filter and webhook.
+fn there_is(prometheus: &Prometheus) -> BTreeSet<String> {
+    let names = prometheus.api("label/__name__/values").expect("the names");
+    let ours = |name: &str| name.starts_with("app_health_") || name.starts_with("process_");
+    let names = items(&names).iter().map(text).filter(|name| ours(name));
+    // A histogram has three.
+    let base = |name: &str| {
+        let parts = ["_bucket", "_count", "_sum"];
+        parts.into_iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name).to_owned()
+    };
+    names.map(base).collect()
 }
 
 /// Asks everything again and again until this is so.
