@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 
-use app_health_webhook::reason;
+use app_health_webhook::{probers, reason};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
@@ -14,7 +14,7 @@ use crate::check::step::{Command, Event, Facts, GrpcCall, HttpCall, Source};
 use crate::config::FilterConfig;
 use crate::process::EnvoyProcess;
 use crate::request::{HeaderChange, Headers};
-use crate::{host, protobuf};
+use crate::{host, page, protobuf};
 
 /// The filter state from which ORIGINAL_DST clusters take the destination.
 const DESTINATION_STATE: &str = "envoy.network.transport_socket.original_dst_address";
@@ -25,17 +25,30 @@ const HOOK_PROPERTY: &str = "app_health_hook";
 const CALL_BODY_LIMIT: usize = 10 << 10;
 
 /// One request on the status port.
-pub struct StatusPort(Check);
+pub struct StatusPort {
+    config: Rc<FilterConfig>,
+    check: Check,
+}
 
 impl StatusPort {
     pub fn new(config: Rc<FilterConfig>) -> Self {
-        Self(Check::new(config))
+        Self { check: Check::new(config.clone()), config }
+    }
+
+    /// Answers a request for the status page.
+    fn show_page(&self, client: &Headers) -> Action {
+        let page::Reply { status, headers, body } = page::answer(client, || {
+            let variable = host::environment(probers::VARIABLE).unwrap_or_default();
+            page::json(&self.config, &variable, &Envoy, &EnvoyProcess)
+        });
+        let _ = hostcalls::send_http_response(status.into(), headers, Some(body.as_bytes()));
+        Action::Pause
     }
 
     /// Gives the check an event, and carries out its commands until one leaves Envoy to go on.
     fn on(&mut self, mut event: Event) -> Action {
         loop {
-            match carry_out(self.0.on(event, &Envoy)) {
+            match carry_out(self.check.on(event, &Envoy)) {
                 ControlFlow::Break(action) => return action,
                 ControlFlow::Continue(accepted) => event = Event::Accepted(accepted),
             }
@@ -67,7 +80,11 @@ impl Context for StatusPort {
 impl HttpContext for StatusPort {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         let headers = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
-        self.on(Event::RequestHeaders { headers: Headers::new(headers), has_body: !end_of_stream })
+        let headers = Headers::new(headers);
+        if page::is_asked(&headers, || property(["xds", "route_name"])) {
+            return self.show_page(&headers);
+        }
+        self.on(Event::RequestHeaders { headers, has_body: !end_of_stream })
     }
 
     fn on_http_request_body(&mut self, _: usize, _: bool) -> Action {
@@ -81,7 +98,7 @@ impl HttpContext for StatusPort {
     /// Takes out the app's body, of which the client gets nothing.
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         // An empty piece only marks the end of the body.
-        if size > 0 && self.0.is_under_way() {
+        if size > 0 && self.check.is_under_way() {
             let _ = hostcalls::set_buffer(BufferType::HttpResponseBody, 0, size, b"");
         }
         self.on(Event::ResponseBody { size, ends: end_of_stream })
@@ -92,7 +109,7 @@ impl HttpContext for StatusPort {
     }
 
     fn on_log(&mut self) {
-        self.0.report(&Envoy, &EnvoyProcess);
+        self.check.report(&Envoy, &EnvoyProcess);
     }
 }
 

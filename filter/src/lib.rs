@@ -3,7 +3,7 @@
 //! `root` reads the configuration once. For each request, `context` turns Envoy's callbacks into
 //! events, `check` answers each event with a command, and `context` carries the command out. A check
 //! uses the recorded probes (`table`), says what the app is sent (`request`), and what the client is
-//! told (`outcome`).
+//! told (`outcome`). The status page (`page`) is no check.
 //!
 //! The filter never panics, since a trap takes the VM down and with it every probe of the pod: the lints
 //! of this crate deny what could panic, and clippy.toml the calls of the crate proxy-wasm that do.
@@ -26,6 +26,7 @@ mod check;
 mod config;
 mod metrics;
 mod outcome;
+mod page;
 mod process;
 mod protobuf;
 mod report;

@@ -68,7 +68,6 @@ pub enum TcpChecker {
 }
 
 impl TcpChecker {
-    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "for the status page"))]
     pub const ALL: [TcpChecker; 2] = [TcpChecker::Agent, TcpChecker::Envoy];
 
     /// The label `by`.

@@ -116,7 +116,6 @@ impl State {
     }
 
     /// The results that there were, and how often.
-    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "for the status page"))]
     pub fn results(&self, labels: &Labels, process: &dyn Process) -> Vec<(Reason, u64)> {
         let were = Reason::ALL.into_iter().filter(|reason| self.results & bit(*reason) != 0);
         were.map(|reason| (reason, process.value(labels.total(reason, process)))).collect()

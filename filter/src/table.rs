@@ -27,7 +27,7 @@ pub struct Table {
 /// One recorded probe or hook.
 pub struct Entry {
     pub key: String,
-    container: String,
+    pub container: String,
     pub kind: ProbeKind,
     pub action: Result<HandlerAction, Refusal>,
     /// The time for the whole check, in milliseconds; 0 for no limit.
@@ -116,6 +116,10 @@ impl Table {
 
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    pub fn entries(&self) -> &[Rc<Entry>] {
+        &self.entries
     }
 
     /// Finds the entry whose key is exactly this path.
@@ -219,6 +223,21 @@ impl HandlerAction {
             Self::Tcp { .. } => "tcp",
             Self::Grpc(_) => "grpc",
         }
+    }
+
+    /// The check in words: `http GET :8080/ready`.
+    pub fn words(&self) -> String {
+        let port = u32::from(self.port()).to_string();
+        let (before, after) = match self {
+            Self::Http(action) => (" GET :", String::from_utf8_lossy(&action.target)),
+            Self::Tcp { .. } => (" :", "".into()),
+            Self::Grpc(action) => {
+                let tls = if action.tls { " over TLS" } else { "" };
+                let space = if action.service.is_empty() { "" } else { " " };
+                (" :", [space, &action.service, tls].concat().into())
+            }
+        };
+        [self.protocol(), before, &port, &after].concat()
     }
 
     pub fn port(&self) -> u16 {

@@ -312,7 +312,8 @@ pub fn write_string(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
     while let Some(at) = rest.find(is_special) {
-        let (plain, special) = rest.split_at(at);
+        // What could panic would bring 6 KB into the filter.
+        let (plain, special) = rest.split_at_checked(at).unwrap_or((rest, ""));
         out.push_str(plain);
         let mut chars = special.chars();
         let c = chars.next().unwrap_or_default();

@@ -15,7 +15,7 @@ mod decode;
 mod encode;
 
 pub use decode::decode;
-pub use encode::{encode, encode_entry};
+pub use encode::{encode, encode_entry, encode_prober};
 
 /// The environment variable of the sidecar that holds the config.
 pub const VARIABLE: &str = "ISTIO_KUBE_APP_PROBERS";

@@ -32,6 +32,8 @@ use http::HttpCheck;
 use probe_request::ProbeRequest;
 use tcp::TcpCheck;
 
+pub use probe_request::Addresses;
+
 /// The check that one request on the status port asks for.
 pub struct Check {
     config: Rc<FilterConfig>,

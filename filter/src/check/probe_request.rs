@@ -49,12 +49,8 @@ impl ProbeRequest {
         routable: bool,
         facts: &dyn Facts,
     ) -> Result<Self, Outcome> {
-        let local = local(facts)?;
+        let Addresses { local, pod } = Addresses::new(&config, facts)?;
         let status_port = config.settings.status_port.unwrap_or(local.port);
-        let mut pod = local.clone();
-        if let Some(pod_ip) = config.pod_ip.as_ref().filter(|_| local.is_loopback()) {
-            pod.ip.clone_from(pod_ip);
-        }
         entry.runs.begin();
         let started = facts.now();
         Ok(Self {
@@ -174,14 +170,27 @@ pub fn limit_router(changes: &mut Vec<HeaderChange>, ms: u32, dials_again: u32) 
     set(ROUTER_TIMEOUT_HEADER, ms);
 }
 
-/// The address that the client connected to, and so the IP family to probe.
-///
-/// # Errors
-/// Envoy does not say, or names no IP address.
-fn local(facts: &dyn Facts) -> Result<SocketAddress, Outcome> {
-    let address = facts.destination();
-    let address = String::from_utf8_lossy(&address);
-    SocketAddress::parse(&address).ok_or_else(|| {
-        Outcome::failed(Reason::Proxy, with_cause("not an address of this pod", &address))
-    })
+/// The two ends of a request's way through the filter.
+pub struct Addresses {
+    /// The address that the client connected to, and so the IP family to probe.
+    pub local: SocketAddress,
+    /// The pod's address, at which the app is asked.
+    pub pod: SocketAddress,
+}
+
+impl Addresses {
+    /// # Errors
+    /// Envoy does not say to which address of the pod the client connected, or names no IP address.
+    pub fn new(config: &FilterConfig, facts: &dyn Facts) -> Result<Self, Outcome> {
+        let address = facts.destination();
+        let address = String::from_utf8_lossy(&address);
+        let local = SocketAddress::parse(&address).ok_or_else(|| {
+            Outcome::failed(Reason::Proxy, with_cause("not an address of this pod", &address))
+        })?;
+        let mut pod = local.clone();
+        if let Some(pod_ip) = config.pod_ip.as_ref().filter(|_| local.is_loopback()) {
+            pod.ip.clone_from(pod_ip);
+        }
+        Ok(Self { local, pod })
+    }
 }

@@ -11,6 +11,7 @@ mod hooks;
 mod hops;
 mod log;
 mod metrics;
+mod page;
 mod paths;
 mod reasons;
 mod redirects;

@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 
-use super::{GrpcMode, Handler, HttpGet, HttpProtocol, Prober};
+use super::{GrpcMode, Handler, HttpGet, HttpHeader, HttpProtocol, Prober};
 use crate::json::write_string;
 
 /// A config of these entries, as [`encode_entry`] writes them. They must come in the bytewise order
@@ -27,22 +27,28 @@ pub fn encode_entry(key: &str, prober: &Prober) -> String {
     let mut out = String::with_capacity(USUAL_ENTRY);
     write_string(&mut out, key);
     out.push(':');
+    encode_prober(&mut out, prober, |_| true);
+    out
+}
+
+/// Writes an entry's value, `{…}`, without the values of the headers that are not shown.
+pub fn encode_prober(out: &mut String, prober: &Prober, is_shown: impl Fn(&HttpHeader) -> bool) {
     match &prober.handler {
-        Handler::HttpGet(http) => encode_http_get(&mut out, http),
+        Handler::HttpGet(http) => encode_http_get(out, http, is_shown),
         Handler::TcpSocket(tcp) => {
             out.push_str(r#"{"tcpSocket":{"port":"#);
             out.push_str(&tcp.port.to_string());
-            encode_string_field(&mut out, ",\"host\":", &tcp.host);
+            encode_string_field(out, ",\"host\":", &tcp.host);
         }
         Handler::Grpc(grpc) => {
             out.push_str(r#"{"grpc":{"port":"#);
             out.push_str(&grpc.port.to_string());
             out.push_str(",\"service\":");
             match &grpc.service {
-                Some(service) => write_string(&mut out, service),
+                Some(service) => write_string(out, service),
                 None => out.push_str("null"),
             }
-            encode_string_field(&mut out, ",\"mode\":", grpc.mode.map_or("", GrpcMode::as_str));
+            encode_string_field(out, ",\"mode\":", grpc.mode.map_or("", GrpcMode::as_str));
         }
     }
     out.push('}');
@@ -51,10 +57,9 @@ pub fn encode_entry(key: &str, prober: &Prober) -> String {
         out.push_str(&prober.timeout_seconds.to_string());
     }
     out.push('}');
-    out
 }
 
-fn encode_http_get(out: &mut String, http: &HttpGet) {
+fn encode_http_get(out: &mut String, http: &HttpGet, is_shown: impl Fn(&HttpHeader) -> bool) {
     out.push_str(r#"{"httpGet":{"#);
     if !http.path.is_empty() {
         out.push_str("\"path\":");
@@ -72,8 +77,10 @@ fn encode_http_get(out: &mut String, http: &HttpGet) {
         out.push_str(before);
         out.push_str("{\"name\":");
         write_string(out, &header.name);
-        out.push_str(",\"value\":");
-        write_string(out, &header.value);
+        if is_shown(header) {
+            out.push_str(",\"value\":");
+            write_string(out, &header.value);
+        }
         out.push('}');
         before = ",";
     }

@@ -1,0 +1,78 @@
+//! The status page, `/app-health/`: which of the pod's probes pass, and why others fail. HTML for
+//! people, which is one constant text and fetches what it shows, and JSON for programs.
+//!
+//! Who may see it is the route's affair: the filter answers only where the configuration has that route.
+
+mod json;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use crate::check::Addresses;
+use crate::check::step::Facts;
+use crate::config::FilterConfig;
+use crate::process::Process;
+use crate::request::Headers;
+use json::Status;
+
+/// The page's path: no probe can have it.
+const PATH: &[u8] = b"/app-health/";
+/// The name of the route that admits nobody but clients on loopback.
+const ROUTE: &[u8] = b"status_page";
+
+const HTML: &str = include_str!("page.html");
+/// Nothing but the page's own style and script, by their hashes, and what the script fetches.
+const POLICY: &str = "default-src 'none'; connect-src 'self'; \
+    style-src 'sha256-/u8QfzSgWeZx+Tw/wpnyUs/WMpSmbKxawU0+zAQgdg0='; \
+    script-src 'sha256-rIBPl1kAFF9evBON6G1FTBm9laeyjhgJA59CGlS2kLw='; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The answer to a request for the page.
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(&'static str, &'static str)>,
+    pub body: Cow<'static, str>,
+}
+
+/// Whether this is a request for the page, by a client that may see it.
+pub fn is_asked(client: &Headers, route: impl FnOnce() -> Vec<u8>) -> bool {
+    let after_path = client.get(":path").and_then(|target| target.strip_prefix(PATH));
+    matches!(after_path, Some([] | [b'?', ..])) && route() == ROUTE
+}
+
+/// The page's JSON. `variable` is the one that the configuration was read from: the filter keeps none.
+pub fn json(
+    config: &FilterConfig,
+    variable: &[u8],
+    facts: &dyn Facts,
+    process: &dyn Process,
+) -> String {
+    let address = Addresses::new(config, facts).map_or(String::new(), |to| to.pod.ip);
+    Status { config, variable, address: &address, now: facts.now(), process }.json()
+}
+
+/// Answers a request for the page. `json` writes its JSON.
+pub fn answer(client: &Headers, json: impl FnOnce() -> String) -> Reply {
+    let mut headers = vec![
+        ("content-security-policy", POLICY),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-store"),
+        ("referrer-policy", "no-referrer"),
+    ];
+    let is_json = client.get("accept").is_some_and(|accept| contains(accept, b"application/json"));
+    let (status, kind, body) = match client.get(":method") {
+        Some(b"GET" | b"HEAD") if is_json => (200, "application/json", json().into()),
+        Some(b"GET" | b"HEAD") => (200, "text/html; charset=utf-8", HTML.into()),
+        _ => {
+            headers.push(("allow", "GET, HEAD"));
+            (405, "text/plain", "the status page takes GET and HEAD\n".into())
+        }
+    };
+    headers.push(("content-type", kind));
+    Reply { status, headers, body }
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
+}
