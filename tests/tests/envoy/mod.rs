@@ -29,6 +29,8 @@ mod log;
 mod metrics;
 /// Envoy at its limits, and the port at its own.
 mod overload;
+/// The status page.
+mod page;
 /// Reasons and their statuses, in both forms.
 mod reasons;
 /// Redirects, followed and not.

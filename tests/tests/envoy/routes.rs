@@ -23,7 +23,7 @@ fn probe_paths_that_are_not_recorded() {
     let app = Http::start(V4, |_| Script::status(200));
     let envoy = envoy(Entries::default().probe("c", http(app.addr(), "/")));
     for path in [
-        "/app-health/",
+        "/app-lifecycle/",
         "/app-health/c",
         "/app-health/c/livez",
         "/app-health/other/readyz",

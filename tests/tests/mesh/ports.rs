@@ -94,6 +94,31 @@ fn only_loopback_ends_or_drains_the_sidecar() {
 }
 
 #[test]
+fn only_loopback_sees_the_status_page() {
+    let world = World::dual_stack();
+    let _sidecar = Setup::permissive().start(&world);
+    for (ip, claims) in FAMILIES.into_iter().flat_map(|ip| CLAIMS.map(|claims| (ip, claims))) {
+        for (method, path) in [("GET", "/app-health/"), ("POST", "/app-health/?x")] {
+            let (to, page) = (SocketAddr::new(ip, 15020), request(method, path, claims));
+            assert_eq!(status(&world.node, to, &page), Ok(403), "{path} at {to}, {claims:?}");
+            assert_eq!(status(&world.pod, to, &page), Ok(403), "{path} from the pod, {claims:?}");
+        }
+    }
+    let page = request("GET", "/app-health/", "");
+    for (from, to) in [(BIND_V4, V4), (BIND_V6, V6), (BIND_V4, POD_V4), (BIND_V6, POD_V6)] {
+        let answer = world.pod.run(|| from_bind_address(from, (to, 15020).into(), &page));
+        let refused = |answer: &String| answer.starts_with("HTTP/1.1 403");
+        assert!(answer.as_ref().is_ok_and(refused), "at {to}: {answer:?}");
+    }
+    for ip in [V4, V6] {
+        for claims in ["", "X-Forwarded-For: 203.0.113.9\r\n"] {
+            let (to, page) = (SocketAddr::new(ip, 15020), request("GET", "/app-health/", claims));
+            assert_eq!(status(&world.pod, to, &page), Ok(200), "at {to} with {claims:?}");
+        }
+    }
+}
+
+#[test]
 fn what_the_sidecar_passes_on_is_no_loopback() {
     let world = World::dual_stack();
     let sidecar = Setup::permissive().start(&world);
