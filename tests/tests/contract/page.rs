@@ -1,12 +1,15 @@
-//! The status page, as it is before any probe is sent.
+//! The status page.
+
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use serde_json::{Value, json};
 
-use super::{HTTP, READYZ, assert_failure, assert_status, get, host, unasked, variable};
-use crate::host::app::App;
+use super::{HTTP, PRESTOPZ, READYZ, assert_failure, assert_status, get, host, unasked, variable};
+use crate::host::app::{App, UpstreamFailure::Refused};
+use crate::host::run::Via;
 use crate::host::stream::DownstreamResponse;
 use crate::host::{DownstreamRequest, Host};
 
@@ -155,6 +158,67 @@ fn two_hundred_probes() {
         assert_eq!(probe["check"], format!("grpc :1 {text}"));
         assert_eq!(probe["recorded"]["grpc"]["service"], text);
     }
+}
+
+fn probe_of(json: &Value, path: &str) -> Value {
+    let probes = json["probes"].as_array().expect("probes").iter();
+    probes.clone().find(|probe| probe["path"] == path).expect("the probe").clone()
+}
+
+/// Whichever worker is asked.
+#[test]
+fn what_the_probes_have_come_to() {
+    let mut host = host(HTTP);
+    let fail = |host: &mut Host| host.run(get(READYZ), |_| App::Fails(Refused));
+    host.run(get(READYZ), |_| App::answers(204));
+    host.advance(Duration::from_secs(5));
+    fail(&mut host);
+    host.advance(Duration::from_millis(12_340));
+    fail(&mut host);
+    let gone = host.request(get(READYZ));
+    host.client_gone(gone);
+    host.run(get(PRESTOPZ), |_| App::answers(500));
+    let other = Host::builder().env("ISTIO_KUBE_APP_PROBERS", variable(HTTP));
+    let mut other = other.beside(&host).build();
+    other.state_mut().now = host.state().now;
+    for host in [&mut host, &mut other] {
+        let json = json_of(host, page());
+        let readiness = json!({
+            "path": READYZ, "container": "app", "probe": "readiness",
+            "check": "http GET :8080/", "state": "failing", "state_seconds": 12.3,
+            "reason": "refused", "text": "http 10.0.0.7:8080: connection refused",
+            "passes": 1, "failures": 2, "results": {"ok": 1, "refused": 2, "abandoned": 1},
+            "timeout_seconds": 1, "recorded": {"httpGet": {"port": 8080}},
+        });
+        assert_eq!(probe_of(&json, READYZ), readiness);
+        let hook = probe_of(&json, PRESTOPZ);
+        let hook = [&hook["state"], &hook["reason"], &hook["text"], &hook["passes"]];
+        assert_eq!(hook, [&json!("passing"), &json!("ok"), &json!("500 from the app"), &json!(1)]);
+    }
+}
+
+#[test]
+fn who_has_made_the_tcp_checks() {
+    let mut host = host(r#"{"tcpSocket":{"port":1}}"#);
+    for agent in [App::answers(200), App::answers(200), App::Fails(Refused)] {
+        host.run(get(READYZ), |sent| match sent.via {
+            Via::Router => App::answers(200),
+            _ => agent.clone(),
+        });
+    }
+    assert_eq!(json_of(&mut host, page())["tcp_checks"], json!({"agent": 2, "envoy": 1}));
+}
+
+/// Whatever an app says, it is text of one line.
+#[test]
+fn an_apps_own_words() {
+    let mut host = host(r#"{"grpc":{"port":1}}"#);
+    let words = b"</script>\"\\\n\0\xff\xe2\x80\xa8 end";
+    host.run(get(READYZ), |_| App::grpc_status(2, words));
+    let text = probe_of(&json_of(&mut host, page()), READYZ)["text"].clone();
+    let text = text.as_str().expect("text");
+    assert!(text.contains("</script>\"\\  \u{fffd}\u{2028} end"), "{text:?}");
+    assert!(!text.contains(|c: char| c.is_control()), "{text:?}");
 }
 
 #[test]
