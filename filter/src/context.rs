@@ -175,7 +175,7 @@ fn dispatch_grpc(call: &GrpcCall) -> bool {
     let Some(service) = protobuf::service(&call.cluster, &call.destination) else { return false };
     let mut metadata = vec![("x-envoy-original-dst-host", call.destination.as_bytes())];
     metadata.extend(call.user_agent.iter().map(|agent| ("user-agent", &**agent)));
-    let message = protobuf::health_request(&call.service);
+    let message = app_health_webhook::protobuf::health_request(&call.service);
     hostcalls::dispatch_grpc_call(
         &service,
         "grpc.health.v1.Health",

@@ -1,14 +1,6 @@
-//! The protobuf messages of a gRPC health check and of Envoy's hostcalls, written and read by hand: a
-//! library would be larger than the rest of the filter.
+//! The protobuf messages of Envoy's hostcalls, written by hand.
 
-/// `grpc.health.v1.HealthCheckRequest { service = 1 }`
-pub fn health_request(service: &str) -> Vec<u8> {
-    let mut message = Vec::new();
-    if !service.is_empty() {
-        push_bytes(&mut message, 1, service.as_bytes());
-    }
-    message
-}
+use app_health_webhook::protobuf::push_bytes;
 
 /// The longest name of a cluster, in bytes, with which every [`service`] is UTF-8.
 pub const LONGEST_GRPC_CLUSTER: usize = 63;
@@ -39,67 +31,12 @@ pub fn filter_state(path: &str, value: &str) -> Vec<u8> {
     message
 }
 
-/// The last `status = 1` of a `HealthCheckResponse`, or 0 where it has none. `None` where the bytes are
-/// no message.
-pub fn serving_status(mut message: &[u8]) -> Option<u64> {
-    let mut status = 0;
-    while !message.is_empty() {
-        let (tag, rest) = varint(message)?;
-        let (field, wire_type) = (tag >> 3, tag & 7);
-        message = match wire_type {
-            0 => {
-                let (value, rest) = varint(rest)?;
-                if field == 1 {
-                    status = value;
-                }
-                rest
-            }
-            1 => rest.get(8..)?,
-            2 => {
-                let (size, rest) = varint(rest)?;
-                rest.get(usize::try_from(size).ok()?..)?
-            }
-            5 => rest.get(4..)?,
-            _ => return None,
-        };
-        if field == 0 {
-            return None;
-        }
-    }
-    Some(status)
-}
-
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0;
-    for (at, byte) in bytes.iter().take(10).enumerate() {
-        value |= u64::from(byte & 0x7f) << (7 * at as u32);
-        if byte & 0x80 == 0 {
-            return Some((value, bytes.get(at + 1..)?));
-        }
-    }
-    None
-}
-
-fn push_bytes(message: &mut Vec<u8>, field: u8, bytes: &[u8]) {
-    message.push(field << 3 | 2);
-    let mut size = bytes.len();
-    while size >= 0x80 {
-        message.push(size as u8 | 0x80);
-        size >>= 7;
-    }
-    message.push(size as u8);
-    message.extend_from_slice(bytes);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn messages() {
-        assert_eq!(health_request(""), b"");
-        assert_eq!(health_request("abc"), b"\x0a\x03abc");
-        assert_eq!(health_request(&"x".repeat(300))[..3], [0x0a, 0xac, 0x02]);
+    fn a_filter_state() {
         assert_eq!(filter_state("a", "b"), b"\x0a\x01a\x12\x01b");
     }
 

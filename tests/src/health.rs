@@ -11,20 +11,6 @@ pub enum ServingStatus {
     NotServing = 2,
 }
 
-/// The path of the one method that probes call.
-pub const CHECK: &str = "/grpc.health.v1.Health/Check";
-
-/// A HealthCheckRequest in its gRPC frame.
-pub fn request(service: &str) -> Vec<u8> {
-    let mut message = Vec::new();
-    if !service.is_empty() {
-        let length = u8::try_from(service.len()).ok().filter(|n| *n < 128);
-        message.extend([0x0a, length.expect("a service's name of less than 128 bytes")]);
-        message.extend(service.as_bytes());
-    }
-    framed(&message)
-}
-
 /// The service that a framed HealthCheckRequest asks for.
 pub fn service(frame: &[u8]) -> Option<String> {
     match frame.get(5..)? {
@@ -55,11 +41,6 @@ pub fn long_response(size: usize) -> Vec<u8> {
     message.push(left as u8);
     message.resize(message.len() + size, b'x');
     framed(&message)
-}
-
-/// Whether a framed HealthCheckResponse says SERVING.
-pub fn is_serving(frame: &[u8]) -> bool {
-    frame.get(5..) == Some(&[0x08, ServingStatus::Serving as u8])
 }
 
 fn framed(message: &[u8]) -> Vec<u8> {

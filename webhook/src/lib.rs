@@ -11,12 +11,14 @@
 //! | [`url`] | Go's URL rules: the request target of a probe, the target of a redirect |
 //! | [`reason`] | why an answer is as it is: words and statuses |
 //! | [`tcp_check`] | the contract between filter and agent |
+//! | [`protobuf`] | the messages of a gRPC health check |
+//! | `kubelet` | what a kubelet sends, how it reads an answer, and what it concludes (feature `kubelet`) |
 //! | `rewrite` | a pod's probes rewritten, and restored (feature `rewrite`, the default) |
 //! | `admission` | AdmissionReview in and out (feature `rewrite`) |
 //! | `manifest` | where the pods are in a manifest (feature `rewrite`) |
 //! | `patch` | JSON Patch and JSON Pointer (feature `rewrite`) |
 
-#![cfg_attr(not(feature = "rewrite"), no_std)]
+#![cfg_attr(not(any(feature = "rewrite", feature = "kubelet")), no_std)]
 
 extern crate alloc;
 
@@ -24,12 +26,15 @@ extern crate alloc;
 pub mod admission;
 pub mod handler;
 pub mod json;
+#[cfg(feature = "kubelet")]
+pub mod kubelet;
 #[cfg(feature = "rewrite")]
 pub mod manifest;
 #[cfg(feature = "rewrite")]
 pub mod patch;
 pub mod path;
 pub mod probers;
+pub mod protobuf;
 pub mod reason;
 #[cfg(feature = "rewrite")]
 pub mod rewrite;

@@ -3,12 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use app_health_webhook::protobuf::serving_status;
 use app_health_webhook::reason::Reason;
 
 use super::probe_request::ProbeRequest;
 use super::step::{Command, Event, Facts, GrpcCall, Step};
 use crate::outcome::{Outcome, of_details, with_cause};
-use crate::protobuf::serving_status;
 use crate::table::GrpcAction;
 
 /// A `grpc` check under way.

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use app_health_webhook::kubelet::grpc::PATH;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -140,10 +141,7 @@ impl Call {
     fn of(request: &hyper::Request<Incoming>) -> Self {
         let timeout = request.headers().get("grpc-timeout").and_then(|text| text.to_str().ok());
         let millis = timeout.and_then(|text| text.strip_suffix('m')?.parse().ok());
-        Self {
-            is_check: request.uri().path() == health::CHECK,
-            deadline: millis.map(Duration::from_millis),
-        }
+        Self { is_check: request.uri().path() == PATH, deadline: millis.map(Duration::from_millis) }
     }
 }
 

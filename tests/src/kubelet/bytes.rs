@@ -4,7 +4,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::Answer;
+use app_health_webhook::kubelet::{self, Answer, Reading};
+
+use super::get::read;
 
 /// Sends these bytes as they are, and reads until the other side closes or the answer is as long as
 /// its Content-Length says. When nothing comes for `silence`, the error says what came before.
@@ -36,9 +38,10 @@ pub fn send_bytes(to: SocketAddr, bytes: &[u8], silence: Duration) -> io::Result
 /// Sends these bytes and reads until the other side closes the connection.
 pub fn until_closed(mut stream: impl Read + Write, request: &[u8]) -> io::Result<Answer> {
     stream.write_all(request)?;
-    let mut all = Vec::new();
-    stream.read_to_end(&mut all)?;
-    Answer::parse(&all)
+    match read(&mut stream, Reading::of_answer().body_limit(usize::MAX))? {
+        kubelet::Read::Whole(answer) => Ok(answer),
+        kubelet::Read::Follow(_) => unreachable!("no redirect is followed"),
+    }
 }
 
 fn is_whole(answer: &[u8]) -> bool {

@@ -4,18 +4,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use app_health_webhook::probers::Scheme;
 use rustls::{ClientConnection, StreamOwned};
 
 use super::tls;
-
-/// What goes over the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Security {
-    /// The text itself.
-    Plain,
-    /// TLS, without a look at the certificate.
-    Tls,
-}
 
 /// Reads fail once the deadline is over.
 pub(super) enum Stream {
@@ -31,7 +23,7 @@ pub(super) struct Timed {
 impl Stream {
     pub(super) fn dial(
         to: SocketAddr,
-        security: Security,
+        scheme: Scheme,
         deadline: Option<Instant>,
     ) -> io::Result<Self> {
         let stream = match left(deadline)? {
@@ -39,9 +31,9 @@ impl Stream {
             None => TcpStream::connect(to)?,
         };
         let timed = Timed { stream, deadline };
-        Ok(match security {
-            Security::Plain => Self::Plain(timed),
-            Security::Tls => Self::Tls(Box::new(StreamOwned::new(tls::session(to)?, timed))),
+        Ok(match scheme {
+            Scheme::Http => Self::Plain(timed),
+            Scheme::Https => Self::Tls(Box::new(StreamOwned::new(tls::session(to)?, timed))),
         })
     }
 }

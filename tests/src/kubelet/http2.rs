@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use app_health_webhook::kubelet::{Answer, BODY_LIMIT, Get};
+use app_health_webhook::probers::Scheme;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http2;
@@ -15,8 +17,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::dial::Security;
-use super::http1::{Answer, BODY_LIMIT};
 use super::tls;
 use crate::runtime;
 
@@ -25,18 +25,20 @@ pub(super) type Boxed = Box<dyn Error + Send + Sync>;
 /// The answer to a GET, its body read as far as the kubelet reads it. Redirects are answers.
 pub fn http2(
     to: SocketAddr,
-    security: Security,
+    scheme: Scheme,
     target: &str,
     timeout: Duration,
 ) -> io::Result<Answer> {
     let asked = async {
-        let scheme = if security == Security::Tls { "https" } else { "http" };
-        let request = Request::get(format!("{scheme}://{to}{target}"))
-            .header("user-agent", "kube-probe/1.36")
-            .header("accept", "*/*")
-            .body(Empty::<Bytes>::new())?;
+        let get = Get::probe(to, target);
+        let name = scheme.as_str().to_ascii_lowercase();
+        let mut request = Request::get(format!("{name}://{to}{target}"));
+        for (name, value) in get.headers() {
+            request = request.header(name, value);
+        }
+        let request = request.body(Empty::<Bytes>::new())?;
         let mut exchange = Exchange::default();
-        let answer = exchange.send(connect(to, security).await?, request).await?;
+        let answer = exchange.send(connect(to, scheme).await?, request).await?;
         read(answer).await
     };
     let outcome = runtime().block_on(async { tokio::time::timeout(timeout, asked).await });
@@ -68,10 +70,10 @@ fn timed_out() -> io::Error {
 pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
-pub(super) async fn connect(to: SocketAddr, security: Security) -> io::Result<Box<dyn Transport>> {
-    Ok(match security {
-        Security::Plain => Box::new(TcpStream::connect(to).await?),
-        Security::Tls => Box::new(tls::connect_http2(to).await?),
+pub(super) async fn connect(to: SocketAddr, scheme: Scheme) -> io::Result<Box<dyn Transport>> {
+    Ok(match scheme {
+        Scheme::Http => Box::new(TcpStream::connect(to).await?),
+        Scheme::Https => Box::new(tls::connect_http2(to).await?),
     })
 }
 

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use app_health_tests::entries;
-use app_health_tests::kubelet::{Answer, Get, Security, Verdict, grpc, grpc_tls, http2, tcp};
+use app_health_tests::kubelet::{Answer, Get, Verdict, grpc, grpc_tls, http2, tcp};
+use app_health_webhook::probers::Scheme;
 
 use crate::app::App;
 use crate::state::AppKind;
@@ -33,8 +34,8 @@ pub fn directly(app: &App) -> Conclusion {
         AppKind::Tcp => of_check(tcp(app.addr, timeout).map_err(|error| error.to_string())),
         AppKind::Grpc => of_check(grpc(app.addr, "", timeout)),
         AppKind::GrpcTls => of_check(grpc_tls(app.addr, "", timeout)),
-        AppKind::Http2 => of_answer(&http2(app.addr, Security::Plain, "/", timeout)),
-        AppKind::HttpsH2 => of_answer(&http2(app.addr, Security::Tls, "/", timeout)),
+        AppKind::Http2 => of_answer(&http2(app.addr, Scheme::Http, "/", timeout)),
+        AppKind::HttpsH2 => of_answer(&http2(app.addr, Scheme::Https, "/", timeout)),
         AppKind::Http | AppKind::Https | AppKind::Hop | AppKind::HopTls => {
             let get = Get::probe(app.addr, "/").timeout(timeout).follow();
             let get = if app.kind == AppKind::Https { get.over_tls() } else { get };
