@@ -11,6 +11,7 @@ use crate::check::args::CheckArgs;
 use crate::exit::Failure;
 use crate::logger::LogArgs;
 use crate::pod_args::{PodArgs, SidecarArgs};
+use crate::probe::args::ProbeArgs;
 use crate::status::args::StatusArgs;
 use crate::webhook::args::WebhookArgs;
 
@@ -47,6 +48,9 @@ pub enum Command {
     /// Show how the probes of a pod go
     #[command(after_help = crate::status::args::HELP)]
     Status(StatusArgs),
+    /// Try a probe and the app itself, and say who is at fault
+    #[command(after_help = crate::probe::args::HELP)]
+    Probe(ProbeArgs),
 }
 
 const WEBHOOK_HELP: &str = "\
@@ -210,6 +214,12 @@ mod tests {
             (&["check", "-f", "-", "--fail-on", "never"], "--fail-on"),
             (&["check", "-f", "-", "--root-namespace", "A"], "--root-namespace"),
             (&["check", "-f", "-", "--agent-image", "a"], "--agent-image"),
+            (&["probe"], "PROBE"),
+            (&["probe", "web"], "CONTAINER/readyz"),
+            (&["probe", "web/prestopz"], "hook"),
+            (&["probe", "web/readyz", "--all"], "--all"),
+            (&["probe", "web/readyz", "web/livez"], "web/livez"),
+            (&["probe", "--all", "-o", "yaml"], "--output"),
             (&["status", "-o", "yaml"], "--output"),
             (&["status", "--url", "https://127.0.0.1:15020/app-health/"], "--url"),
             (&["status", "--url", "127.0.0.1"], "--url"),
@@ -255,6 +265,7 @@ mod tests {
             (&["restore", "--help"], "app-health-agent restore -f"),
             (&["check", "--help"], "app-health-agent check -f"),
             (&["status", "--help"], "kubectl port-forward"),
+            (&["probe", "--help"], "kubectl exec POD"),
         ] {
             let failure = failure(args);
             assert_eq!(failure.exit, 0, "{args:?}");

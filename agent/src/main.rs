@@ -15,6 +15,7 @@
 //! | [`offline`] | the commands `rewrite` and `restore` |
 //! | [`check`] | the command `check` |
 //! | [`status`] | the command `status` |
+//! | [`probe`] | the command `probe` |
 //! | [`page`] | the filter's status page, as it is asked for and read |
 //! | [`table`] | tables on stdout |
 //! | [`document`] | manifests as text, read and written as kubectl understands them |
@@ -33,6 +34,7 @@ mod net;
 mod offline;
 mod page;
 mod pod_args;
+mod probe;
 mod serve;
 mod status;
 mod table;
@@ -74,6 +76,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Restore(args) => offline::restore(&args),
         Command::Check(args) => return check::run(&args),
         Command::Status(args) => return status::run(&args),
+        Command::Probe(args) => return probe::run(&args),
     }
     .map(|()| 0)
 }

@@ -12,7 +12,6 @@ const VERSION: u64 = 1;
 #[derive(Clone, Debug, Deserialize)]
 pub struct Page {
     /// The IP at which the filter asks the app.
-    #[expect(dead_code, reason = "for `probe`")]
     pub address: String,
     /// What is not valid in the variable or in the plugin configuration.
     pub errors: Vec<String>,
@@ -24,7 +23,6 @@ pub struct Page {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Probe {
     /// `/app-health/web/readyz`
-    #[expect(dead_code, reason = "for `probe`")]
     pub path: String,
     /// `web`
     pub container: String,
@@ -45,10 +43,8 @@ pub struct Probe {
     /// How often it failed, without those that were abandoned.
     pub failures: u64,
     /// Of the check; 0 is no limit.
-    #[expect(dead_code, reason = "for `probe`")]
     pub timeout_seconds: f64,
     /// The original, as the variable has it; `None` where that is not valid.
-    #[expect(dead_code, reason = "for `probe`")]
     pub recorded: Option<Value>,
 }
 

@@ -58,8 +58,8 @@ impl Checks {
         let _place = self.place(to)?;
         // A limit beyond the clock's end is none.
         match limit.and_then(|limit| Some((limit, began.checked_add(limit)?))) {
-            None => finish(stream).await,
-            Some((limit, deadline)) => match timeout_at(deadline, finish(stream)).await {
+            None => finish(&stream).await,
+            Some((limit, deadline)) => match timeout_at(deadline, finish(&stream)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(DialFailure {
                     reason: Reason::Timeout,

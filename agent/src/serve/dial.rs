@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use app_health_webhook::kubelet::is_accepted;
 use app_health_webhook::reason::Reason;
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
@@ -55,15 +56,10 @@ pub struct DialFailure {
 /// # Errors
 /// The port refuses, the address cannot be reached, or the agent lacks what it takes.
 pub fn begin(to: SocketAddr) -> Result<Dial, DialFailure> {
-    let socket = prepared(to).map_err(|error| DialFailure::agents(&error))?;
-    match socket.connect(&to.into()) {
-        Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
-        result => result.map_err(|error| DialFailure::of(&error))?,
-    }
+    let socket = connecting(to)?;
     match accepted(&socket) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            let stream = TcpStream::from_std(socket.into());
-            stream.map(Dial::UnderWay).map_err(|error| DialFailure::agents(&error))
+            under_way(socket).map(Dial::UnderWay)
         }
         result => result.map(|()| Dial::Accepted).map_err(|error| DialFailure::of(&error)),
     }
@@ -73,9 +69,30 @@ pub fn begin(to: SocketAddr) -> Result<Dial, DialFailure> {
 ///
 /// # Errors
 /// The port refuses, or cannot be reached any more.
-pub async fn finish(stream: TcpStream) -> Result<(), DialFailure> {
-    let outcome = stream.async_io(Interest::WRITABLE, || accepted(&stream)).await;
+pub async fn finish(stream: &TcpStream) -> Result<(), DialFailure> {
+    let outcome = stream.async_io(Interest::WRITABLE, || accepted(stream)).await;
     outcome.map_err(|error| DialFailure::of(&error))
+}
+
+/// A connection to `to` that is kept.
+///
+/// # Errors
+/// As of [`begin`] and [`finish`].
+pub async fn connect(to: SocketAddr) -> Result<TcpStream, DialFailure> {
+    let stream = under_way(connecting(to)?)?;
+    finish(&stream).await.map(|()| stream)
+}
+
+fn connecting(to: SocketAddr) -> Result<Socket, DialFailure> {
+    let socket = prepared(to).map_err(|error| DialFailure::agents(&error))?;
+    match socket.connect(&to.into()) {
+        Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => Ok(socket),
+        result => result.map(|()| socket).map_err(|error| DialFailure::of(&error)),
+    }
+}
+
+fn under_way(socket: Socket) -> Result<TcpStream, DialFailure> {
+    TcpStream::from_std(socket.into()).map_err(|error| DialFailure::agents(&error))
 }
 
 impl DialFailure {
@@ -106,8 +123,8 @@ fn accepted(socket: &impl AsFd) -> io::Result<()> {
     let socket = SockRef::from(socket);
     match socket.take_error()?.map(|error| (error.kind(), error)) {
         None => {}
-        // It was made, and the app has reset the connection since: without it, this is "refused".
-        Some((io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe, _)) => return Ok(()),
+        // The app has reset it since.
+        Some((kind, _)) if is_accepted(kind) => return Ok(()),
         Some((_, error)) => return Err(error),
     }
     match socket.peer_addr() {

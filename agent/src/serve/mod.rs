@@ -21,10 +21,10 @@
 
 mod bound;
 mod check;
-mod dial;
+pub mod dial;
 mod limits;
 mod listen;
-mod own;
+pub mod own;
 mod route;
 mod server;
 

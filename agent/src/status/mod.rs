@@ -6,7 +6,7 @@
 //! | [`output`] | what is printed |
 
 pub mod args;
-mod output;
+pub mod output;
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal};

@@ -9,7 +9,7 @@ use core::net::{IpAddr, SocketAddr};
 use base64::prelude::{BASE64_STANDARD, Engine};
 
 use super::Failure;
-use crate::probers::{HttpGet, Scheme};
+use crate::probers::{HttpGet, HttpHeader, Scheme};
 use crate::reason::Reason;
 use crate::url::{self, Url};
 
@@ -76,21 +76,29 @@ impl Get {
     /// # Errors
     /// The kubelet would send nothing: the path is none, or a header cannot be sent.
     pub fn recorded(http: &HttpGet, ip: IpAddr) -> Result<Self, Failure> {
-        let config = |text| Failure::new(Reason::Config, text);
         let url = url::of_probe_path(&http.path)
-            .map_err(|error| config(format!("httpGet.path: {error}")))?;
+            .map_err(|error| Failure::new(Reason::Config, format!("httpGet.path: {error}")))?;
         let mut get = Self::probe(SocketAddr::new(ip, http.port), url.request_target());
         get.url.user = url.user;
         if http.scheme == Some(Scheme::Https) {
             get = get.over_tls();
         }
-        for header in &http.headers {
-            if !is_value(header.value.as_bytes()) || !is_name(header.name.as_bytes()) {
-                return Err(config(format!("httpGet.httpHeaders: {}: not valid", header.name)));
+        get.with_headers(&http.headers)
+    }
+
+    /// With the probe's `httpHeaders`.
+    ///
+    /// # Errors
+    /// Go's client sends none that is not valid, and so nothing.
+    pub fn with_headers(mut self, headers: &[HttpHeader]) -> Result<Self, Failure> {
+        for HttpHeader { name, value } in headers {
+            if !is_name(name.as_bytes()) || !is_value(value.as_bytes()) {
+                let text = format!("httpGet.httpHeaders: {name}: not valid");
+                return Err(Failure::new(Reason::Config, text));
             }
-            get = get.header(&header.name, header.value.as_bytes());
+            self = self.header(name, value.as_bytes());
         }
-        Ok(get)
+        Ok(self)
     }
 
     /// One of the probe's `httpHeaders`. `Host` overrides the Host, the first of two wins;
@@ -258,7 +266,6 @@ pub(super) fn is_value(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probers::HttpHeader;
 
     fn get(target: &str) -> Get {
         Get::probe("10.0.0.7:8080".parse().unwrap(), target)
