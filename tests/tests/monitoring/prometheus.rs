@@ -34,7 +34,7 @@ impl Prometheus {
     pub fn start(jobs: &[Value], rules: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = json!({
-            "global": {"scrape_interval": "300ms", "scrape_timeout": "300ms", "evaluation_interval": "300ms"},
+            "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
             "scrape_configs": jobs,
             "rule_files": ["rules.json"],
         });
