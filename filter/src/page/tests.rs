@@ -146,7 +146,7 @@ fn text_is_escaped() {
     for text in [
         format!(r#""check":"grpc :1 {service}","#),
         format!(r#""service":"{service}""#),
-        format!("\"text\":\"\\u003c/script\\u003e\\u0001\\u2029\u{7f}\","),
+        "\"text\":\"\\u003c/script\\u003e\\u0001\\u2029\u{7f}\",".to_owned(),
     ] {
         assert!(probes[0].contains(&text), "{text} in {probes:?}");
     }
