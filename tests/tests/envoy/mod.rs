@@ -41,6 +41,8 @@ mod request;
 mod routes;
 /// Ten thousand connections that say nothing.
 mod silent;
+/// How `app-health-agent status` shows it.
+mod status;
 /// Probes of the kind tcpSocket, and the agent.
 mod tcp;
 /// Time.

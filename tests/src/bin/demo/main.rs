@@ -40,14 +40,15 @@ fn main() -> ExitCode {
     let broken = compare(&manifest, ports.status, POD_IP);
 
     let agree = healthy && broken;
-    println!("{}", if agree { "Every verdict agrees." } else { "The verdicts DIFFER." });
+    println!("{}\n", if agree { "Every verdict agrees." } else { "The verdicts DIFFER." });
+    let told = table::status(envoy.addr());
     if keep.is_some() {
         app.recover();
-        table::urls(&manifest, POD_IP);
+        table::urls(&manifest, envoy.addr());
         until_told();
     }
     drop(envoy);
-    if agree { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if agree && told { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Waits for Ctrl-C or SIGTERM.

@@ -1,10 +1,14 @@
 //! What the kubelet concludes: asking the app itself, and through the status port.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use app_health_tests::kubelet::Probe;
+use app_health_tests::{process, program};
 
 use crate::manifest::Manifest;
+
+/// The exit code of `status` where some probes fail.
+const SOME_FAIL: i32 = 1;
 
 /// Sends every probe both ways, prints the verdicts, and says whether they agree.
 pub fn compare(manifest: &Manifest, status_port: u16, ip: IpAddr) -> bool {
@@ -26,9 +30,22 @@ fn line(before: &Probe, after: &Probe, ip: IpAddr) -> bool {
     itself == through && before.container == after.container && before.kind == after.kind
 }
 
-/// Says where the rewritten probes can be asked.
-pub fn urls(manifest: &Manifest, ip: IpAddr) {
+/// Prints what `app-health-agent status` says, and says whether it tells of failures: the app is
+/// broken.
+pub fn status(port: SocketAddr) -> bool {
+    println!("What app-health-agent status says of it:\n");
+    let mut command = process::command(program::agent());
+    command.args(["status", "--url", &format!("http://{port}/app-health/")]);
+    let run = process::run(&mut command, "");
+    println!("{}{}", run.stdout, run.stderr);
+    run.exit == SOME_FAIL
+}
+
+/// Says where the rewritten probes and the status page can be asked.
+pub fn urls(manifest: &Manifest, port: SocketAddr) {
     println!("The app is well again. Ask for yourself:\n");
-    manifest.after.iter().filter_map(|probe| probe.url(ip)).for_each(|url| println!("  {url}"));
+    let probes = manifest.after.iter().filter_map(|probe| probe.url(port.ip()));
+    probes.for_each(|url| println!("  {url}"));
+    println!("  http://{port}/app-health/   the status page");
     println!();
 }
