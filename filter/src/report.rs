@@ -9,7 +9,7 @@ use log::{Level, debug, info, log_enabled, warn};
 use crate::outcome::Outcome;
 use crate::process::Process;
 use crate::state::{Change, CheckResult};
-use crate::table::Entry;
+use crate::table::{Entry, HandlerAction};
 
 /// The time for which a probe that goes on failing is not logged again.
 const REPEATED_AFTER: Duration = Duration::from_secs(60);
@@ -36,7 +36,7 @@ pub fn recorded(
     let is_hook = entry.kind.is_hook();
     let Some(reason) = outcome.result(is_hook) else { return };
     let passes = outcome.passes(is_hook);
-    let text = text(outcome, status);
+    let text = text(outcome, entry);
     let result = CheckResult { passes, reason, text: &text };
     let change = entry.memory.note(&entry.key, &entry.labels(), &result, now, process);
     let repeated = match passes {
@@ -90,9 +90,13 @@ impl Failures {
 }
 
 /// The outcome as log and status page word it.
-fn text(outcome: &Outcome, status: u16) -> String {
+fn text(outcome: &Outcome, entry: &Entry) -> String {
     match outcome {
-        Outcome::Answered(_) => [&*u32::from(status).to_string(), " from the app"].concat(),
+        Outcome::Answered(status) => match entry.action {
+            Ok(HandlerAction::Tcp { .. }) => "connected".to_owned(),
+            Ok(HandlerAction::Grpc(_)) => "SERVING".to_owned(),
+            _ => [&*u32::from(*status).to_string(), " from the app"].concat(),
+        },
         Outcome::Abandoned => "the client went away before it".to_owned(),
         _ => outcome.text().to_owned(),
     }

@@ -137,6 +137,22 @@ fn hooks_fail_without_an_answer_only() {
     }
 }
 
+#[test]
+fn a_success_in_the_words_of_its_protocol() {
+    for (entry, app, words) in [
+        (HTTP, App::answers(204), "passing: 204 from the app"),
+        (r#"{"tcpSocket":{"port":1}}"#, App::answers(200), "passing: connected"),
+        (r#"{"grpc":{"port":1}}"#, App::Message(vec![8, 1]), "passing: SERVING"),
+    ] {
+        let mut host = host(entry);
+        host.run(get(READYZ), |_| App::Fails(Silent));
+        lines(&mut host);
+        host.run(get(READYZ), |_| app.clone());
+        let changes = lines(&mut host).0;
+        assert!(changes.len() == 1 && changes[0].text.contains(words), "{entry}: {changes:?}");
+    }
+}
+
 /// The kubelet takes a hook for done when its answer's body breaks off.
 #[test]
 fn a_hook_whose_body_breaks_off_passes() {
