@@ -24,8 +24,8 @@ const ROUTE: &[u8] = b"status_page";
 const HTML: &str = include_str!("page.html");
 /// Nothing but the page's own style and script, by their hashes, and what the script fetches.
 const POLICY: &str = "default-src 'none'; connect-src 'self'; \
-    style-src 'sha256-/u8QfzSgWeZx+Tw/wpnyUs/WMpSmbKxawU0+zAQgdg0='; \
-    script-src 'sha256-rIBPl1kAFF9evBON6G1FTBm9laeyjhgJA59CGlS2kLw='; \
+    style-src 'sha256-Om0VdbuN1wu/yysgPnSS9cxNKZbHb/rUdA0y0ylLLkQ='; \
+    script-src 'sha256-Eef/NWajIlYAb61N9HNpfYaPgRdygJcXTdxSoZWX4CM='; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The answer to a request for the page.
