@@ -115,9 +115,12 @@ fn grpc() {
     assert_eq!(plain.seen()[0].peer.ip().to_string(), "127.0.0.6");
     let comes = direct(recorded(plain.addr(), "TLS"));
     assert!(comes.starts_with("failure - tls TLS: "), "{comes}");
-    let old = Https::start(V4, Alpn::Http1, Versions::Both, |_| status(200));
-    let comes = direct(recorded(old.addr(), "TLS"));
-    assert!(comes.starts_with("failure - tls TLS: "), "{comes}");
+    // HTTP/2 has to be agreed on, even where the app would speak it.
+    for alpn in [Alpn::Http1, Alpn::None] {
+        let old = Https::start(V4, alpn, Versions::Both, |_| status(200));
+        let comes = direct(recorded(old.addr(), "TLS"));
+        assert!(comes.starts_with("failure - tls TLS: "), "{alpn:?}: {comes}");
+    }
 }
 
 #[test]
