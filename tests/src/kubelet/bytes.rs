@@ -38,10 +38,19 @@ pub fn send_bytes(to: SocketAddr, bytes: &[u8], silence: Duration) -> io::Result
 /// Sends these bytes and reads until the other side closes the connection.
 pub fn until_closed(mut stream: impl Read + Write, request: &[u8]) -> io::Result<Answer> {
     stream.write_all(request)?;
-    match read(&mut stream, Reading::of_answer().body_limit(usize::MAX))? {
-        kubelet::Read::Whole(answer) => Ok(answer),
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all)?;
+    match read(&mut &all[..], Reading::of_answer().body_limit(0))? {
+        kubelet::Read::Whole(head) => Ok(Answer { body: behind_the_head(&all), ..head }),
         kubelet::Read::Follow(_) => unreachable!("no redirect is followed"),
     }
+}
+
+/// All that came, whatever the head says of it.
+fn behind_the_head(answer: &[u8]) -> Vec<u8> {
+    const END: &[u8] = b"\r\n\r\n";
+    let at = answer.windows(END.len()).position(|window| window == END);
+    at.map(|at| answer[at + END.len()..].to_vec()).unwrap_or_default()
 }
 
 fn is_whole(answer: &[u8]) -> bool {

@@ -316,6 +316,7 @@ impl<'a> Reading<'a> {
         }
         Ok(match state {
             State::Length(0) => Step::Done,
+            _ if self.is_enough() => Step::Done,
             State::Length(length) if self.next.is_some() && length > self.limit => Step::Done,
             state => Step::Go(state),
         })
@@ -500,6 +501,11 @@ mod tests {
         }
         let endless = format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(HEAD_LIMIT));
         assert_eq!(read(endless.as_bytes(), 16 << 10), "invalid");
+        for head in ["Content-Length: 9", "Transfer-Encoding: chunked", "A: b"] {
+            let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n");
+            let read = Reading::of_answer().body_limit(0).feed(answer.as_bytes());
+            assert!(matches!(read, Ok(Some(Read::Whole(_)))), "{head}");
+        }
         let mut reading = Reading::of_answer().body_limit(usize::MAX);
         let answer = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(20_000));
         assert!(matches!(reading.feed(answer.as_bytes()), Ok(None)));
