@@ -31,6 +31,8 @@ mod metrics;
 mod overload;
 /// The status page.
 mod page;
+/// `app-health-agent probe`: who is at fault.
+mod probe;
 /// Reasons and their statuses, in both forms.
 mod reasons;
 /// Redirects, followed and not.
