@@ -126,3 +126,25 @@ fn each_has_its_word_its_line_and_its_statuses() {
         }
     }
 }
+
+/// A pod's address that is none of this machine's: the way there is none.
+#[test]
+fn no_way_to_the_pod_and_no_address_to_come_from() {
+    let entries = Entries::default().probe("app", http((V4, 9).into(), "/"));
+    for (ip, reason, plain, codes) in [
+        ("203.0.113.7", "unreachable", 500, 523),
+        // No host has ::6, from which the app would be asked.
+        ("2001:db8::7", "proxy", 500, 530),
+    ] {
+        let setup = || {
+            let ip = ip.parse().expect("an address");
+            Setup::default().probers(entries.clone().patient()).pod_ip(ip)
+        };
+        for (envoy, status) in [(setup().start(), plain), (setup().edited(detailed).start(), codes)]
+        {
+            let answer = envoy.get(probe("app")).timeout(LIMIT).send().expect("an answer");
+            assert_eq!((answer.status, word(&answer)), (status, Some(reason)), "{}", answer.text());
+            assert!(answer.text().starts_with("http "), "{}", answer.text());
+        }
+    }
+}
