@@ -22,3 +22,5 @@ mod monitoring;
 mod rewrite;
 /// The tools of these tests, tried on each other.
 mod tools;
+/// The tables of reasons in the texts.
+mod vocabulary;
