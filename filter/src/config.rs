@@ -6,6 +6,7 @@ use app_health_webhook::{probers, url};
 use log::{error, info, warn};
 
 use crate::metrics::TcpMetrics;
+use crate::page;
 use crate::settings::Settings;
 use crate::table::Table;
 
@@ -18,6 +19,7 @@ pub struct FilterConfig {
     pub pod_ip: Option<String>,
     pub agent: AgentStatus,
     pub tcp_checks: TcpMetrics,
+    pub page: page::Kept,
     /// What is not valid in plugin configuration and variable.
     pub errors: Vec<String>,
 }

@@ -38,8 +38,8 @@ impl StatusPort {
     /// Answers a request for the status page.
     fn show_page(&self, client: &Headers) -> Action {
         let page::Reply { status, headers, body } = page::answer(client, || {
-            let variable = host::environment(probers::VARIABLE).unwrap_or_default();
-            page::json(&self.config, &variable, &Envoy, &EnvoyProcess)
+            let variable = || host::environment(probers::VARIABLE).unwrap_or_default();
+            page::json(&self.config, variable, &Envoy, &EnvoyProcess)
         });
         let _ = hostcalls::send_http_response(status.into(), headers, Some(body.as_bytes()));
         Action::Pause

@@ -8,6 +8,8 @@ mod json;
 mod tests;
 
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::time::Duration;
 
 use crate::check::Addresses;
 use crate::check::step::Facts;
@@ -41,15 +43,39 @@ pub fn is_asked(client: &Headers, route: impl FnOnce() -> Vec<u8>) -> bool {
     matches!(after_path, Some([] | [b'?', ..])) && route() == ROUTE
 }
 
+/// How long a JSON is kept for whoever asks next. To write that of 200 probes takes 1.5 ms, and a client
+/// that asks without pause would take the time from probes.
+const KEPT: Duration = Duration::from_millis(250);
+
+/// The JSON that was written last.
+#[derive(Default)]
+pub struct Kept(Cell<Option<Written>>);
+
+struct Written {
+    at: Duration,
+    address: String,
+    json: String,
+}
+
 /// The page's JSON. `variable` is the one that the configuration was read from: the filter keeps none.
 pub fn json(
     config: &FilterConfig,
-    variable: &[u8],
+    variable: impl FnOnce() -> Vec<u8>,
     facts: &dyn Facts,
     process: &dyn Process,
 ) -> String {
     let address = Addresses::new(config, facts).map_or(String::new(), |to| to.pod.ip);
-    Status { config, variable, address: &address, now: facts.now(), process }.json()
+    let now = facts.now();
+    let last = config.page.0.take();
+    let last = last.filter(|last| now.saturating_sub(last.at) < KEPT && last.address == address);
+    let last = last.unwrap_or_else(|| {
+        let variable = &variable();
+        let json = Status { config, variable, address: &address, now, process }.json();
+        Written { at: now, address, json }
+    });
+    let json = last.json.clone();
+    config.page.0.set(Some(last));
+    json
 }
 
 /// Answers a request for the page. `json` writes its JSON.

@@ -197,6 +197,23 @@ fn what_the_probes_have_come_to() {
     }
 }
 
+/// So that a client which asks all the time takes no time from probes.
+#[test]
+fn what_was_written_is_kept_for_a_quarter_of_a_second() {
+    let mut host = host(HTTP);
+    let passes = |host: &mut Host, request: DownstreamRequest| {
+        probe_of(&json_of(host, request), READYZ)["passes"].as_u64()
+    };
+    assert_eq!(passes(&mut host, page()), Some(0));
+    host.run(get(READYZ), |_| App::answers(200));
+    host.advance(Duration::from_millis(249));
+    assert_eq!(passes(&mut host, page()), Some(0));
+    assert_eq!(passes(&mut host, page().to("[fd00::7]:15020")), Some(1), "another address");
+    host.run(get(READYZ), |_| App::answers(200));
+    host.advance(Duration::from_millis(250));
+    assert_eq!(passes(&mut host, page()), Some(2));
+}
+
 #[test]
 fn who_has_made_the_tcp_checks() {
     let mut host = host(r#"{"tcpSocket":{"port":1}}"#);
