@@ -247,6 +247,7 @@ fn methods() {
         assert_eq!(refused.headers.get("allow").as_deref(), Some("GET, HEAD"));
     }
     assert_eq!(answer(&mut host, page().with(":method", "HEAD")).status(), 200);
+    assert_eq!(answer(&mut host, page().with("accept", b"\xff")).status(), 200);
     assert_eq!(answer(&mut host, page().with(":path", "/app-health/?x")).status(), 200);
 }
 

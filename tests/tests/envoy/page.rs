@@ -4,6 +4,7 @@ use app_health_tests::app::{Http, Request, Script, V4};
 use app_health_tests::entries::{Entries, http, probe};
 use app_health_tests::envoy::{Envoy, Setup};
 use app_health_tests::kubelet::{Get, send_bytes};
+use app_health_tests::poll::until;
 use serde_json::Value;
 
 use super::expected::Expected::App;
@@ -50,6 +51,42 @@ fn methods() {
         let answer = String::from_utf8(answer.expect("an answer")).expect("text");
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{method}: {answer}");
         assert_eq!(!answer.ends_with("\r\n\r\n"), body, "{method}: {answer}");
+    }
+}
+
+/// Each worker has seen some of the results, and tells of all.
+#[test]
+fn whichever_worker_answers() {
+    let app = Http::start(V4, |_| Script::status(404));
+    let entries = Entries::default().probe("c", http(app.addr(), "/"));
+    let envoy = Setup::default().probers(entries.patient()).concurrency(3).start();
+    for _ in 0..12 {
+        check([("probe", envoy.get(probe("c")), App(404))]);
+    }
+    // Reported once the client has its answer.
+    until("all are counted", || json(&envoy)["probes"][0]["failures"] == 12);
+    until("each worker has written its page anew", || {
+        let told = (0..12).map(|_| json(&envoy)["probes"][0]["results"].clone());
+        told.into_iter().all(|results| results == serde_json::json!({"status": 12}))
+    });
+    let told = &json(&envoy)["probes"][0];
+    assert_eq!(
+        [&told["state"], &told["reason"], &told["text"]],
+        ["failing", "status", "404 from the app"]
+    );
+}
+
+/// A variable as long as exec takes, of text that is six times as long in JSON.
+#[test]
+fn the_longest() {
+    const SERVICE: usize = 60_000;
+    let service = |c: &str| format!(r#"{{"grpc":{{"port":1,"service":"{}"}}}}"#, c.repeat(SERVICE));
+    let variable =
+        [("a", "<"), ("b", "&")].map(|(name, c)| format!("\"{}\":{}", probe(name), service(c)));
+    let envoy = Setup::default().probers(format!("{{{}}}", variable.join(","))).start();
+    let json = json(&envoy);
+    for (n, c) in ["<", "&"].into_iter().enumerate() {
+        assert!(json["probes"][n]["recorded"]["grpc"]["service"] == c.repeat(SERVICE));
     }
 }
 
