@@ -46,7 +46,7 @@ pub struct ProbeArgs {
 pub enum Output {
     /// For each probe both results with their times, and who is at fault
     Table,
-    /// One JSON object: version, errors, probes
+    /// One JSON object: version, address, errors, probes
     Json,
 }
 

@@ -20,11 +20,12 @@ const WIDEST: usize = 200;
 /// What is wrong in the configuration, then for each probe both results, and who is at fault.
 pub fn table(page: &Page, findings: &[Finding]) -> String {
     let errors = page.errors.iter().map(|error| format!("error: {}\n", in_line(error, WIDEST)));
-    let blocks: Vec<String> = errors.chain(findings.iter().map(block)).collect();
+    let blocks = findings.iter().map(|finding| block(page, finding));
+    let blocks: Vec<String> = errors.chain(blocks).collect();
     if blocks.is_empty() { "no probe is recorded\n".to_owned() } else { blocks.join("\n") }
 }
 
-fn block(finding: &Finding) -> String {
+fn block(page: &Page, finding: &Finding) -> String {
     let probe = finding.probe;
     let title =
         format!("{}: {}, timeout {} s", name(&probe.path), probe.check, probe.timeout_seconds);
@@ -32,7 +33,7 @@ fn block(finding: &Finding) -> String {
     let mut table = Table::new(header, WIDEST);
     table.row(row("status port", &finding.status_port));
     match &finding.app {
-        Ok(app) => table.row(row("app", app)),
+        Ok(app) => table.row(row(&format!("app {}", page.address), app)),
         Err(why) => {
             let none = || "-".to_owned();
             table.row(["app".into(), "not asked".into(), none(), none(), none(), why.clone()]);
@@ -91,7 +92,8 @@ fn sentence(finding: &Finding) -> String {
 /// One object, on one line.
 pub fn json(page: &Page, findings: &[Finding]) -> String {
     let probes: Vec<Value> = findings.iter().map(object).collect();
-    let all = json!({"version": VERSION, "errors": page.errors, "probes": probes});
+    let Page { address, errors, .. } = page;
+    let all = json!({"version": VERSION, "address": address, "errors": errors, "probes": probes});
     one_line(all.to_string().as_bytes())
 }
 

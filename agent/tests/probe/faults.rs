@@ -132,7 +132,7 @@ fn both_sides_stand_side_by_side_with_their_times() {
         assert!(time.strip_suffix(" ms").unwrap().parse::<f64>().unwrap() < 10_000.0, "{time}");
     }
     let [asked, verdict, connect, first_byte, _, answer] = &words(app)[..] else { panic!("{app}") };
-    assert_eq!([asked, verdict, connect, first_byte], ["app", "failure", "-", "-"]);
+    assert_eq!([asked, verdict, connect, first_byte], ["app 127.0.0.1", "failure", "-", "-"]);
     assert_eq!(answer, "refused: Connection refused");
     assert_eq!(sentence, "at fault: app (it fails whoever asks)");
 }

@@ -8,7 +8,7 @@ use super::world::{AGENT, ENVOY};
 use super::{EnvoyFilter, MeshAuthority, PodComponent, World, rules};
 use crate::app::{Http, Request, Script, V4};
 use crate::kubelet::Get;
-use crate::process::Process;
+use crate::process::{self, Process, Run};
 
 /// The ports that Istio excludes besides those of the pod's annotation: HBONE's tunnels (15008),
 /// Envoy's metrics (15090), its health (15021) and the status port. Nothing here serves HBONE, so it
@@ -22,13 +22,14 @@ pub struct Setup<'a> {
     variable: Option<&'a str>,
     filter: EnvoyFilter,
     has_agent: bool,
+    pod_ip: Option<IpAddr>,
 }
 
 impl<'a> Setup<'a> {
     /// Nobody without a certificate gets through to the app.
     pub fn strict() -> Self {
         let filter = EnvoyFilter::shipped();
-        Self { inbound: Inbound::Strict, variable: None, filter, has_agent: true }
+        Self { inbound: Inbound::Strict, variable: None, filter, has_agent: true, pod_ip: None }
     }
 
     /// Plain text gets through as well.
@@ -51,6 +52,11 @@ impl<'a> Setup<'a> {
         Self { has_agent: false, ..self }
     }
 
+    /// `POD_IP`; unset where this is not called.
+    pub fn pod_ip(self, ip: IpAddr) -> Self {
+        Self { pod_ip: Some(ip), ..self }
+    }
+
     /// Puts the sidecar into the pod, and waits until all of it is ready.
     ///
     /// # Panics
@@ -62,14 +68,19 @@ impl<'a> Setup<'a> {
         let agent = self.has_agent.then(|| start_agent(world, &pod));
         let authority = MeshAuthority::default();
         let config = bootstrap(self.inbound, &authority, &self.filter, &pod, world.has_ipv6);
-        let envoy = start_envoy(world, &config, self.variable);
+        let envoy = start_envoy(world, &config, self.variable, self.pod_ip);
         let sidecar = Sidecar { world, authority, pilot_agent, envoy, agent };
         sidecar.envoy.wait_until(|| sidecar.live());
         sidecar
     }
 }
 
-fn start_envoy(world: &World, config: &str, variable: Option<&str>) -> Process {
+fn start_envoy(
+    world: &World,
+    config: &str,
+    variable: Option<&str>,
+    pod_ip: Option<IpAddr>,
+) -> Process {
     let mut command = world.command(ENVOY, rules::SIDECAR);
     command.args(["--config-yaml", config]);
     // No shared memory and no domain sockets that could outlive it.
@@ -81,6 +92,7 @@ fn start_envoy(world: &World, config: &str, variable: Option<&str>) -> Process {
         None => command.env_remove("ISTIO_KUBE_APP_PROBERS"),
     };
     command.env_remove("POD_IP").env_remove("INSTANCE_IP");
+    command.envs(pod_ip.map(|ip| ("POD_IP", ip.to_string())));
     Process::start("envoy", &mut command)
 }
 
@@ -127,6 +139,12 @@ pub struct Sidecar<'a> {
 }
 
 impl Sidecar<'_> {
+    /// Runs a command of the agent's binary in its container, as `kubectl exec` does.
+    pub fn exec_agent(&self, arguments: &[&str]) -> Run {
+        let mut command = self.world.command(AGENT, PodComponent::shipped().agent_user());
+        process::run(command.args(arguments), "")
+    }
+
     /// The value of a counter or gauge of Envoy.
     ///
     /// # Panics

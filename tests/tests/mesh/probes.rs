@@ -122,6 +122,27 @@ fn probes_of_every_kind_say_how_the_app_is() {
     assert_probes_are_no_traffic(&world, &sidecar);
 }
 
+/// The app itself is asked past the sidecar, which would refuse it.
+#[test]
+fn the_command_probe_finds_nobody_at_fault() {
+    for ip in FAMILIES {
+        let world = World::dual_stack();
+        let deployment = deployment();
+        let setup = Setup::strict().variable(deployment.variable()).pod_ip(ip);
+        let sidecar = setup.start(&world);
+        let app = App::start(&world);
+        let run = sidecar.exec_agent(&["probe", "--all"]);
+        let nobody = run.stdout.matches("at fault: nobody (both pass)").count();
+        assert_eq!((run.exit, nobody), (0, 3), "{ip}: {} {}", run.stdout, run.stderr);
+        let peers = app.peers();
+        assert_eq!(peers.len(), 2 * (1 + 1 + 3), "{peers:?}");
+        assert!(peers.iter().copied().all(is_sidecars), "{peers:?}");
+        app.fall_ill();
+        let run = sidecar.exec_agent(&["probe", "--all"]);
+        assert_eq!(run.stdout.matches("at fault: app (").count(), 3, "{ip}: {}", run.stdout);
+    }
+}
+
 #[test]
 fn without_the_rewrite_the_sidecar_breaks_grpc_too() {
     let world = World::dual_stack();
