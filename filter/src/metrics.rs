@@ -21,14 +21,12 @@ pub struct ProbeMetrics {
 }
 
 impl ProbeMetrics {
-    /// Counts a result, and returns whether it is the first of its kind that this worker counts.
-    pub fn count(&self, labels: &Labels, result: Reason, process: &dyn Process) -> bool {
-        let Some(total) = self.totals.get(result as usize) else { return false };
-        let is_first = total.get().is_none();
-        let metric = total.get().unwrap_or_else(|| labels.total(result, process));
-        total.set(Some(metric));
-        process.increment(metric);
-        is_first
+    /// The counter of a result. A worker asks for its number once: Envoy keeps each that it gives.
+    pub fn total(&self, labels: &Labels, result: Reason, process: &dyn Process) -> Metric {
+        let known = self.totals.get(result as usize);
+        let metric = known.and_then(Cell::get).unwrap_or_else(|| labels.total(result, process));
+        known.inspect(|known| known.set(Some(metric)));
+        metric
     }
 
     /// The gauge that is 1 while the probe passes.
@@ -49,8 +47,7 @@ pub struct Labels<'a> {
 }
 
 impl Labels<'_> {
-    /// The counter of a result.
-    pub fn total(&self, result: Reason, process: &dyn Process) -> Metric {
+    fn total(&self, result: Reason, process: &dyn Process) -> Metric {
         let result = ["result=.=", result.as_str(), ";.;app_health_probe_total"].concat();
         process.metric(MetricKind::Counter, &[self.text(), result].concat())
     }
@@ -77,24 +74,22 @@ impl TcpChecker {
             TcpChecker::Envoy => "envoy",
         }
     }
-
-    /// How many checks it has made, in all workers.
-    pub fn total(self, process: &dyn Process) -> Metric {
-        let name = ["by=.=", self.as_str(), ";.;app_health_tcp_checks_total"].concat();
-        process.metric(MetricKind::Counter, &name)
-    }
 }
 
 /// `app_health_tcp_checks_total`, by who has made them.
 #[derive(Default)]
-pub struct TcpMetrics([Cell<Option<Metric>>; 2]);
+pub struct TcpMetrics([Cell<Option<Metric>>; TcpChecker::ALL.len()]);
 
 impl TcpMetrics {
-    pub fn count(&self, by: TcpChecker, process: &dyn Process) {
-        let Some(total) = self.0.get(by as usize) else { return };
-        let metric = total.get().unwrap_or_else(|| by.total(process));
-        total.set(Some(metric));
-        process.increment(metric);
+    /// The counter of those checks. A worker asks for its number once.
+    pub fn total(&self, by: TcpChecker, process: &dyn Process) -> Metric {
+        let known = self.0.get(by as usize);
+        let metric = known.and_then(Cell::get).unwrap_or_else(|| {
+            let name = ["by=.=", by.as_str(), ";.;app_health_tcp_checks_total"].concat();
+            process.metric(MetricKind::Counter, &name)
+        });
+        known.inspect(|known| known.set(Some(metric)));
+        metric
     }
 }
 

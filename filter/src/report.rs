@@ -8,7 +8,7 @@ use log::{Level, debug, info, log_enabled, warn};
 
 use crate::outcome::Outcome;
 use crate::process::Process;
-use crate::state::{Change, CheckResult};
+use crate::state::{CheckResult, Noted};
 use crate::table::{Entry, HandlerAction};
 
 /// The time for which a probe that goes on failing is not logged again.
@@ -38,11 +38,12 @@ pub fn recorded(
     let passes = outcome.passes(is_hook);
     let text = text(outcome, entry);
     let result = CheckResult { passes, reason, text: &text };
-    let change = entry.memory.note(&entry.key, &entry.labels(), &result, now, process);
-    let repeated = match passes {
-        Some(false) => entry.failures.add(change.is_some(), now()),
-        Some(true) => entry.failures.forget(),
-        None => None,
+    let noted = entry.memory.note(&entry.key, &entry.labels(), &result, now, process);
+    let change = noted.and_then(|noted| noted.change);
+    let repeated = match (passes, noted) {
+        (Some(false), Some(noted)) => entry.failures.add(&noted, now()),
+        (Some(true), _) => entry.failures.forget(),
+        _ => None,
     };
     if change.is_none() && repeated.is_none() && !log_enabled!(Level::Debug) {
         return;
@@ -53,7 +54,7 @@ pub fn recorded(
         return;
     };
     debug!("{name}: {line}");
-    let after = change.map(|change| after(change, passes)).unwrap_or_default();
+    let after = change.flatten().map_or(String::new(), |held| after(held, passes));
     match (change, repeated) {
         (Some(_), _) if passes => info!("{name}: passing: {line}{after}"),
         (Some(_), _) => warn!("{name}: failing: {line}{after}"),
@@ -71,9 +72,11 @@ pub fn unrecorded(outcome: &Outcome, status: u16) {
 }
 
 impl Failures {
-    /// Adds a failure, and returns those that are to be logged now with it.
-    fn add(&self, is_logged: bool, now: Duration) -> Option<Unlogged> {
-        let Some(before) = self.0.get().filter(|_| !is_logged) else {
+    /// Adds a failure, and returns those that are to be logged now with it. A change is logged anyway, and
+    /// what was before one that another worker has logged does not count.
+    fn add(&self, noted: &Noted, now: Duration) -> Option<Unlogged> {
+        let before = self.0.get().filter(|before| before.since >= noted.since);
+        let Some(before) = before.filter(|_| noted.change.is_none()) else {
             self.0.set(Some(Unlogged { since: now, count: 0 }));
             return None;
         };
@@ -113,12 +116,9 @@ fn line(outcome: &Outcome, status: u16, text: &str) -> String {
 }
 
 /// How long the state before has held, for the end of a line.
-fn after(change: Change, passes: bool) -> String {
+fn after(held: Duration, passes: bool) -> String {
     let before = if passes { "failing" } else { "passing" };
-    match change.after {
-        Some(time) => [" (after ", before, " for ", &age(time), ")"].concat(),
-        None => String::new(),
-    }
+    [" (after ", before, " for ", &age(held), ")"].concat()
 }
 
 /// A time in its two largest units: `8s`, `3m2s`, `5h12m`, `3d4h`.

@@ -23,7 +23,7 @@ pub struct State {
     pub passes: Option<bool>,
     /// Since when, in monotonic time.
     pub since: Duration,
-    /// The reason of the last change, if there was one.
+    /// The reason of the last failure, or of the success after it, if there was one.
     pub reason: Option<Reason>,
     /// The same, as a line for people.
     pub text: String,
@@ -31,11 +31,14 @@ pub struct State {
     results: u16,
 }
 
-/// A change between passing and failing.
+/// What a result is to the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// How long the state before has held, if there was one.
-    pub after: Option<Duration>,
+pub struct Noted {
+    /// Whether it is a change between passing and failing, and how long the state before has held, if there
+    /// was one.
+    pub change: Option<Option<Duration>>,
+    /// Since when the state has held before it, in monotonic time.
+    pub since: Duration,
 }
 
 /// What a check came to.
@@ -50,12 +53,15 @@ pub struct CheckResult<'a> {
 #[derive(Default)]
 pub struct Memory {
     metrics: ProbeMetrics,
-    /// The reason that shared data has, as far as this worker knows.
-    reason: Cell<Option<Reason>>,
+    /// The results of which this worker knows that shared data has them, by bits.
+    shared: Cell<u16>,
+    /// Whether the last one that this worker has seen was a success.
+    passed: Cell<bool>,
 }
 
 impl Memory {
-    /// Counts a result, and returns the change that it is. `now` is asked where something changes.
+    /// Counts a result, and says what it is to the process; `None` where shared data need not be asked, or
+    /// where other workers were faster each time. `now` is asked where something changes.
     pub fn note(
         &self,
         key: &str,
@@ -63,30 +69,43 @@ impl Memory {
         result: &CheckResult,
         now: &dyn Fn() -> Duration,
         process: &dyn Process,
-    ) -> Option<Change> {
-        let is_first = self.metrics.count(labels, result.reason, process);
-        let Some(passes) = result.passes else {
-            if is_first {
-                share(key, result, now, process);
-            }
-            return None;
-        };
+    ) -> Option<Noted> {
+        process.increment(self.metrics.total(labels, result.reason, process));
         // A hook has no gauge. It runs once, so that a look at shared data does not matter.
-        let up = (!labels.kind.is_hook()).then(|| self.metrics.up(labels, process));
-        let is_known = up.is_some_and(|up| process.value(up) == u64::from(passes))
-            && self.reason.get() == Some(result.reason);
-        if is_known && !is_first {
+        let has_gauge = result.passes.is_some() && !labels.kind.is_hook();
+        let up = has_gauge.then(|| self.metrics.up(labels, process));
+        let is_known = match result.passes {
+            // Only of successes nothing new can be told.
+            Some(true) => self.passed.get() && up.is_some_and(|up| process.value(up) == 1),
+            Some(false) => false,
+            None => self.shared.get() & bit(result.reason) != 0,
+        };
+        if is_known {
             return None;
         }
         let before = share(key, result, now, process)?;
-        self.reason.set(Some(result.reason));
+        self.shared.set(self.shared.get() | bit(result.reason));
+        let passes = result.passes?;
+        self.passed.set(passes);
         if let Some(up) = up {
             process.set(up, passes.into());
         }
         // A probe that passes from the start is no news.
         let is_change = before.passes.unwrap_or(true) != passes;
-        let after = before.passes.map(|_| now().saturating_sub(before.since));
-        is_change.then_some(Change { after })
+        let held = before.passes.map(|_| now().saturating_sub(before.since));
+        Some(Noted { change: is_change.then_some(held), since: before.since })
+    }
+
+    /// How often there was which result since the filter was loaded, in all workers.
+    pub fn results(
+        &self,
+        labels: &Labels,
+        state: &State,
+        process: &dyn Process,
+    ) -> Vec<(Reason, u64)> {
+        let were = Reason::ALL.into_iter().filter(|reason| state.results & bit(*reason) != 0);
+        let count = |reason| (reason, process.value(self.metrics.total(labels, reason, process)));
+        were.map(count).filter(|(_, count)| *count > 0).collect()
     }
 }
 
@@ -115,12 +134,6 @@ impl State {
         }
     }
 
-    /// The results that there were, and how often.
-    pub fn results(&self, labels: &Labels, process: &dyn Process) -> Vec<(Reason, u64)> {
-        let were = Reason::ALL.into_iter().filter(|reason| self.results & bit(*reason) != 0);
-        were.map(|reason| (reason, process.value(labels.total(reason, process)))).collect()
-    }
-
     fn with(mut self, result: &CheckResult, now: &dyn Fn() -> Duration) -> Self {
         self.results |= bit(result.reason);
         if result.passes.is_none() {
@@ -130,10 +143,8 @@ impl State {
             self.since = now();
             self.passes = result.passes;
         }
-        if self.reason != Some(result.reason) {
-            self.reason = Some(result.reason);
-            self.text = result.text.to_owned();
-        }
+        self.reason = Some(result.reason);
+        self.text = result.text.to_owned();
         self
     }
 
@@ -216,22 +227,23 @@ mod tests {
         }
     }
 
-    fn change(faster: u32, others: &'static str) -> (Option<Change>, Option<State>) {
+    fn note(faster: u32, others: &'static str) -> (Option<Noted>, Option<State>) {
         let value = RefCell::new(b"1 1 passes 5000000000 ok 200 from the app".to_vec());
         let process = Busy { value, attempts: Cell::new(0), faster, others };
         let labels = Labels { container: "a", kind: ProbeKind::Readiness };
         let result = CheckResult { passes: Some(false), reason: Reason::Refused, text: "x y" };
         let now = || Duration::from_secs(8);
-        let change = Memory::default().note("k", &labels, &result, &now, &process);
+        let noted = Memory::default().note("k", &labels, &result, &now, &process);
         let value = process.value.take();
-        (change, State::decode(&value))
+        (noted, State::decode(&value))
     }
 
     #[test]
     fn workers_that_write_at_once() {
         // Another has written a result of its own meanwhile, and the state is still to be changed.
-        let (changed, state) = change(2, "1 3 passes 6000000000 ok 200 from the app");
-        assert_eq!(changed, Some(Change { after: Some(Duration::from_secs(2)) }));
+        let (noted, state) = note(2, "1 3 passes 6000000000 ok 200 from the app");
+        let change = Some(Some(Duration::from_secs(2)));
+        assert_eq!(noted, Some(Noted { change, since: Duration::from_secs(6) }));
         let expected = State {
             passes: Some(false),
             since: Duration::from_secs(8),
@@ -241,10 +253,10 @@ mod tests {
         };
         assert_eq!(state, Some(expected));
         // Another has noticed the change.
-        let (changed, state) = change(1, "1 4 fails 7000000000 refused x y");
-        assert_eq!(changed, None);
+        let (noted, state) = note(1, "1 4 fails 7000000000 refused x y");
+        assert_eq!(noted, Some(Noted { change: None, since: Duration::from_secs(7) }));
         assert_eq!(state.map(|state| state.since), Some(Duration::from_secs(7)));
         // Others are always faster: the next check will tell.
-        assert_eq!(change(9, "1 1 passes 5000000000 ok -").0, None);
+        assert_eq!(note(9, "1 1 passes 5000000000 ok -").0, None);
     }
 }

@@ -232,7 +232,8 @@ impl Check {
             return;
         };
         if let Some(HandlerCheck::Tcp(tcp)) = &self.handler {
-            tcp.made_by().inspect(|by| self.config.tcp_checks.count(*by, process));
+            let checks = &self.config.tcp_checks;
+            tcp.made_by().inspect(|by| process.increment(checks.total(*by, process)));
         }
         let now = || facts.now();
         if let Some(outcome) = &self.outcome {

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use app_health_webhook::json::write_string;
-use app_health_webhook::probers::{self, HttpHeader, Prober, Probers};
+use app_health_webhook::probers::{self, Handler, HttpHeader, Prober, Probers};
 use app_health_webhook::reason::Reason;
+use app_health_webhook::url;
 
+use crate::check::Addresses;
 use crate::config::FilterConfig;
 use crate::metrics::TcpChecker;
 use crate::process::Process;
@@ -20,27 +22,38 @@ pub struct Status<'a> {
     pub config: &'a FilterConfig,
     /// The variable, which the filter does not keep.
     pub variable: &'a [u8],
-    /// At which IP address the app is asked.
-    pub address: &'a str,
     /// The monotonic time.
     pub now: Duration,
     pub process: &'a dyn Process,
 }
 
+/// All of it: what depends on the request, and then `rest`, as [`Status::json`] writes it.
+pub fn of_request(addresses: &Option<Addresses>, config: &FilterConfig, rest: &str) -> String {
+    let mut out = Json::default();
+    out.open('{');
+    out.number("version", VERSION);
+    out.string("filter_version", env!("CARGO_PKG_VERSION"));
+    out.string("address", addresses.as_ref().map_or("", |of| &of.pod.ip));
+    let arrived = addresses.as_ref().map_or(0, |of| of.local.port);
+    out.number("status_port", config.settings.status_port.unwrap_or(arrived).into());
+    out.0.push_str(rest);
+    out.0
+}
+
 impl Status<'_> {
+    /// All of it but for what depends on the request.
     pub fn json(&self) -> String {
         let recorded = probers::decode(self.variable).unwrap_or_default();
         let mut out = Json::default();
-        out.open('{');
-        out.number("version", VERSION);
-        out.string("filter_version", env!("CARGO_PKG_VERSION"));
-        out.string("address", self.address);
         out.key("errors").open('[');
         self.config.errors.iter().for_each(|error| write_string(out.item(), error));
         out.close(']');
         out.key("tcp_checks").open('{');
         for by in TcpChecker::ALL {
-            out.number(by.as_str(), self.process.value(by.total(self.process)));
+            out.number(
+                by.as_str(),
+                self.process.value(self.config.tcp_checks.total(by, self.process)),
+            );
         }
         out.close('}');
         out.key("probes").open('[');
@@ -54,7 +67,7 @@ impl Status<'_> {
 
     fn probe(&self, out: &mut Json, entry: &Entry, recorded: &Probers) {
         let (state, _) = State::shared(&entry.key, self.process);
-        let results = state.results(&entry.labels(), self.process);
+        let results = entry.memory.results(&entry.labels(), &state, self.process);
         let count = |counts: &dyn Fn(Reason) -> bool| {
             results.iter().filter(|(reason, _)| counts(*reason)).map(|(_, n)| n).sum()
         };
@@ -93,10 +106,31 @@ impl Status<'_> {
     }
 }
 
-/// Values of headers may be secrets: only that of Host is shown.
+/// Values of headers may be secrets: only that of Host is shown. A user in the path is one, too, which the
+/// kubelet sends as Authorization.
 fn write_recorded(out: &mut Json, prober: &Prober) {
+    let mut prober = prober.clone();
+    if let Handler::HttpGet(http) = &mut prober.handler
+        && let Some((before, after)) = around_user(&http.path)
+    {
+        http.path = [before, after].concat();
+        let name = "Authorization";
+        if !http.headers.iter().any(|header| header.name.eq_ignore_ascii_case(name)) {
+            http.headers.push(HttpHeader { name: name.to_owned(), value: String::new() });
+        }
+    }
     let is_shown = |header: &HttpHeader| header.name.eq_ignore_ascii_case("host");
-    probers::encode_prober(&mut out.0, prober, is_shown);
+    probers::encode_prober(&mut out.0, &prober, is_shown);
+}
+
+/// What is before and after the user of a URL, where it has one.
+fn around_user(url: &str) -> Option<(&str, &str)> {
+    url::of_probe_path(url).ok()?.user?;
+    let begin = url.as_bytes().windows(2).position(|two| two == b"//")? + 2;
+    let rest = url.get(begin..)?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let end = authority.bytes().rposition(|byte| byte == b'@')? + 1;
+    Some((url.get(..begin)?, rest.get(end..)?))
 }
 
 /// A JSON text that is being written.

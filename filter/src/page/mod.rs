@@ -11,11 +11,13 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::time::Duration;
 
+use app_health_webhook::url;
+
 use crate::check::Addresses;
 use crate::check::step::Facts;
 use crate::config::FilterConfig;
 use crate::process::Process;
-use crate::request::Headers;
+use crate::request::{Headers, SocketAddress};
 use json::Status;
 
 /// The page's path: no probe can have it.
@@ -47,15 +49,9 @@ pub fn is_asked(client: &Headers, route: impl FnOnce() -> Vec<u8>) -> bool {
 /// that asks without pause would take the time from probes.
 const KEPT: Duration = Duration::from_millis(250);
 
-/// The JSON that was written last.
+/// The JSON that was written last, but for what depends on the request.
 #[derive(Default)]
-pub struct Kept(Cell<Option<Written>>);
-
-struct Written {
-    at: Duration,
-    address: String,
-    json: String,
-}
+pub struct Kept(Cell<Option<(Duration, String)>>);
 
 /// The page's JSON. `variable` is the one that the configuration was read from: the filter keeps none.
 pub fn json(
@@ -64,16 +60,13 @@ pub fn json(
     facts: &dyn Facts,
     process: &dyn Process,
 ) -> String {
-    let address = Addresses::new(config, facts).map_or(String::new(), |to| to.pod.ip);
     let now = facts.now();
-    let last = config.page.0.take();
-    let last = last.filter(|last| now.saturating_sub(last.at) < KEPT && last.address == address);
+    let last = config.page.0.take().filter(|(at, _)| now.saturating_sub(*at) < KEPT);
     let last = last.unwrap_or_else(|| {
         let variable = &variable();
-        let json = Status { config, variable, address: &address, now, process }.json();
-        Written { at: now, address, json }
+        (now, Status { config, variable, now, process }.json())
     });
-    let json = last.json.clone();
+    let json = json::of_request(&Addresses::new(config, facts).ok(), config, &last.1);
     config.page.0.set(Some(last));
     json
 }
@@ -88,6 +81,9 @@ pub fn answer(client: &Headers, json: impl FnOnce() -> String) -> Reply {
     ];
     let is_json = client.get("accept").is_some_and(|accept| contains(accept, b"application/json"));
     let (status, kind, body) = match client.get(":method") {
+        _ if !is_local(client.get(":authority").unwrap_or_default()) => {
+            (403, "text/plain", "ask for the status page at an IP address or at localhost\n".into())
+        }
         Some(b"GET" | b"HEAD") if is_json => (200, "application/json", json().into()),
         Some(b"GET" | b"HEAD") => (200, "text/html; charset=utf-8", HTML.into()),
         _ => {
@@ -97,6 +93,14 @@ pub fn answer(client: &Headers, json: impl FnOnce() -> String) -> Reply {
     };
     headers.push(("content-type", kind));
     Reply { status, headers, body }
+}
+
+/// Whether a Host is none that a web page's author could have another web server's name lead to, by DNS.
+fn is_local(host: &[u8]) -> bool {
+    let Ok(host) = std::str::from_utf8(host) else { return false };
+    let host = SocketAddress::parse(host).map_or(host.to_owned(), |address| address.ip);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    url::is_ip(host) || host.eq_ignore_ascii_case("localhost")
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {

@@ -48,7 +48,11 @@ fn json_of(plugin: &str, variable: &[u8], process: &Given) -> String {
     let read = |name: &str| (name == probers::VARIABLE).then(|| variable.to_vec());
     let config = FilterConfig::read(plugin.as_bytes(), read);
     let now = Duration::from_millis(100_960);
-    Status { config: &config, variable, address: "fd00::7", now, process }.json()
+    let local = SocketAddress { ip: "::1".to_owned(), port: 15020 };
+    let pod = SocketAddress { ip: "fd00::7".to_owned(), ..local };
+    let addresses = Some(Addresses { local, pod });
+    let rest = Status { config: &config, variable, now, process }.json();
+    json::of_request(&addresses, &config, &rest)
 }
 
 /// The probes of the page, each as one text.
@@ -74,7 +78,7 @@ fn all_of_it() {
     };
     let variable = br#"{"/app-health/web/readyz":{"tcpSocket":{"port":2940},"timeoutSeconds":3}}"#;
     let expected = concat!(
-        r#"{"version":1,"filter_version":"VERSION","address":"fd00::7","#,
+        r#"{"version":1,"filter_version":"VERSION","address":"fd00::7","status_port":15020,"#,
         r#""errors":["plugin configuration: unknown key x, ignored"],"#,
         r#""tcp_checks":{"agent":12,"envoy":3},"probes":["#,
         r#"{"path":"/app-health/web/readyz","container":"web","probe":"readiness","#,
@@ -127,6 +131,24 @@ fn values_of_headers_are_hidden_but_for_host() {
     assert!(probes[0].contains(headers), "{probes:?}");
 }
 
+/// The kubelet sends a user in the path as Authorization, whose value is hidden as any other's.
+#[test]
+fn a_user_is_hidden() {
+    let hidden = r#""httpHeaders":[{"name":"Authorization"}]"#;
+    for (path, shown) in [
+        ("//u:p@x/a?b", format!(r#""path":"//x/a?b","port":1,{hidden}"#)),
+        ("http://u@v@x?y@z", format!(r#""path":"http://x?y@z","port":1,{hidden}"#)),
+        ("/a//b@c", r#""path":"/a//b@c","port":1}"#.to_owned()),
+        ("//x/a@b", r#""path":"//x/a@b","port":1}"#.to_owned()),
+        ("/a@b", r#""path":"/a@b","port":1}"#.to_owned()),
+    ] {
+        let entry = format!(r#"{{"httpGet":{{"path":"{path}","port":1}}}}"#);
+        let variable = format!(r#"{{"/app-health/a/livez":{entry}}}"#);
+        let probes = probes(variable.as_bytes(), &Given::default());
+        assert!(probes[0].contains(&shown), "{path}: {probes:?}");
+    }
+}
+
 #[test]
 fn an_entry_that_is_not_valid_harms_no_other() {
     let variable = br#"{"/app-health/a/livez":{"tcpSocket":{"port":0}},"/app-health/b/livez":{"tcpSocket":{"port":1}}}"#;
@@ -161,13 +183,37 @@ fn html_or_json_by_what_is_accepted() {
         ("HEAD", "text/plain, application/json;q=0.9", 200, "application/json"),
         ("POST", "application/json", 405, "text/plain"),
     ] {
-        let headers = [(":method", method), ("accept", accept)];
+        let headers = [(":method", method), (":authority", "[::1]"), ("accept", accept)];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
         let reply = answer(&Headers::new(headers.into()), || "{}".to_owned());
         let of = |name| reply.headers.iter().find(|header| header.0 == name).map(|header| header.1);
         assert_eq!((reply.status, of("content-type")), (status, Some(kind)), "{method} {accept}");
         assert_eq!(of("allow"), (status == 405).then_some("GET, HEAD"));
         assert_eq!(reply.body == "{}", kind == "application/json");
+    }
+}
+
+/// A name that a web page's author could have lead to loopback is none to ask by.
+#[test]
+fn hosts() {
+    for (host, status) in [
+        ("127.0.0.1:15020", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:8015", 200),
+        ("[::1]", 200),
+        ("localhost:15020", 200),
+        ("LOCALHOST", 200),
+        ("10.0.0.7:15020", 200),
+        ("evil.example:15020", 403),
+        ("evil.example", 403),
+        ("localhost.evil.example:15020", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("1.evil:1", 403),
+        ("", 403),
+    ] {
+        let headers = [(":method", "GET"), (":authority", host), ("accept", "application/json")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+        assert_eq!(answer(&Headers::new(headers.into()), String::new).status, status, "{host}");
     }
 }
 

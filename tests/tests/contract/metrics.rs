@@ -243,3 +243,24 @@ fn a_probe_that_goes_on_failing_is_repeated_once_a_minute() {
     host.run(get(READYZ), |_| App::answers(500));
     assert_eq!(changes(&mut host).len(), 2, "then it begins anew");
 }
+
+/// What another worker has seen pass meanwhile is no longer the same failure.
+#[test]
+fn a_failure_after_a_success_of_another_worker_is_no_repetition() {
+    let mut one = host(HTTP);
+    let mut two = beside(&one);
+    changes(&mut one);
+    for (at, status, lines) in [(0, 500, [1, 0]), (30, 200, [0, 1]), (60, 500, [0, 1])] {
+        two.state_mut().now = Duration::from_secs(1000 + at);
+        one.state_mut().now = Duration::from_secs(1000 + at);
+        let host = if at == 0 { &mut one } else { &mut two };
+        host.run(get(READYZ), |_| App::answers(status));
+        assert_eq!([changes(&mut one).len(), changes(&mut two).len()], lines, "{at}");
+    }
+    one.advance(Duration::from_secs(30));
+    one.run(get(READYZ), |_| App::answers(500));
+    assert_eq!(changes(&mut one), [""; 0], "it fails for 30 s, not for 90");
+    one.advance(Duration::from_secs(60));
+    one.run(get(READYZ), |_| App::answers(500));
+    assert_eq!(changes(&mut one).len(), 1);
+}

@@ -99,6 +99,7 @@ fn the_jsons_shape() {
         "version": 1,
         "filter_version": env!("CARGO_PKG_VERSION"),
         "address": "10.0.0.7",
+        "status_port": 15020,
         "errors": [
             "plugin configuration: unknown key x, ignored",
             format!("ISTIO_KUBE_APP_PROBERS: {fault}"),
@@ -208,10 +209,46 @@ fn what_was_written_is_kept_for_a_quarter_of_a_second() {
     host.run(get(READYZ), |_| App::answers(200));
     host.advance(Duration::from_millis(249));
     assert_eq!(passes(&mut host, page()), Some(0));
-    assert_eq!(passes(&mut host, page().to("[fd00::7]:15020")), Some(1), "another address");
+    assert_eq!(json_of(&mut host, page().to("[fd00::7]:15020"))["address"], "fd00::7");
     host.run(get(READYZ), |_| App::answers(200));
     host.advance(Duration::from_millis(250));
     assert_eq!(passes(&mut host, page()), Some(2));
+}
+
+/// Envoy keeps each number that it gives for a metric.
+#[test]
+fn a_page_asks_for_no_metric_twice() {
+    let mut host = host(r#"{"tcpSocket":{"port":1}}"#);
+    let mut numbers = Vec::new();
+    for app in [App::answers(200), App::Fails(Refused), App::answers(200)] {
+        host.run(get(READYZ), |_| app.clone());
+        host.advance(Duration::from_secs(1));
+        json_of(&mut host, page());
+        numbers.push(host.state().process.numbers());
+    }
+    assert_eq!(numbers[1], numbers[2], "{numbers:?}");
+}
+
+/// The text as well as the reason, and in whichever worker.
+#[test]
+fn the_last_failure_is_told() {
+    let mut one = host(HTTP);
+    let builder = Host::builder().env("ISTIO_KUBE_APP_PROBERS", variable(HTTP));
+    let mut two = builder.beside(&one).build();
+    for (is_two, app, text) in [
+        (false, App::answers(500), "500 from the app"),
+        (false, App::answers(503), "503 from the app"),
+        (true, App::Fails(Refused), "http 10.0.0.7:8080: connection refused"),
+        (false, App::answers(503), "503 from the app"),
+        (true, App::Fails(Refused), "http 10.0.0.7:8080: connection refused"),
+    ] {
+        let host = if is_two { &mut two } else { &mut one };
+        host.run(get(READYZ), |_| app.clone());
+        for host in [&mut one, &mut two] {
+            host.advance(Duration::from_secs(1));
+            assert_eq!(probe_of(&json_of(host, page()), READYZ)["text"], text);
+        }
+    }
 }
 
 #[test]

@@ -9,8 +9,10 @@ pub struct Process(Arc<Mutex<Contents>>);
 
 #[derive(Default)]
 pub struct Contents {
-    /// By their names. Envoy's number for a metric is its place here, from 1 on.
+    /// By their names.
     metrics: Vec<(String, Metric)>,
+    /// Which metric each number is, from 1 on. Envoy gives another each time that it is asked, and keeps all.
+    numbers: Vec<usize>,
     /// Values, and the versions of their last writing.
     pub shared: BTreeMap<String, (Vec<u8>, u32)>,
     last_version: u32,
@@ -35,6 +37,11 @@ impl Process {
         self.lock().metrics.iter().find(|(other, _)| *other == name).map(|(_, metric)| metric.value)
     }
 
+    /// How many numbers for metrics were given.
+    pub fn numbers(&self) -> usize {
+        self.lock().numbers.len()
+    }
+
     /// The names of all metrics.
     pub fn names(&self) -> Vec<String> {
         self.lock().metrics.iter().map(|(name, _)| name.clone()).collect()
@@ -42,18 +49,19 @@ impl Process {
 }
 
 impl Contents {
-    /// The number of the metric of this name, which is made where there is none.
+    /// A number for the metric of this name, which is made where there is none.
     pub fn define(&mut self, name: String, is_counter: bool) -> u32 {
         let known = self.metrics.iter().position(|(other, _)| *other == name);
         let at = known.unwrap_or(self.metrics.len());
         if known.is_none() {
             self.metrics.push((name, Metric { is_counter, value: 0 }));
         }
-        at as u32 + 1
+        self.numbers.push(at);
+        self.numbers.len() as u32
     }
 
     pub fn metric(&mut self, number: u32) -> Option<&mut Metric> {
-        let at = (number as usize).checked_sub(1)?;
+        let at = *self.numbers.get((number as usize).checked_sub(1)?)?;
         self.metrics.get_mut(at).map(|(_, metric)| metric)
     }
 

@@ -57,22 +57,29 @@ const PROBE: &str = r#"namespace="n", pod="p", app_container="c", probe="livenes
 const HANGS: &str =
     r#"namespace="n", pod="p", app_container="c", probe="liveness", result="agent""#;
 const AGENT: &str = probe!("app_health_probe_total", r#", result="agent""#);
+const VALID: &str = r#"app_health_config_valid{namespace="n", pod="p"}"#;
+const SCRAPED: Series = (VALID, "1x60");
 const REFUSED: &str = r#"app_health_admissions_total{result="refused"}"#;
 const BEGINS: Series = ("app_health_certificate_start_timestamp_seconds", "1200x120");
 /// After a hundred minutes.
 const ENDS: Series = ("app_health_certificate_expiry_timestamp_seconds", "7200x120");
 
 #[rustfmt::skip] // A table.
-const CASES: [Case; 24] = [
+const CASES: [Case; 28] = [
     fires("AppHealthProbeFailing", "6m", &[DOWN, READY], PROBE),
     silent("AppHealthProbeFailing", "4m", &[DOWN, READY]),
     silent("AppHealthProbeFailing", "6m", &[DOWN, UNREADY, OTHER]),
     silent("AppHealthProbeFailing", "6m", &[UP, READY]),
+    silent("AppHealthProbeFailing", "6m", &[(r#"app_health_probe_up{namespace="n", pod="p", probe="startup"}"#, "0x60"), READY]),
     // The first time, and another time.
-    fires("AppHealthCheckNotMade", "21m", &[(AGENT, "_x20 1x60")], HANGS),
+    fires("AppHealthCheckNotMade", "21m", &[(AGENT, "_x20 1x60"), SCRAPED], HANGS),
     fires("AppHealthCheckNotMade", "22m", &[(AGENT, "1x20 2x60")], HANGS),
-    fires("AppHealthCheckNotMade", "1m", &[(r#"app_health_probe_total{result="proxy"}"#, "1x60")], r#"result="proxy""#),
-    fires("AppHealthCheckNotMade", "1m", &[(r#"app_health_probe_total{result="config"}"#, "1x60")], r#"result="config""#),
+    fires("AppHealthCheckNotMade", "2m", &[(r#"app_health_probe_total{result="config"}"#, "1+1x60")], r#"result="config""#),
+    // A page that is opened makes counters without a failure; Prometheus sees nothing for a while, or begins.
+    silent("AppHealthCheckNotMade", "25m", &[(AGENT, "_x20 0x60"), SCRAPED]),
+    silent("AppHealthCheckNotMade", "36m", &[(AGENT, "5x20 _x12 5x60"), (VALID, "1x20 _x12 1x60")]),
+    silent("AppHealthCheckNotMade", "5m", &[(AGENT, "5x60"), SCRAPED]),
+    silent("AppHealthCheckNotMade", "5m", &[(r#"app_health_probe_total{result="proxy"}"#, "1+1x60")]),
     silent("AppHealthCheckNotMade", "40m", &[(AGENT, "1x20 2x60")]),
     silent("AppHealthCheckNotMade", "5m", &[(r#"app_health_probe_total{result="refused"}"#, "1+1x60")]),
     fires("AppHealthConfigInvalid", "2m", &[(r#"app_health_config_valid{pod="p"}"#, "0x60"),
