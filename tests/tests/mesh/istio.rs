@@ -129,6 +129,38 @@ fn the_component_and_the_filter_fit_together() {
     assert_eq!(pod.proxy_config()["runtimeValues"], layer);
 }
 
+/// Where the protobuf type is an Any, there is an `@type`: istiod reads the patches by Go's library, which takes
+/// no Any without one, and then leaves the whole patch out; Envoy takes an empty one.
+#[test]
+fn every_any_says_its_type() {
+    for patch in EnvoyFilter::shipped().0["spec"]["configPatches"].as_array().expect("patches") {
+        untyped(&patch["patch"]["value"], "");
+    }
+}
+
+fn untyped(value: &Value, place: &str) {
+    let members = value.as_object().into_iter().flatten();
+    let of_filter = value["@type"].as_str().is_some_and(|name| name.ends_with("FilterConfig"));
+    for (name, member) in members {
+        let place = format!("{place}/{name}");
+        let any: Vec<_> = match name.as_str() {
+            "typed_config" | "configuration" => vec![member],
+            "config" if of_filter => vec![member],
+            "typed_per_filter_config" | "typed_extension_protocol_options" => {
+                member.as_object().into_iter().flat_map(|all| all.values()).collect()
+            }
+            _ => vec![],
+        };
+        for any in any {
+            assert!(any["@type"].is_string(), "{place}: {any}");
+        }
+        untyped(member, &place);
+    }
+    for (n, item) in value.as_array().into_iter().flatten().enumerate() {
+        untyped(item, &format!("{place}/{n}"));
+    }
+}
+
 /// The EnvoyFilter as a user's kustomization makes it with a variant of the folder.
 pub(super) fn variant(name: &str) -> EnvoyFilter {
     let component = format!("envoy-config/istio/{name}");
