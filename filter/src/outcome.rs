@@ -16,7 +16,8 @@ pub enum Outcome {
     NotMade { reason: Reason, text: Cow<'static, str> },
     /// The request is none for a recorded probe. It has no reason.
     Declined { status: u16, text: Cow<'static, str> },
-    /// The client went away before there was an answer, so that nothing is known of the app.
+    /// The client went away before there was an answer, and before its time was over, so that nothing is known
+    /// of the app.
     Abandoned,
 }
 

@@ -223,6 +223,14 @@ impl Check {
         }
     }
 
+    /// The outcome where the client has waited for all of its time.
+    fn timed_out(&self) -> Outcome {
+        match &self.handler {
+            Some(HandlerCheck::Tcp(tcp)) => tcp.timed_out(),
+            _ => Outcome::timeout(),
+        }
+    }
+
     /// Reports the outcome, once the request is over.
     pub fn report(&mut self, facts: &dyn Facts, process: &dyn Process) {
         let Some(probe) = &self.probe else {
@@ -241,9 +249,16 @@ impl Check {
             return report::recorded(&probe.entry, outcome, status, &now, process);
         }
         let sent = facts.sent_status();
-        let outcome = outcome::of_envoy(sent, &facts.details(), probe.is_hook());
+        let (outcome, status) = match outcome::of_envoy(sent, &facts.details(), probe.is_hook()) {
+            Outcome::Abandoned if sent == 0 && probe.is_nearly_over(facts.now()) => {
+                let outcome = self.timed_out();
+                let status = self.status(&outcome);
+                (outcome, status)
+            }
+            outcome => (outcome, sent),
+        };
         let outcome = self.that_says_what_was_tried(outcome);
-        report::recorded(&probe.entry, &outcome, sent, &now, process);
+        report::recorded(&probe.entry, &outcome, status, &now, process);
         self.outcome = Some(outcome);
     }
 }

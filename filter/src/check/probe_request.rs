@@ -146,6 +146,13 @@ impl ProbeRequest {
         self.elapsed(now) < if limit.is_zero() { LONGEST_DIAL } else { limit }
     }
 
+    /// Whether a client that has gone had waited for its time. The kubelet counts from before its dial, and so
+    /// is gone a little before the time is over here.
+    pub fn is_nearly_over(&self, now: Duration) -> bool {
+        let limit = self.entry.timeout();
+        !limit.is_zero() && self.elapsed(now) >= limit - limit / 10
+    }
+
     /// Whether the time is over. The end of a call that Envoy ends at the limit may arrive 5 ms early.
     pub fn is_over(&self, now: Duration) -> bool {
         !self.remaining(now).is_ok_and(|left| left.is_zero() || left > Duration::from_millis(5))

@@ -77,6 +77,14 @@ impl TcpCheck {
         }
     }
 
+    /// The outcome where the time is over.
+    pub fn timed_out(&self) -> Outcome {
+        match self.stage {
+            Stage::Agent => of_agent("the agent did not answer in time", ""),
+            _ => not_connected_in_time(),
+        }
+    }
+
     fn ask_agent(&mut self, probe: &ProbeRequest, now: Duration) -> Result<Command, Outcome> {
         let cluster = &probe.config.settings.agent_cluster;
         if cluster.is_empty() {
@@ -136,7 +144,7 @@ impl TcpCheck {
             CONNECTED if is_agents => Outcome::Answered(200),
             FAILED if is_agents => self.failed_by_agent(text, probe, facts),
             _ if is_agents => of_agent("the agent refused", text),
-            504 => of_agent("the agent did not answer in time", ""),
+            504 => self.timed_out(),
             _ => of_agent("the agent's answer", text),
         })
     }
@@ -158,6 +166,10 @@ impl TcpCheck {
     }
 }
 
+fn not_connected_in_time() -> Outcome {
+    Outcome::failed(Reason::Timeout, "no connection within the probe's timeout")
+}
+
 /// The outcome where the agent has not found out.
 fn of_agent(what: &str, text: &str) -> Outcome {
     Outcome::failed(Reason::Agent, with_cause(what, text))
@@ -175,9 +187,7 @@ fn connected(facts: &dyn Facts) -> Outcome {
         return Outcome::Answered(200);
     }
     match outcome::of_details(&details) {
-        Outcome::Failed { reason: Reason::Timeout, .. } => {
-            Outcome::failed(Reason::Timeout, "no connection within the probe's timeout")
-        }
+        Outcome::Failed { reason: Reason::Timeout, .. } => not_connected_in_time(),
         outcome => outcome,
     }
 }

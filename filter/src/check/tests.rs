@@ -305,6 +305,33 @@ fn envoys_own_answer_while_a_call_is_awaited_passes() {
     }
 }
 
+/// The kubelet is gone just before Envoy's time is over: it counts from its dial on.
+#[test]
+fn a_client_that_waited_for_its_time_has_not_abandoned_the_check() {
+    let timeout = |reason, text: &str| Outcome::failed(reason, text.to_owned());
+    let late = "10.0.0.7:8080: not done within the probe's timeout";
+    for (path, after, expected) in [
+        ("/app-health/http/readyz", 2700, timeout(Reason::Timeout, &["http ", late].concat())),
+        ("/app-health/http/readyz", 2699, Outcome::Abandoned),
+        ("/app-health/grpc/readyz", 2990, timeout(Reason::Timeout, &["grpc ", late].concat())),
+        (
+            "/app-health/tcp/readyz",
+            999,
+            timeout(Reason::Agent, "tcp 10.0.0.7:8080: the agent did not answer in time"),
+        ),
+        ("/app-health/tcp/readyz", 500, Outcome::Abandoned),
+        ("/app-lifecycle/hook/prestopz", 900_000, Outcome::Abandoned),
+    ] {
+        let given = Given::envoy("", "downstream_remote_disconnect");
+        let mut check = Check::new(config());
+        tell(&mut check, request(path, None), &given);
+        tell(&mut check, Event::Accepted(true), &given);
+        given.milliseconds.set(after);
+        check.report(&given, &NoProcess);
+        assert_eq!(check.outcome, Some(expected), "{path} after {after} ms");
+    }
+}
+
 /// The events after a request, for any order of them, which are more than Envoy would send.
 fn events() -> Vec<Event> {
     vec![
