@@ -1,3 +1,4 @@
+use std::thread;
 use std::time::Duration;
 
 use app_health_tests::app::{Http, Request, Script, V4};
@@ -89,6 +90,29 @@ fn the_longest() {
     for (n, c) in ["<", "&"].into_iter().enumerate() {
         assert!(json["probes"][n]["recorded"]["grpc"]["service"] == c.repeat(SERVICE));
     }
+}
+
+/// Whoever asks for the page of 200 probes, and on, keeps no probe from its verdict.
+#[test]
+fn asked_without_pause() {
+    const PAGES: usize = 2_000;
+    let app = Http::start(V4, |_| Script::status(200));
+    let names: Vec<String> = (0..200).map(|n| format!("c{n}")).collect();
+    let entries = names
+        .iter()
+        .fold(Entries::default(), |entries, name| entries.probe(name, http(app.addr(), "/")));
+    let envoy = envoy(entries);
+    check(names.iter().map(|name| (&**name, envoy.get(probe(name)), App(200))));
+    thread::scope(|scope| {
+        let pages = scope.spawn(|| {
+            for _ in 0..PAGES {
+                assert_eq!(json(&envoy)["probes"].as_array().map(Vec::len), Some(200));
+            }
+        });
+        while !pages.is_finished() {
+            check([("beside", envoy.get(probe("c0")), App(200))]);
+        }
+    });
 }
 
 /// The route of the page comes after those of probes.
