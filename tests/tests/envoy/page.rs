@@ -95,7 +95,7 @@ fn the_longest() {
 /// Whoever asks for the page of 200 probes, and on, keeps no probe from its verdict.
 #[test]
 fn asked_without_pause() {
-    const PAGES: usize = 2_000;
+    const PAGES: usize = 1_000;
     let app = Http::start(V4, |_| Script::status(200));
     let names: Vec<String> = (0..200).map(|n| format!("c{n}")).collect();
     let entries = names
