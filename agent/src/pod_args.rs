@@ -21,7 +21,8 @@ pub struct PodArgs {
 /// Which probes are sent where.
 #[derive(Args, Debug)]
 pub struct RedirectArgs {
-    /// Whether pods are rewritten that have no annotation sidecar.istio.io/rewriteAppHTTPProbers
+    /// Whether pods are rewritten that have neither the annotation app-health/rewrite nor
+    /// sidecar.istio.io/rewriteAppHTTPProbers
     #[arg(long, value_name = "true|false", default_value_t = true, action = clap::ArgAction::Set)]
     pub default_rewrite: bool,
 

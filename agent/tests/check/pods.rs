@@ -14,6 +14,12 @@ fn http(port: impl Into<Value>) -> Value {
 fn ah001_a_pod_that_was_missed() {
     let missed = pod("", json!({"readinessProbe": http(80)}));
     assert_eq!(found(&[missed.clone(), chosen()]), ["AH001"]);
+    let annotated = |ours: &str, istios: &str| {
+        let both =
+            json!({"app-health/rewrite": ours, "sidecar.istio.io/rewriteAppHTTPProbers": istios});
+        with(&missed, "/metadata/annotations", both)
+    };
+    assert_eq!(found(&[annotated("true", "false"), chosen()]), ["AH001"]);
     let off = json!({"sidecar.istio.io/rewriteAppHTTPProbers": "false"});
     let port = "/spec/containers/0/readinessProbe/httpGet/port";
     for (why, objects) in [
@@ -22,6 +28,7 @@ fn ah001_a_pod_that_was_missed() {
         ("not chosen", vec![missed.clone(), namespace(json!({}))]),
         ("nothing to rewrite", vec![pod("", json!({"readinessProbe": {"exec": {}}})), chosen()]),
         ("switched off", vec![with(&missed, "/metadata/annotations", off), chosen()]),
+        ("switched off by ours", vec![annotated("false", "true"), chosen()]),
         ("no sidecar", vec![with(&missed, "/spec/containers/1/name", "x".into()), chosen()]),
         ("its own network", vec![with(&missed, "/spec/hostNetwork", true.into()), chosen()]),
         ("has ended", vec![with(&missed, "/status", json!({"phase": "Succeeded"})), chosen()]),

@@ -82,6 +82,10 @@ fn metadata() -> impl Strategy<Value = Option<Value>> {
         json!({"name": "x", "annotations": {"a": "b", "c": null}}),
         json!({"name": "x", "annotations": {"status.sidecar.istio.io/port": "15021"}}),
         json!({"annotations": {"sidecar.istio.io/rewriteAppHTTPProbers": "0"}}),
+        json!({"annotations": {
+            "app-health/rewrite": "true", "sidecar.istio.io/rewriteAppHTTPProbers": "false",
+        }}),
+        json!({"annotations": {"app-health/rewrite": "false"}}),
     ])
 }
 

@@ -10,7 +10,7 @@ use super::text::quoted;
 /// What a rewrite depends on besides the pod.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Whether pods without the annotation are rewritten.
+    /// Whether pods are rewritten whose annotations do not say.
     pub default_rewrite: bool,
     /// The port that probes are sent to, where no annotation names another.
     pub status_port: u16,

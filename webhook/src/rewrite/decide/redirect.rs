@@ -57,9 +57,10 @@ fn switched_off<'p, 'a>(
     settings: PodSettings,
     options: &Options,
 ) -> Plan<'p, 'a> {
-    let warning = settings.rewrite_warning.filter(|_| asks_a_port(pod));
-    let warning = warning.map(|reason| Warning::of_pod(Cause::Annotation, reason));
-    let mut plan = Plan::left_alone(pod, "rewriting is off", warning, options);
+    let mut plan = Plan::left_alone(pod, "rewriting is off", None, options);
+    if asks_a_port(pod) {
+        plan.warnings.extend(settings.rewrite_warnings.into_iter().map(of_annotation));
+    }
     if options.agent.is_none() || out_of_reach(pod).is_some() {
         return plan;
     }
@@ -76,7 +77,11 @@ fn switched_off<'p, 'a>(
 fn replaces_unreadable(records: &Records<'_, '_>) -> Option<Warning> {
     let reason = || format!("annotation {RESTORE_ANNOTATION}: not a JSON object; it is replaced");
     let replaced = records.kept.is_unreadable && records.kept.changed;
-    replaced.then(|| Warning::of_pod(Cause::Annotation, reason()))
+    replaced.then(|| of_annotation(reason()))
+}
+
+fn of_annotation(reason: String) -> Warning {
+    Warning::of_pod(Cause::Annotation, reason)
 }
 
 struct Rewriter<'p, 'a> {
@@ -94,8 +99,8 @@ impl<'p, 'a> Rewriter<'p, 'a> {
         let told = probes.iter().any(|it| it.disposition.left().is_some_and(told));
         let mut warnings = Vec::new();
         if changed || told {
-            let said = settings.rewrite_warning.into_iter().chain(settings.status_port_warning);
-            warnings.extend(said.map(|reason| Warning::of_pod(Cause::Annotation, reason)));
+            let said = settings.rewrite_warnings.into_iter().chain(settings.status_port_warning);
+            warnings.extend(said.map(of_annotation));
         }
         if changed || records.env.is_repeated() || agent != AgentChange::None {
             warnings.extend(replaces_unreadable(&records));

@@ -7,8 +7,11 @@ use crate::rewrite::options::Options;
 use crate::rewrite::result::{Cause, Warning};
 use crate::rewrite::text::quoted;
 
-/// Whether the pod is rewritten: true or false as Go's `strconv.ParseBool` reads them.
-pub const REWRITE_ANNOTATION: &str = "sidecar.istio.io/rewriteAppHTTPProbers";
+/// Whether the pod is rewritten: true or false as Go's `strconv.ParseBool` reads them. Namespaces and
+/// pods have a label of the same name, `enabled` or `disabled`, by which the webhook is asked.
+pub const REWRITE_ANNOTATION: &str = "app-health/rewrite";
+/// The same, of Istio's rewrite: it counts where the pod does not have ours.
+pub const ISTIO_REWRITE_ANNOTATION: &str = "sidecar.istio.io/rewriteAppHTTPProbers";
 /// The port that the pod's probes are sent to.
 pub const STATUS_PORT_ANNOTATION: &str = "status.sidecar.istio.io/port";
 /// The kubelet's, on the mirror pods of static pods.
@@ -22,7 +25,7 @@ pub const AGENT_USER_ANNOTATION: &str = "app-health/agent-user";
 #[derive(Debug, PartialEq)]
 pub struct PodSettings {
     pub rewrite: bool,
-    pub rewrite_warning: Option<String>,
+    pub rewrite_warnings: Vec<String>,
     pub status_port: u16,
     pub status_port_warning: Option<String>,
 }
@@ -30,25 +33,35 @@ pub struct PodSettings {
 impl PodSettings {
     pub fn read(annotations: Option<&JsonObject>, options: &Options) -> Self {
         let text = |name| annotations.and_then(|all| all.get(name)?.as_str());
-        let (rewrite, rewrite_warning) = rewrite(text(REWRITE_ANNOTATION), options);
+        let (ours, istios) = (text(REWRITE_ANNOTATION), text(ISTIO_REWRITE_ANNOTATION));
+        let (rewrite, rewrite_warnings) = rewrite(ours, istios, options);
         let (status_port, status_port_warning) = status_port(text(STATUS_PORT_ANNOTATION), options);
-        PodSettings { rewrite, rewrite_warning, status_port, status_port_warning }
+        PodSettings { rewrite, rewrite_warnings, status_port, status_port_warning }
     }
 }
 
-fn rewrite(annotation: Option<&str>, options: &Options) -> (bool, Option<String>) {
-    let Some(text) = annotation else { return (options.default_rewrite, None) };
+fn rewrite(ours: Option<&str>, istios: Option<&str>, options: &Options) -> (bool, Vec<String>) {
+    let (rewrite, holds) = match (ours.and_then(parse_bool), istios.and_then(parse_bool)) {
+        (Some(ours), _) => return (ours, Vec::new()),
+        (None, Some(istios)) => (istios, "Istio's"),
+        (None, None) => (options.default_rewrite, "the default"),
+    };
+    let rewriting = if rewrite { "rewriting" } else { "no rewriting" };
+    let warning = |(name, text): (&str, Option<&str>)| {
+        let text = quoted(text.filter(|text| parse_bool(text).is_none())?);
+        Some(format!(
+            "annotation {name}: {text} is neither true nor false; {holds} holds, {rewriting}"
+        ))
+    };
+    let both = [(REWRITE_ANNOTATION, ours), (ISTIO_REWRITE_ANNOTATION, istios)];
+    (rewrite, both.into_iter().filter_map(warning).collect())
+}
+
+fn parse_bool(text: &str) -> Option<bool> {
     match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => (true, None),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => (false, None),
-        _ => {
-            let default = if options.default_rewrite { "rewriting" } else { "no rewriting" };
-            let text = quoted(text);
-            let warning = format!(
-                "annotation {REWRITE_ANNOTATION}: {text} is neither true nor false; the default holds, {default}"
-            );
-            (options.default_rewrite, Some(warning))
-        }
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
     }
 }
 
@@ -95,24 +108,47 @@ mod tests {
 
     /// The texts that Go's ParseBool takes; their absence is tested by what it does not take.
     #[test]
-    fn the_rewrite_annotation_is_a_bool_of_go() {
+    fn a_rewrite_annotation_is_a_bool_of_go() {
         for (text, value) in [
             ("1 t T TRUE true True", Some(true)),
             ("0 f F FALSE false False", Some(false)),
-            ("tRue yes on 2 -1 null", None),
+            ("tRue yes on 2 -1 null enabled disabled", None),
         ] {
-            for text in text.split(' ') {
+            for (text, name) in text.split(' ').flat_map(|text| BOTH.map(|name| (text, name))) {
                 for default_rewrite in [true, false] {
                     let options = Options { default_rewrite, ..Options::default() };
-                    let read = settings(REWRITE_ANNOTATION, text, &options);
+                    let read = settings(name, text, &options);
                     assert_eq!(read.rewrite, value.unwrap_or(default_rewrite), "{text}");
-                    assert_eq!(read.rewrite_warning.is_none(), value.is_some(), "{text}");
+                    assert_eq!(read.rewrite_warnings.is_empty(), value.is_some(), "{text}");
                 }
             }
         }
         for text in ["", " true", "true ", "true\n"] {
-            let read = settings(REWRITE_ANNOTATION, text, &Options::default());
-            assert!(read.rewrite_warning.is_some(), "{text:?}");
+            for name in BOTH {
+                let read = settings(name, text, &Options::default());
+                assert_eq!(read.rewrite_warnings.len(), 1, "{text:?}");
+            }
+        }
+    }
+
+    const BOTH: [&str; 2] = [REWRITE_ANNOTATION, ISTIO_REWRITE_ANNOTATION];
+
+    #[test]
+    fn our_rewrite_annotation_wins_where_it_says_anything() {
+        for (ours, istios, rewrite, warnings) in [
+            ("true", "false", true, vec![]),
+            ("false", "true", false, vec![]),
+            ("true", "maybe", true, vec![]),
+            ("maybe", "false", false, vec!["Istio's holds, no rewriting"]),
+            ("maybe", "true", true, vec!["Istio's holds, rewriting"]),
+            ("maybe", "never", true, vec!["the default holds, rewriting"; 2]),
+        ] {
+            let pod = json!({REWRITE_ANNOTATION: ours, ISTIO_REWRITE_ANNOTATION: istios});
+            let read = PodSettings::read(pod.as_object(), &Options::default());
+            assert_eq!(read.rewrite, rewrite, "{ours} {istios}");
+            let ends = read.rewrite_warnings.iter().map(|it| it.split_once("; ").unwrap().1);
+            let said: Vec<_> = ends.collect();
+            assert_eq!(said, warnings, "{ours} {istios}");
         }
     }
 
