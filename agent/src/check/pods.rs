@@ -156,7 +156,8 @@ fn stays(result: &Rewrite, place: &Place, findings: &mut Vec<Finding>) {
         | Cause::NoSidecar
         | Cause::HostNetwork
         | Cause::Windows
-        | Cause::MirrorPod => false,
+        | Cause::MirrorPod
+        | Cause::Excluded => false,
         Cause::OriginalLost => !it.probe.as_ref().is_some_and(|probe| lost.contains(probe)),
         _ => true,
     };

@@ -85,10 +85,11 @@ impl Job {
     fn change_pod(&self, pod: &PodAt) -> Result<Change, Malformed> {
         let edited = self.edit(pod.pod).map_err(|malformed| under(&pod.pointer, malformed))?;
         let name = name(&pod.owner);
+        let told = edited.warnings.iter().filter(|warning| warning.is_told());
         let patch = edited.patch.into_iter().map(|step| step.under(&pod.pointer));
         Ok(Change {
             patch: patch.collect(),
-            warnings: edited.warnings.iter().map(|it| format!("{name}: {it}")).collect(),
+            warnings: told.map(|it| format!("{name}: {it}")).collect(),
             probes: edited.probes.into_iter().map(|it| (name.to_owned(), it)).collect(),
         })
     }

@@ -80,7 +80,11 @@ impl Metrics {
             "Probes and hooks rewritten, by handler and kind",
             self.probes.clone(),
         );
-        all.register("warnings", "Warnings of the rewrite, by reason", self.warnings.clone());
+        all.register(
+            "warnings",
+            "What stays, or is not followed, by reason",
+            self.warnings.clone(),
+        );
         all.register(
             "admission_duration_seconds",
             "From a request's head to its answer, the body included",

@@ -10,6 +10,10 @@ fn http(port: impl Into<Value>) -> Value {
     json!({"httpGet": {"port": port.into()}})
 }
 
+fn excluding(pod: &Value, containers: &str) -> Value {
+    with(pod, "/metadata/annotations", json!({"app-health/rewrite-exclude": containers}))
+}
+
 #[test]
 fn ah001_a_pod_that_was_missed() {
     let missed = pod("", json!({"readinessProbe": http(80)}));
@@ -20,6 +24,7 @@ fn ah001_a_pod_that_was_missed() {
         with(&missed, "/metadata/annotations", both)
     };
     assert_eq!(found(&[annotated("true", "false"), chosen()]), ["AH001"]);
+    assert_eq!(found(&[excluding(&missed, "istio-proxy"), chosen()]), ["AH001"]);
     let off = json!({"sidecar.istio.io/rewriteAppHTTPProbers": "false"});
     let port = "/spec/containers/0/readinessProbe/httpGet/port";
     for (why, objects) in [
@@ -29,6 +34,7 @@ fn ah001_a_pod_that_was_missed() {
         ("nothing to rewrite", vec![pod("", json!({"readinessProbe": {"exec": {}}})), chosen()]),
         ("switched off", vec![with(&missed, "/metadata/annotations", off), chosen()]),
         ("switched off by ours", vec![annotated("false", "true"), chosen()]),
+        ("excluded", vec![excluding(&missed, "web"), chosen()]),
         ("no sidecar", vec![with(&missed, "/spec/containers/1/name", "x".into()), chosen()]),
         ("its own network", vec![with(&missed, "/spec/hostNetwork", true.into()), chosen()]),
         ("has ended", vec![with(&missed, "/status", json!({"phase": "Succeeded"})), chosen()]),
@@ -122,6 +128,11 @@ fn ah005_a_probe_that_stays_and_why() {
     let annotated =
         with(&pod("", json!({"readinessProbe": http(80)})), "/metadata/annotations", annotated);
     assert_eq!(found(&[manifest(&annotated)]), ["AH005 annotation"]);
+    let excluded = excluding(&pod("", json!({"readinessProbe": host})), "web");
+    assert!(found(&[excluded, chosen()]).is_empty());
+    // Rewritten because its exclusion is misspelt.
+    let misspelt = excluding(&rewritten(RECORDED), "wep");
+    assert_eq!(found(&[misspelt, chosen()]), ["AH005 annotation"]);
     // What Istio left in a probe is not what AH002 says.
     let left = json!({"httpGet": {
         "path": "/app-health/web/readyz", "port": 15020, "protocol": "HTTP2",

@@ -121,6 +121,23 @@ fn a_table_explains_each_probe() {
 }
 
 #[test]
+fn an_exclusion_is_explained_without_a_warning() {
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "hello", "annotations": {"app-health/rewrite-exclude": "app"}},
+        "spec": {"containers": [
+            {"name": "app", "readinessProbe": {"httpGet": {"port": 8080}}},
+            {"name": "istio-proxy"},
+        ]},
+    });
+    let run = agent("rewrite -f - --explain", &pod.to_string());
+    let stays = "stays: annotation app-health/rewrite-exclude names its container";
+    assert!(run.stdout.contains(stays), "{}", run.stdout);
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
 fn a_hostile_path_does_not_reach_the_terminal() {
     let hostile = format!("\"/\\e[31m\\n{}\"", "a".repeat(1000));
     let table = agent("rewrite -f - --explain", DEPLOYMENT.replace("/ready", &hostile)).stdout;

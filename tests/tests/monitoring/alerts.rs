@@ -65,7 +65,7 @@ const BEGINS: Series = ("app_health_certificate_start_timestamp_seconds", "1200x
 const ENDS: Series = ("app_health_certificate_expiry_timestamp_seconds", "7200x120");
 
 #[rustfmt::skip] // A table.
-const CASES: [Case; 28] = [
+const CASES: [Case; 29] = [
     fires("AppHealthProbeFailing", "6m", &[DOWN, READY], PROBE),
     silent("AppHealthProbeFailing", "4m", &[DOWN, READY]),
     silent("AppHealthProbeFailing", "6m", &[DOWN, UNREADY, OTHER]),
@@ -95,6 +95,7 @@ const CASES: [Case; 28] = [
     fires("AppHealthProbesStay", "12m", &[(r#"app_health_warnings_total{reason="host", pod="p"}"#, "0x10 1x90"),
         (r#"app_health_warnings_total{reason="host", pod="q"}"#, "0x100")], r#"reason="host""#),
     silent("AppHealthProbesStay", "12m", &[(r#"app_health_warnings_total{reason="no_sidecar"}"#, "0x10 1x90")]),
+    silent("AppHealthProbesStay", "12m", &[(r#"app_health_warnings_total{reason="excluded"}"#, "0x10 1x90")]),
     silent("AppHealthProbesStay", "90m", &[(r#"app_health_warnings_total{reason="host"}"#, "0x10 1x90")]),
     // A sixth is left after 103 minutes and 20 seconds.
     fires("AppHealthCertificateEnds", "109m", &[BEGINS, ENDS], ""),

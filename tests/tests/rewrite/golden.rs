@@ -124,7 +124,8 @@ impl Case {
         let result = pods(&self.input).and_then(|pods| {
             for at in pods {
                 let result = transform(at.pod, &self.options)?;
-                remarks.extend(result.warnings.iter().map(|w| format!("# warning: {w}")));
+                let told = result.warnings.iter().filter(|warning| warning.is_told());
+                remarks.extend(told.map(|w| format!("# warning: {w}")));
                 for operation in result.patch {
                     apply(&mut document, &[operation.under(&at.pointer)]).expect("the patch fits");
                 }

@@ -86,6 +86,7 @@ fn metadata() -> impl Strategy<Value = Option<Value>> {
             "app-health/rewrite": "true", "sidecar.istio.io/rewriteAppHTTPProbers": "false",
         }}),
         json!({"annotations": {"app-health/rewrite": "false"}}),
+        json!({"annotations": {"app-health/rewrite-exclude": "app,x_y,other"}}),
     ])
 }
 

@@ -3,9 +3,11 @@
 use app_health_webhook::path::{ProbeKind, ProbePath};
 use app_health_webhook::probers::VARIABLE;
 use app_health_webhook::rewrite::{
-    AGENT_CONTAINER, AgentOptions, Options, RESTORE_ANNOTATION, STATUS_ANNOTATION, restore, rewrite,
+    AGENT_CONTAINER, AgentOptions, Cause, EXCLUDE_ANNOTATION, Options, RESTORE_ANNOTATION,
+    STATUS_ANNOTATION, restore, rewrite,
 };
 use proptest::prelude::*;
+use proptest::sample::subsequence;
 use serde_json::{Map, Value, json};
 
 use super::pods::{pod, pod_with_variable, spoilt_pod};
@@ -95,6 +97,29 @@ proptest! {
                     prop_assert_eq!(&after["httpGet"]["protocol"], &Value::Null);
                 }
             }
+        }
+    }
+
+    /// Excluded containers stay as they were, and the others become what they become without. Who
+    /// excludes one is told no more of it than that an original is lost.
+    #[test]
+    fn an_exclusion_is_of_its_containers_alone(
+        mut pod in pod(),
+        excluded in subsequence(vec!["app", "a-b", "a", "web.1", "istio-proxy", "other"], 0..=4),
+    ) {
+        pod["metadata"]["annotations"][EXCLUDE_ANNOTATION] = excluded.join(",").into();
+        let (with, change) = rewritten(&pod, &Options::default()).unwrap();
+        pod["metadata"]["annotations"][EXCLUDE_ANNOTATION] = Value::Null;
+        let (without, _) = rewritten(&pod, &Options::default()).unwrap();
+        let is_excluded = |name: &str| excluded.contains(&name);
+        let all = containers(&pod).zip(containers(&with)).zip(containers(&without));
+        for ((before, with), without) in all.filter(|((it, _), _)| it["name"] != "istio-proxy") {
+            let stays = is_excluded(before["name"].as_str().unwrap());
+            prop_assert_eq!(with, if stays { before } else { without });
+        }
+        for warning in change.warnings.iter().filter(|it| it.is_told()) {
+            let is_of_one = warning.probe.as_ref().is_some_and(|it| is_excluded(&it.container));
+            prop_assert!(!is_of_one || warning.cause == Cause::OriginalLost, "{}", warning);
         }
     }
 

@@ -114,6 +114,27 @@ fn what_is_audited_is_there_only_where_there_is_something_to_say() {
     }
 }
 
+/// It is audited and counted, but nobody is warned.
+#[test]
+fn an_exclusion_is_its_users_own_wish() {
+    let mut review = review();
+    let metadata = &mut review["request"]["object"]["metadata"];
+    metadata["annotations"]["app-health/rewrite-exclude"] = json!("vault-agent");
+    let admission = admitted(&review);
+    let response = response(&admission);
+    let stayed = "vault-agent/livenessProbe=excluded";
+    let audited = json!({"probes-rewritten": "3", "probes-stayed": stayed});
+    assert_eq!(response["auditAnnotations"], audited);
+    assert_eq!((response.get("warnings"), admission.said.len()), (None, 0));
+    let causes: Vec<_> = admission.warnings.iter().map(|warning| warning.cause).collect();
+    assert_eq!(causes, [Cause::Excluded]);
+    let mark = patched(&review, &admission)["metadata"]["annotations"][STATUS_ANNOTATION].take();
+    assert!(
+        mark.as_str().unwrap().contains(r#"{"vault-agent/livenessProbe":"excluded"}"#),
+        "{mark}"
+    );
+}
+
 #[test]
 fn a_sidecar_that_comes_later_ends_in_the_same_pod() {
     let whole = review();

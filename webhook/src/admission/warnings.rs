@@ -14,8 +14,8 @@ const LONGEST_COUNT: usize = 60;
 
 /// The texts to send.
 pub(super) fn cut(warnings: &[Warning]) -> Vec<String> {
-    let mut texts: Vec<_> =
-        warnings.iter().map(|warning| cut_one(&format!("{SPEAKER}{warning}"))).collect();
+    let told = warnings.iter().filter(|warning| warning.is_told());
+    let mut texts: Vec<_> = told.map(|warning| cut_one(&format!("{SPEAKER}{warning}"))).collect();
     let lengths = || texts.iter().map(|text| text.chars().count());
     if lengths().sum::<usize>() <= LONGEST_ALL {
         return texts;

@@ -1,9 +1,11 @@
-//! What a warning is about, for those who count warnings rather than read them.
+//! What a warning is about, for those who count warnings rather than read them; and why a probe stays
+//! of which nobody has to be warned.
 
 /// Declares the causes, each with its label, so that none is missing in a list of them.
 macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $label:literal,)*) => {
-        /// The reason of a warning, without the names and values that its text has.
+        /// The reason of a warning, or of what stays without one, without the names and values that
+        /// its text has.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Cause {
             $($(#[$doc])* $name,)*
@@ -66,4 +68,6 @@ causes! {
     MirrorPod = "mirror_pod",
     /// The resources that are set for the agent's container do not go with the pod's.
     AgentResources = "agent_resources",
+    /// The pod's own annotation names the probe's container: nobody is warned of it.
+    Excluded = "excluded",
 }

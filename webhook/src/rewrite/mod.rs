@@ -29,8 +29,8 @@ use self::read::Pod;
 pub use self::options::{AGENT_CONTAINER, AgentOptions, AgentResources, AgentUser, Options};
 pub(crate) use self::read::Node;
 pub use self::read::annotations::{
-    AGENT_RESOURCES_ANNOTATION, AGENT_USER_ANNOTATION, ISTIO_REWRITE_ANNOTATION,
-    REWRITE_ANNOTATION, STATUS_PORT_ANNOTATION,
+    AGENT_RESOURCES_ANNOTATION, AGENT_USER_ANNOTATION, EXCLUDE_ANNOTATION,
+    ISTIO_REWRITE_ANNOTATION, REWRITE_ANNOTATION, STATUS_PORT_ANNOTATION,
 };
 pub use self::records::RESTORE_ANNOTATION;
 pub use self::result::{Cause, Malformed, ProbeName, Report, Rewrite, Warning};

@@ -13,7 +13,8 @@ use crate::path::ProbeKind;
 pub struct Rewrite {
     /// To be applied to the pod; empty where nothing changes.
     pub patch: Vec<Operation>,
-    /// What a user should know: first of the pod, then of its probes.
+    /// What a user should know: first of the pod, then of its probes. Not all of them are
+    /// [told](Warning::is_told).
     pub warnings: Vec<Warning>,
     /// Every probe and hook of the pod but the sidecar's, in the pod's order; none without
     /// [`Options::reports`](super::options::Options::reports).
@@ -35,6 +36,11 @@ impl Warning {
     /// One that concerns the whole pod.
     pub(super) fn of_pod(cause: Cause, reason: impl Into<String>) -> Self {
         Self { probe: None, cause, reason: reason.into() }
+    }
+
+    /// Whether its user is warned. What they asked for themselves is only marked and counted.
+    pub fn is_told(&self) -> bool {
+        self.cause != Cause::Excluded
     }
 }
 

@@ -1,7 +1,8 @@
 //! The mark of a pod that was rewritten, for whoever describes it: the annotation `app-health/status`.
 //!
 //! A JSON object: `version`, of this form; `rewritten`, how many probes the variable holds; `stayed`, the
-//! probes that stayed with a warning, each with its cause's label; `more`, how many of these had no room.
+//! probes that stayed with a warning or are excluded, each with its cause's label; `more`, how many of
+//! these had no room.
 //! No program's version is in it: an upgrade would change every pod template that is rewritten anew.
 
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ pub fn text(rewritten: usize, warnings: &[Warning]) -> String {
     serde_json::to_string(&status).unwrap_or_default()
 }
 
-/// The probes that stayed with a warning, and why: as many as have room.
+/// The probes that stayed with a warning or are excluded, and why: as many as have room.
 #[derive(Default)]
 pub(crate) struct Stayed {
     probes: BTreeMap<String, &'static str>,

@@ -33,7 +33,7 @@ pub struct Destination {
 
 /// Why a probe, or something of it, stays.
 pub struct Left {
-    /// What its user is warned of; `None` where it is as it should be.
+    /// What is told or counted of it; `None` where it is as it should be.
     pub cause: Option<Cause>,
     pub reason: String,
 }

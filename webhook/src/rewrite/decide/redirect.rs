@@ -1,5 +1,7 @@
 //! Rewriting: which probes are sent to the status port, and why others stay.
 
+use std::collections::BTreeSet;
+
 use super::disposition::{Destination, Disposition, Left, target_of};
 use super::plan::{AgentChange, Changes, MarkChange, Plan, VariableChange, each_probe};
 use super::{agent, record};
@@ -7,7 +9,9 @@ use crate::handler::HandlerKind;
 use crate::path::ProbeKind;
 use crate::probers::{self, HttpProtocol, Prober, VARIABLE};
 use crate::rewrite::options::Options;
-use crate::rewrite::read::annotations::{MIRROR_ANNOTATION, PodSettings};
+use crate::rewrite::read::annotations::{
+    EXCLUDE_ANNOTATION, MIRROR_ANNOTATION, PodSettings, excluded,
+};
 use crate::rewrite::read::{Container, List, Pod, Port, Probe, ProbeHandler, Target};
 use crate::rewrite::records::{RESTORE_ANNOTATION, Records, to_keep};
 use crate::rewrite::result::{Cause, Warning};
@@ -22,7 +26,8 @@ pub fn rewrite<'p, 'a>(pod: &'p Pod<'a>, options: &Options) -> Plan<'p, 'a> {
     let records = out_of_reach(pod).map_or_else(|| Records::read(pod, options), Err);
     match records {
         Ok(records) => {
-            Rewriter { records, status_port: settings.status_port }.plan(pod, settings, options)
+            let (status_port, excluded) = (settings.status_port, excluded(pod.annotations));
+            Rewriter { records, status_port, excluded }.plan(pod, settings, options)
         }
         Err((cause, reason)) => {
             let warning = Warning::of_pod(cause, format!("{reason}; its probes stay as they were"));
@@ -80,6 +85,23 @@ fn replaces_unreadable(records: &Records<'_, '_>) -> Option<Warning> {
     replaced.then(|| of_annotation(reason()))
 }
 
+/// A name that is no container's is misspelt, so that a probe is rewritten which was to stay.
+fn excludes_nobody(pod: &Pod<'_>, mut names: BTreeSet<&str>) -> Option<Warning> {
+    for container in &pod.containers {
+        names.remove(container.name);
+    }
+    let reason = || {
+        let names = quoted(&names.iter().copied().collect::<Vec<_>>().join(", "));
+        format!("annotation {EXCLUDE_ANNOTATION}: {names}: not among the pod's containers")
+    };
+    (!names.is_empty() && asks_a_port(pod)).then(|| of_annotation(reason()))
+}
+
+fn excluded_by_the_pod() -> Left {
+    let reason = format!("annotation {EXCLUDE_ANNOTATION} names its container");
+    Left { cause: Some(Cause::Excluded), reason }
+}
+
 fn of_annotation(reason: String) -> Warning {
     Warning::of_pod(Cause::Annotation, reason)
 }
@@ -87,12 +109,13 @@ fn of_annotation(reason: String) -> Warning {
 struct Rewriter<'p, 'a> {
     records: Records<'p, 'a>,
     status_port: u16,
+    excluded: BTreeSet<&'a str>,
 }
 
 impl<'p, 'a> Rewriter<'p, 'a> {
     fn plan(mut self, pod: &'p Pod<'a>, settings: PodSettings, options: &Options) -> Plan<'p, 'a> {
         let probes = each_probe(pod, |container, probe| self.probe(container, probe));
-        let Self { mut records, .. } = self;
+        let Self { mut records, excluded, .. } = self;
         let agent = agent::put_in(pod, &mut records, options);
         let changed = probes.iter().any(|it| it.disposition.changes_the_probe());
         let told = |left: &Left| left.cause.is_some();
@@ -102,6 +125,7 @@ impl<'p, 'a> Rewriter<'p, 'a> {
             let said = settings.rewrite_warnings.into_iter().chain(settings.status_port_warning);
             warnings.extend(said.map(of_annotation));
         }
+        warnings.extend(excludes_nobody(pod, excluded));
         if changed || records.env.is_repeated() || agent != AgentChange::None {
             warnings.extend(replaces_unreadable(&records));
             warnings.extend(agent::is_replaced(pod, &records.recorded, options));
@@ -114,13 +138,20 @@ impl<'p, 'a> Rewriter<'p, 'a> {
 
     /// What becomes of one probe.
     fn probe(&mut self, container: &Container<'_>, probe: &Probe<'_>) -> Result<Disposition, Left> {
-        let target = target_of(&probe.handler)?;
+        let is_excluded = self.excluded.contains(container.name);
+        let target = match target_of(&probe.handler) {
+            Err(Left { cause: Some(_), .. }) if is_excluded => return Err(excluded_by_the_pod()),
+            target => target?,
+        };
         let path = container.probe_path(probe.kind).ok_or_else(|| {
             let reason = "the container's name cannot stand in a path";
             Left::as_it_was(Cause::ContainerName, reason)
         })?;
         if target.http_path() == Some(&*path) {
             return self.update(target, path);
+        }
+        if is_excluded {
+            return Err(excluded_by_the_pod());
         }
         if target.port.number() == Some(self.status_port) {
             let port = self.status_port;

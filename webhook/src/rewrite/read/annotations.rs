@@ -1,5 +1,6 @@
 //! The annotations by which a pod chooses, and what holds where it does not.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use super::node::JsonObject;
@@ -12,6 +13,8 @@ use crate::rewrite::text::quoted;
 pub const REWRITE_ANNOTATION: &str = "app-health/rewrite";
 /// The same, of Istio's rewrite: it counts where the pod does not have ours.
 pub const ISTIO_REWRITE_ANNOTATION: &str = "sidecar.istio.io/rewriteAppHTTPProbers";
+/// The names of containers whose probes and hooks are left alone, separated by commas.
+pub const EXCLUDE_ANNOTATION: &str = "app-health/rewrite-exclude";
 /// The port that the pod's probes are sent to.
 pub const STATUS_PORT_ANNOTATION: &str = "status.sidecar.istio.io/port";
 /// The kubelet's, on the mirror pods of static pods.
@@ -63,6 +66,13 @@ fn parse_bool(text: &str) -> Option<bool> {
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
         _ => None,
     }
+}
+
+/// The names of the containers whose probes are left alone.
+pub fn excluded(annotations: Option<&JsonObject>) -> BTreeSet<&str> {
+    let text = annotations.and_then(|all| all.get(EXCLUDE_ANNOTATION)?.as_str());
+    let names = text.into_iter().flat_map(|text| text.split(',')).map(str::trim);
+    names.filter(|name| !name.is_empty()).collect()
 }
 
 fn status_port(annotation: Option<&str>, options: &Options) -> (u16, Option<String>) {
@@ -149,6 +159,21 @@ mod tests {
             let ends = read.rewrite_warnings.iter().map(|it| it.split_once("; ").unwrap().1);
             let said: Vec<_> = ends.collect();
             assert_eq!(said, warnings, "{ours} {istios}");
+        }
+    }
+
+    #[test]
+    fn excluded_names_are_separated_by_commas() {
+        for (text, names) in [
+            ("", vec![]),
+            (" , ,", vec![]),
+            ("a", vec!["a"]),
+            ("b, a ,b,", vec!["a", "b"]),
+            ("a b", vec!["a b"]),
+        ] {
+            let pod = json!({EXCLUDE_ANNOTATION: text});
+            let read: Vec<_> = excluded(pod.as_object()).into_iter().collect();
+            assert_eq!(read, names, "{text:?}");
         }
     }
 
