@@ -131,7 +131,7 @@ fn an_exclusion_is_explained_without_a_warning() {
             {"name": "istio-proxy"},
         ]},
     });
-    let run = agent("rewrite -f - --explain", &pod.to_string());
+    let run = agent("rewrite -f - --explain", pod.to_string());
     let stays = "stays: annotation app-health/rewrite-exclude names its container";
     assert!(run.stdout.contains(stays), "{}", run.stdout);
     assert_eq!(run.stderr, "");
