@@ -14,6 +14,7 @@
 //! | [`protobuf`] | the messages of a gRPC health check |
 //! | `kubelet` | what a kubelet sends, how it reads an answer, and what it concludes (feature `kubelet`) |
 //! | `rewrite` | a pod's probes rewritten, and restored (feature `rewrite`, the default) |
+//! | `injection` | what Istio's injector reads of a pod, set before it does (feature `rewrite`) |
 //! | `admission` | AdmissionReview in and out (feature `rewrite`) |
 //! | `manifest` | where the pods are in a manifest (feature `rewrite`) |
 //! | `patch` | JSON Patch and JSON Pointer (feature `rewrite`) |
@@ -25,6 +26,8 @@ extern crate alloc;
 #[cfg(feature = "rewrite")]
 pub mod admission;
 pub mod handler;
+#[cfg(feature = "rewrite")]
+pub mod injection;
 pub mod json;
 #[cfg(feature = "kubelet")]
 pub mod kubelet;

@@ -27,6 +27,8 @@ const MAX_NODES: usize = 4_000_000;
 pub struct Copies {
     nodes: usize,
     text: usize,
+    /// There is to be none.
+    are_refused: bool,
 }
 
 /// Composes the document in `text`; `None` where there is nothing but comments, or null.
@@ -64,6 +66,11 @@ pub(super) fn compose_within(
 }
 
 impl Copies {
+    /// Of a text in which aliases are taken for a mistake.
+    pub fn refused() -> Self {
+        Self { are_refused: true, ..Self::default() }
+    }
+
     fn add(&mut self, copy: Size) {
         self.nodes += copy.nodes;
         self.text += copy.text;
@@ -171,7 +178,7 @@ impl Composer<'_, '_> {
             }
             _ => return self.fail("not YAML: unexpected end"),
         };
-        if let Some(anchor) = anchor {
+        if let Some(anchor) = anchor.filter(|_| !self.aliased.are_refused) {
             let size = Size::of(&node);
             self.anchored.add(size);
             self.within_bounds()?;
@@ -181,6 +188,9 @@ impl Composer<'_, '_> {
     }
 
     fn alias(&mut self, anchor: &str, depth: usize) -> Result1<Node> {
+        if self.aliased.are_refused {
+            return self.fail("no alias is taken here");
+        }
         let Some(size) = self.anchors.get(anchor).map(|anchored| anchored.size) else {
             return self.fail(format!("the anchor `{anchor}` is not known here"));
         };

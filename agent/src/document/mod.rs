@@ -31,6 +31,7 @@ use std::borrow::Cow;
 use app_health_webhook::patch::Operation;
 use serde_json::Value;
 
+use self::compose::{Copies, compose};
 use self::json::Shape;
 pub use self::list::List;
 pub use self::node::Node;
@@ -68,6 +69,17 @@ pub enum Content<'t> {
     Object(Object<'t>),
     /// A List, whose items have not been looked at yet.
     List(List<'t>),
+}
+
+/// What a short text within a manifest says: JSON, or YAML without aliases. Null where it says nothing.
+///
+/// `Err` is one line.
+pub fn value(text: &str) -> Result<Value, String> {
+    if let Ok(value) = serde_json::from_str(text) {
+        return Ok(value);
+    }
+    let tree = compose(text, 1, &mut Copies::refused())?;
+    Ok(tree.map_or(Value::Null, |tree| tree.value()))
 }
 
 impl<'t> Document<'t> {

@@ -32,6 +32,10 @@ causes! {
     HostNetwork = "host_network",
     /// The pod has no sidecar container.
     NoSidecar = "no_sidecar",
+    /// Istio's injector will not give the pod a sidecar that can have the filter.
+    NotInjected = "not_injected",
+    /// Istio's injector has given the pod its sidecar already.
+    InjectedBefore = "injected_before",
     /// The sidecar's variable cannot be read.
     Variable = "variable",
     /// The container's name cannot stand in a path.

@@ -24,14 +24,14 @@ mod write;
 
 use serde_json::Value;
 
-use self::read::Pod;
-
+pub(crate) use self::decide::out_of_reach;
 pub use self::options::{AGENT_CONTAINER, AgentOptions, AgentResources, AgentUser, Options};
-pub(crate) use self::read::Node;
 pub use self::read::annotations::{
     AGENT_RESOURCES_ANNOTATION, AGENT_USER_ANNOTATION, EXCLUDE_ANNOTATION,
     ISTIO_REWRITE_ANNOTATION, REWRITE_ANNOTATION, STATUS_PORT_ANNOTATION,
 };
+pub(crate) use self::read::{JsonObject, Node, Pod, brief};
+pub(crate) use self::records::LARGEST_ANNOTATIONS;
 pub use self::records::RESTORE_ANNOTATION;
 pub use self::result::{Cause, Malformed, ProbeName, Report, Rewrite, Warning};
 pub use self::status::STATUS_ANNOTATION;

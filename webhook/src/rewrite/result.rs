@@ -34,7 +34,7 @@ pub struct Warning {
 
 impl Warning {
     /// One that concerns the whole pod.
-    pub(super) fn of_pod(cause: Cause, reason: impl Into<String>) -> Self {
+    pub(crate) fn of_pod(cause: Cause, reason: impl Into<String>) -> Self {
         Self { probe: None, cause, reason: reason.into() }
     }
 

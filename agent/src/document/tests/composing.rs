@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::super::compose::{Copies, compose, compose_within};
+use super::super::value as value_of;
 use super::{value, values};
 
 #[test]
@@ -17,6 +18,34 @@ fn aliases_and_merge_keys_are_expanded() {
         ("a: 1\nb: 2\na: 3\n", json!({"a": 3, "b": 2})),
     ] {
         assert_eq!(value(text), means, "{text}");
+    }
+}
+
+#[test]
+fn a_short_text_has_no_aliases() {
+    for (text, means) in [
+        ("", json!(null)),
+        (" # nothing\n", json!(null)),
+        ("statusPort: 15019", json!({"statusPort": 15019})),
+        ("---\na: &x 1\n", json!({"a": 1})),
+        ("{a: [1, b]}", json!({"a": [1, "b"]})),
+        ("{\"a\":\t{\"b\": 0.5}}", json!({"a": {"b": 0.5}})),
+        ("a: |\n  b\n", json!({"a": "b\n"})),
+    ] {
+        assert_eq!(value_of(text), Ok(means), "{text}");
+    }
+    // Each of these would be a hundred thousand values.
+    let copied = format!("a: &a [{}]\n{}", "1,".repeat(1000), "b: *a\n".repeat(100));
+    for (text, says) in [
+        ("a: &x 1\nb: *x", "line 2: no alias is taken here"),
+        ("a: &x {b: 1}\nc: {<<: *x}", "line 2: no alias is taken here"),
+        (&copied, "line 2: no alias is taken here"),
+        ("a: 1\n---\nb: 2", "line 2: a second document"),
+        ("a: b: c", "line 1: not YAML: "),
+        ("{", "line 2: not YAML: "),
+    ] {
+        let problem = value_of(text).unwrap_err();
+        assert!(problem.starts_with(says) && !problem.contains('\n'), "{problem}");
     }
 }
 

@@ -17,5 +17,5 @@ mod restore;
 
 pub use self::disposition::{Destination, Disposition};
 pub use self::plan::{AgentChange, Changes, MarkChange, Plan, PlannedProbe, VariableChange};
-pub use self::redirect::rewrite;
+pub use self::redirect::{out_of_reach, rewrite};
 pub use self::restore::restore;

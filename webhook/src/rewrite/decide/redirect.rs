@@ -37,7 +37,7 @@ pub fn rewrite<'p, 'a>(pod: &'p Pod<'a>, options: &Options) -> Plan<'p, 'a> {
 }
 
 /// Why nothing of a pod is touched, whatever its probes are.
-fn out_of_reach(pod: &Pod<'_>) -> Option<(Cause, String)> {
+pub fn out_of_reach(pod: &Pod<'_>) -> Option<(Cause, String)> {
     let (cause, reason) = if pod.host_network {
         (Cause::HostNetwork, "hostNetwork is true, so that nothing intercepts the pod's traffic")
     } else if pod.on_windows {

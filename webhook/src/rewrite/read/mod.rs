@@ -13,7 +13,7 @@ mod windows;
 pub use self::container::{Container, List};
 pub use self::env::Env;
 pub use self::handler::{Action, Port, ProbeHandler, Target};
-pub use self::node::{JsonObject, Node, present};
+pub use self::node::{JsonObject, Node, brief, present};
 pub use self::pod::{PULL_SECRETS, Pod};
 pub use self::probe::Probe;
 pub use self::resources::Resources;

@@ -97,6 +97,15 @@ impl<'a> Node<'a, '_> {
         self.member(key)?.map(|node| node.string()).transpose()
     }
 
+    /// The member `key`, an object whose members are strings.
+    pub fn texts(&self, key: &str) -> Result<Option<&'a JsonObject>> {
+        let Some(texts) = self.member(key)? else { return Ok(None) };
+        for (_, text) in texts.members()? {
+            text.string()?;
+        }
+        texts.object().map(Some)
+    }
+
     fn is_not(&self, expected: &str) -> Malformed {
         self.malformed(format!("expected {expected}, not {}", brief(self.value)))
     }
@@ -107,7 +116,8 @@ pub fn present<'a>(object: &'a JsonObject, key: &str) -> Option<&'a Value> {
     object.get(key).filter(|value| !value.is_null())
 }
 
-fn brief(value: &Value) -> String {
+/// A value for people, within one line.
+pub fn brief(value: &Value) -> String {
     match value {
         Value::Object(_) => "an object".to_owned(),
         Value::Array(_) => "an array".to_owned(),

@@ -46,7 +46,7 @@ impl<'a> Pod<'a> {
         let mut read = Pod::default();
         if let Some(metadata) = pod.member("metadata")? {
             read.has_metadata = true;
-            read.annotations = read_annotations(&metadata)?;
+            read.annotations = metadata.texts("annotations")?;
         }
         if let Some(spec) = pod.member("spec")? {
             read.read_spec(&spec, sidecars)?;
@@ -123,14 +123,4 @@ fn runs_as_root(spec: &Node<'_, '_>) -> Result<bool> {
 fn read_pull_secrets<'a>(spec: &Node<'a, '_>) -> Result<Vec<&'a str>> {
     let Some(secrets) = spec.member(PULL_SECRETS)? else { return Ok(Vec::new()) };
     secrets.items()?.map(|secret| Ok(secret.text("name")?.unwrap_or_default())).collect()
-}
-
-fn read_annotations<'a>(metadata: &Node<'a, '_>) -> Result<Option<&'a JsonObject>> {
-    let Some(annotations) = metadata.member("annotations")? else { return Ok(None) };
-    for (key, value) in annotations.object()? {
-        if !value.is_null() {
-            annotations.text(key)?;
-        }
-    }
-    annotations.object().map(Some)
 }

@@ -1,0 +1,121 @@
+//! Which pods are given the filter, and what each of them needs: the label that the EnvoyFilter selects,
+//! and annotations, all of them merged with what is there.
+
+use serde_json::Value;
+
+use super::metadata::{Changes, Subject};
+use super::proxy_config::{self, STATISTICS, STATUS_PORT};
+use super::revision::{NONE, Revision};
+use crate::rewrite::{
+    Cause, Malformed, Rewrite, STATUS_PORT_ANNOTATION, Warning, out_of_reach, quoted,
+};
+
+/// The label that an EnvoyFilter selects: a [`Revision`], or `false`.
+pub const FILTER_LABEL: &str = "app-health/filter";
+
+/// Istio's label, or annotation, which decides whether it injects.
+const INJECT: &str = "sidecar.istio.io/inject";
+const TEMPLATES: &str = "inject.istio.io/templates";
+const CONFIG: &str = "proxy.istio.io/config";
+/// If 15019 were intercepted, calls from outside would reach pilot-agent from 127.0.0.6, which it takes for
+/// loopback: anyone could end the sidecar.
+const EXCLUDED: &str = "traffic.sidecar.istio.io/excludeInboundPorts";
+/// Where a pod has it, Istio does not read the same of [`CONFIG`].
+const PREFIXES: &str = "sidecar.istio.io/statsInclusionPrefixes";
+
+/// What gives pods the filter.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Which filter, where the pod does not say another.
+    pub revision: Revision,
+    /// Reads YAML without aliases; null where it says nothing. An error is one line.
+    pub read_yaml: fn(&str) -> Result<Value, String>,
+}
+
+/// What a warning is about, and what it says.
+type Reason = (Cause, String);
+
+/// Gives a pod what it needs to take the filter: before Istio's injector reads it.
+///
+/// # Errors
+/// A value of the pod has a type that no pod can have.
+pub fn filter(pod: &Value, filter: &Filter, sidecars: &[String]) -> Result<Rewrite, Malformed> {
+    let pod = Subject::read(pod, sidecars)?;
+    let mut filtered = Rewrite::default();
+    match changes(&pod, filter, sidecars) {
+        Ok(changes) => filtered.patch = pod.patch(changes),
+        Err((cause, reason)) => {
+            let reason = format!("{reason}; the pod is not given the filter");
+            filtered.warnings.push(Warning::of_pod(cause, reason));
+        }
+    }
+    Ok(filtered)
+}
+
+fn changes(pod: &Subject<'_>, filter: &Filter, sidecars: &[String]) -> Result<Changes, Reason> {
+    if pod.label(FILTER_LABEL) == Some(NONE) {
+        return Ok(Changes::default());
+    }
+    let changes = needed(pod, filter);
+    if changes.as_ref().is_ok_and(Changes::is_empty) {
+        return changes;
+    }
+    out_of_reach(&pod.pod).map_or(Ok(()), Err)?;
+    will_be_injected(pod, sidecars)?;
+    let changes = changes?;
+    if !pod.has_room(&changes) {
+        return Err((Cause::TooLong, "its annotations would be too long".to_owned()));
+    }
+    Ok(changes)
+}
+
+/// Whether Istio's injector will give the pod a sidecar in which the filter can be.
+fn will_be_injected(pod: &Subject<'_>, sidecars: &[String]) -> Result<(), Reason> {
+    // As for Istio, the label takes precedence.
+    if pod.label(INJECT).or(pod.annotation(INJECT)) == Some("false") {
+        return Err((Cause::NotInjected, format!("{INJECT} is false")));
+    }
+    let templates = pod.annotation(TEMPLATES).unwrap_or("sidecar");
+    if templates.split(',').any(|name| name.trim() != "sidecar") {
+        let reason = format!("annotation {TEMPLATES} is {}", quoted(templates));
+        return Err((Cause::NotInjected, reason));
+    }
+    if let Some((sidecar, _)) = pod.pod.sidecar(sidecars) {
+        let reason = format!("the sidecar {} is there already", sidecar.name);
+        return Err((Cause::InjectedBefore, reason));
+    }
+    Ok(())
+}
+
+/// What the pod does not have yet.
+fn needed(pod: &Subject<'_>, filter: &Filter) -> Result<Changes, Reason> {
+    let mut changes = Changes::default();
+    if pod.label(FILTER_LABEL).is_none() {
+        changes.label(FILTER_LABEL, filter.revision.as_str());
+    }
+    if pod.annotation(STATUS_PORT_ANNOTATION).is_some() {
+        let reason = format!("annotation {STATUS_PORT_ANNOTATION} is there");
+        return Err((Cause::Annotation, reason));
+    }
+    let config = proxy_config::merged(pod.annotation(CONFIG), filter.read_yaml);
+    let config =
+        config.map_err(|problem| (Cause::Annotation, format!("annotation {CONFIG}: {problem}")))?;
+    let prefixes = pod.annotation(PREFIXES).and_then(|list| appended(list, STATISTICS));
+    let excluded = pod.annotation(EXCLUDED).unwrap_or_default();
+    let excluded = appended(excluded, &STATUS_PORT.to_string());
+    for (name, text) in [(CONFIG, config), (PREFIXES, prefixes), (EXCLUDED, excluded)] {
+        if let Some(text) = text {
+            changes.annotation(name, text);
+        }
+    }
+    Ok(changes)
+}
+
+/// A list with commas, and the item at its end; `None` where that is in it.
+fn appended(list: &str, item: &str) -> Option<String> {
+    if list.split(',').any(|it| it.trim() == item) {
+        return None;
+    }
+    let comma = if list.trim().is_empty() { "" } else { "," };
+    Some(format!("{}{comma}{item}", list.trim()))
+}

@@ -1,0 +1,103 @@
+//! The annotation `proxy.istio.io/config`: what pilot-agent and Envoy are started with. What a pod says in
+//! it itself is kept, and lists are appended to.
+
+use serde_json::{Value, json};
+
+use crate::rewrite::{JsonObject, brief};
+
+/// Where pilot-agent serves instead of 15020, which the filter takes.
+pub const STATUS_PORT: u16 = 15019;
+
+/// Bytes of the annotation that are read: the sidecar has its config in a variable, of which `exec` takes
+/// no more.
+const LARGEST: usize = 131_072;
+
+/// Those of the bootstrap that ships: they limit an endless answer to 1 MiB, and the port's connections.
+const RUNTIME: [(&str, &str); 2] = [
+    ("http.async_response_buffer_limit", "1048576"),
+    ("envoy.resource_limits.listener.app_health.connection_limit", "12000"),
+];
+
+/// The labels of the filter's metrics.
+const TAGS: [&str; 4] = ["app_container", "probe", "result", "by"];
+
+/// Envoy's statistics of the listener, which Istio would leave out.
+pub const STATISTICS: &str = "http.app_health.";
+
+/// The annotation's text with what the filter needs; `None` where it has all of that already.
+///
+/// # Errors
+/// What is there cannot be merged with: what is wrong with it.
+pub fn merged(
+    text: Option<&str>,
+    read_yaml: fn(&str) -> Result<Value, String>,
+) -> Result<Option<String>, String> {
+    let config = text.map_or(Ok(Value::Null), |text| read(text, read_yaml))?;
+    let before = match config {
+        Value::Null => JsonObject::new(),
+        Value::Object(config) => config,
+        other => return Err(format!("expected an object, not {}", brief(&other))),
+    };
+    let mut config = before.clone();
+    status_port(member(&mut config, "statusPort"))?;
+    let runtime = object(&mut config, "runtimeValues")?;
+    for (name, value) in RUNTIME {
+        runtime.entry(name).or_insert_with(|| value.into());
+    }
+    append(&mut config, "extraStatTags", &TAGS)?;
+    append(object(&mut config, "proxyStatsMatcher")?, "inclusionPrefixes", &[STATISTICS])?;
+    Ok((config != before).then(|| Value::Object(config).to_string()))
+}
+
+fn read(text: &str, read_yaml: fn(&str) -> Result<Value, String>) -> Result<Value, String> {
+    if text.len() > LARGEST {
+        return Err(format!("{} KiB, more than a sidecar can be started with", text.len() >> 10));
+    }
+    read_yaml(text)
+}
+
+fn status_port(port: &mut Value) -> Result<(), String> {
+    let own = STATUS_PORT.to_string();
+    if port.is_null() {
+        *port = STATUS_PORT.into();
+    } else if *port != json!(STATUS_PORT) && *port != json!(own) {
+        return Err(format!("statusPort is {}, not {own}", brief(port)));
+    }
+    Ok(())
+}
+
+/// The member of this name, null where there is none. Istio takes a name in camel case or in snake case,
+/// and no config that has both.
+fn member<'c>(config: &'c mut JsonObject, name: &str) -> &'c mut Value {
+    let snake: String = name
+        .chars()
+        .flat_map(|c| c.is_uppercase().then_some('_').into_iter().chain(c.to_lowercase()))
+        .collect();
+    let name = if config.contains_key(&snake) { &snake } else { name };
+    config.entry(name).or_insert(Value::Null)
+}
+
+fn object<'c>(config: &'c mut JsonObject, name: &str) -> Result<&'c mut JsonObject, String> {
+    let value = member(config, name);
+    if value.is_null() {
+        *value = json!({});
+    }
+    let is = brief(value);
+    value.as_object_mut().ok_or_else(|| format!("{name}: expected an object, not {is}"))
+}
+
+fn append(config: &mut JsonObject, name: &str, items: &[&str]) -> Result<(), String> {
+    let value = member(config, name);
+    if value.is_null() {
+        *value = json!([]);
+    }
+    let is = brief(value);
+    let list =
+        value.as_array_mut().ok_or_else(|| format!("{name}: expected an array, not {is}"))?;
+    for item in items {
+        if !list.iter().any(|it| it == item) {
+            list.push((*item).into());
+        }
+    }
+    Ok(())
+}

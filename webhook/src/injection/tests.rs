@@ -1,0 +1,318 @@
+//! Pods before Istio's injector reads them.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::patch::{Pointer, apply};
+use crate::rewrite::{Cause, Malformed, Rewrite};
+
+const CONFIG: &str = "proxy.istio.io/config";
+const EXCLUDED: &str = "traffic.sidecar.istio.io/excludeInboundPorts";
+
+fn by(revision: &str) -> Filter {
+    let read_yaml = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
+    Filter { revision: revision.parse().expect("a revision"), read_yaml }
+}
+
+fn filtered(pod: &Value) -> Result<Rewrite, Malformed> {
+    filter(pod, &by("true"), &["istio-proxy".to_owned()])
+}
+
+/// The pod with the patch, and the cause and text of the one warning that there may be.
+fn done(pod: &Value, edited: Rewrite) -> (Value, Option<(Cause, String)>) {
+    assert!(edited.patch.is_empty() || edited.warnings.is_empty());
+    assert!(edited.warnings.len() < 2);
+    let mut after = pod.clone();
+    apply(&mut after, &edited.patch).expect("the patch fits");
+    (after, edited.warnings.into_iter().next().map(|it| (it.cause, it.reason)))
+}
+
+fn pod(metadata: &Value) -> Value {
+    json!({"metadata": metadata, "spec": {"containers": [{"name": "app", "image": "app:1"}]}})
+}
+
+fn annotated(annotations: &Value) -> Value {
+    pod(&json!({"annotations": annotations}))
+}
+
+/// What a pod with this config has after it was given the filter.
+#[track_caller]
+fn config(text: &str) -> Value {
+    let before = annotated(&json!({CONFIG: text}));
+    let (after, warning) = done(&before, filtered(&before).unwrap());
+    assert_eq!(warning, None, "{text}");
+    let text = after["metadata"]["annotations"][CONFIG].as_str().unwrap();
+    serde_json::from_str(text).unwrap()
+}
+
+/// All that is set where nothing was.
+fn all() -> Value {
+    json!({
+        "statusPort": 15019,
+        "runtimeValues": {
+            "http.async_response_buffer_limit": "1048576",
+            "envoy.resource_limits.listener.app_health.connection_limit": "12000",
+        },
+        "extraStatTags": ["app_container", "probe", "result", "by"],
+        "proxyStatsMatcher": {"inclusionPrefixes": ["http.app_health."]},
+    })
+}
+
+#[test]
+fn a_pod_that_says_nothing_gets_all_of_it() {
+    let spec = json!({"containers": [{"name": "app"}]});
+    for mut before in [
+        json!({"spec": spec}),
+        json!({"spec": spec, "metadata": null}),
+        json!({"spec": spec, "metadata": {"name": "a"}}),
+        json!({"spec": spec, "metadata": {"labels": null, "annotations": null}}),
+        json!({"spec": spec, "metadata": {"labels": {}, "annotations": {}}}),
+        json!({"spec": spec, "metadata": {"labels": {"app": "a"}, "annotations": {"b": "c"}}}),
+        json!({"spec": spec, "metadata": {"labels": {"app-health/filter": ""}, "annotations": {CONFIG: "", EXCLUDED: ""}}}),
+    ] {
+        let (after, warning) = done(&before, filtered(&before).unwrap());
+        assert_eq!(warning, None);
+        // The rest is as it was.
+        let set = json!({"labels": {"app-health/filter": "true"}, "annotations": {
+            CONFIG: after["metadata"]["annotations"][CONFIG],
+            EXCLUDED: "15019",
+        }});
+        json_patch::merge(&mut before, &json!({"metadata": set}));
+        assert_eq!(after, before);
+        let text = after["metadata"]["annotations"][CONFIG].as_str().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(text).unwrap(), all());
+        assert!(filtered(&after).unwrap() == Rewrite::default(), "a second pass changes nothing");
+    }
+}
+
+#[test]
+fn what_the_pod_says_itself_is_kept_and_lists_are_appended_to() {
+    let with = |changes: Value| {
+        let mut expected = all();
+        json_patch::merge(&mut expected, &changes);
+        expected
+    };
+    for (text, expected) in [
+        ("{}", all()),
+        ("null", all()),
+        (r#"{"concurrency":2}"#, with(json!({"concurrency": 2}))),
+        (r#"{"statusPort":"15019"}"#, with(json!({"statusPort": "15019"}))),
+        (
+            r#"{"runtimeValues":{"http.async_response_buffer_limit":"9","a":"b"}}"#,
+            with(json!({"runtimeValues": {"http.async_response_buffer_limit": "9", "a": "b"}})),
+        ),
+        (
+            r#"{"extraStatTags":["mine","probe"]}"#,
+            with(json!({"extraStatTags": ["mine", "probe", "app_container", "result", "by"]})),
+        ),
+        (
+            r#"{"proxyStatsMatcher":{"inclusionPrefixes":["a"],"inclusionSuffixes":["b"]}}"#,
+            with(json!({"proxyStatsMatcher": {
+                "inclusionPrefixes": ["a", "http.app_health."],
+                "inclusionSuffixes": ["b"],
+            }})),
+        ),
+        (
+            r#"{"statusPort":null,"runtimeValues":null,"extraStatTags":null,"proxyStatsMatcher":null}"#,
+            all(),
+        ),
+    ] {
+        assert_eq!(config(text), expected, "{text}");
+    }
+}
+
+/// Istio takes both spellings of a name, and refuses a pod whose config has both.
+#[test]
+fn a_name_in_snake_case_stays_the_only_one() {
+    let text = r#"{"status_port":15019,"runtime_values":{},"extra_stat_tags":[],"proxy_stats_matcher":{"inclusion_prefixes":["a"]}}"#;
+    let mut expected = all();
+    let tags = expected["extraStatTags"].take();
+    let runtime = expected["runtimeValues"].take();
+    assert_eq!(
+        config(text),
+        json!({
+            "status_port": 15019,
+            "runtime_values": runtime,
+            "extra_stat_tags": tags,
+            "proxy_stats_matcher": {"inclusion_prefixes": ["a", "http.app_health."]},
+        })
+    );
+}
+
+#[test]
+fn lists_with_commas() {
+    let prefixes = "sidecar.istio.io/statsInclusionPrefixes";
+    for (name, before, after) in [
+        (EXCLUDED, "8080", "8080,15019"),
+        (EXCLUDED, " 8080, 9090 ", "8080, 9090,15019"),
+        (EXCLUDED, "8080, 15019", "8080, 15019"),
+        (EXCLUDED, "115019", "115019,15019"),
+        (prefixes, "cluster.a", "cluster.a,http.app_health."),
+        (prefixes, "http.app_health.,a", "http.app_health.,a"),
+        // Istio reads the config then.
+        (prefixes, "", ""),
+    ] {
+        let pod = annotated(&json!({name: before}));
+        let (pod, _) = done(&pod, filtered(&pod).unwrap());
+        assert_eq!(pod["metadata"]["annotations"][name], after, "{before}");
+    }
+}
+
+#[test]
+fn the_revision_is_the_pods_own_or_the_one_that_is_asked_for() {
+    for (own, expected) in [(Value::Null, "canary"), (json!("true"), "true"), (json!("b"), "b")] {
+        let pod = pod(&json!({"labels": {"app-health/filter": own}}));
+        let edited = filter(&pod, &by("canary"), &[]).unwrap();
+        let (pod, _) = done(&pod, edited);
+        assert_eq!(pod["metadata"]["labels"]["app-health/filter"], expected);
+        assert_eq!(pod["metadata"]["annotations"][EXCLUDED], "15019");
+    }
+}
+
+#[test]
+fn what_is_a_revision() {
+    for text in ["true", "a", "1.2.3", "A_b-c", &"x".repeat(63)] {
+        assert_eq!(text.parse::<Revision>().unwrap().as_str(), text);
+    }
+    for text in ["", "false", "-a", "a.", "a b", "a/b", "é", "a%20b", &"x".repeat(64)] {
+        assert!(text.parse::<Revision>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_pod_that_cannot_take_it_stays_as_it_is_and_says_why() {
+    let of = |name: &str, text: &str| annotated(&json!({name: text}));
+    let of_config = |text: &str| of(CONFIG, text);
+    let with = |spec: Value| {
+        let mut pod = pod(&json!({}));
+        json_patch::merge(&mut pod["spec"], &spec);
+        pod
+    };
+    let inject = "sidecar.istio.io/inject";
+    let templates = "inject.istio.io/templates";
+    let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(200 << 10));
+    let full = json!({"a": "x".repeat(262_000)});
+    for (pod, cause, says) in [
+        (of_config("{"), Cause::Annotation, "annotation proxy.istio.io/config: EOF while"),
+        (of_config("[]"), Cause::Annotation, "config: expected an object, not an array"),
+        (of_config("7"), Cause::Annotation, "config: expected an object, not 7"),
+        (of_config(&long), Cause::Annotation, "config: 200 KiB, more than a sidecar can be"),
+        (of_config(r#"{"statusPort":15020}"#), Cause::Annotation, "statusPort is 15020, not 15019"),
+        (of_config(r#"{"status_port":"a\nb"}"#), Cause::Annotation, r#"statusPort is "a\nb", not"#),
+        (of_config(r#"{"runtimeValues":[]}"#), Cause::Annotation, "runtimeValues: expected an obj"),
+        (of_config(r#"{"extraStatTags":"a"}"#), Cause::Annotation, "extraStatTags: expected an ar"),
+        (of_config(r#"{"proxyStatsMatcher":1}"#), Cause::Annotation, "proxyStatsMatcher: expected"),
+        (
+            of_config(r#"{"proxyStatsMatcher":{"inclusionPrefixes":{}}}"#),
+            Cause::Annotation,
+            "inclusionPrefixes: expected an array, not an object",
+        ),
+        (of("status.sidecar.istio.io/port", "15020"), Cause::Annotation, "istio.io/port is there"),
+        (of(inject, "false"), Cause::NotInjected, "sidecar.istio.io/inject is false; the pod is"),
+        (pod(&json!({"labels": {inject: "false"}})), Cause::NotInjected, "inject is false"),
+        (
+            pod(&json!({"labels": {inject: "false"}, "annotations": {inject: "true"}})),
+            Cause::NotInjected,
+            "inject is false",
+        ),
+        (of(templates, "grpc-agent"), Cause::NotInjected, r#"templates is "grpc-agent""#),
+        (of(templates, "sidecar,custom"), Cause::NotInjected, r#"templates is "sidecar,custom""#),
+        (with(json!({"hostNetwork": true})), Cause::HostNetwork, "hostNetwork is true"),
+        (with(json!({"os": {"name": "windows"}})), Cause::Windows, "it runs on Windows"),
+        (of("kubernetes.io/config.mirror", "a"), Cause::MirrorPod, "the mirror pod"),
+        (
+            with(json!({"containers": [{"name": "app"}, {"name": "istio-proxy"}]})),
+            Cause::InjectedBefore,
+            "the sidecar istio-proxy is there already",
+        ),
+        (
+            with(json!({"initContainers": [{"name": "istio-proxy", "restartPolicy": "Always"}]})),
+            Cause::InjectedBefore,
+            "the sidecar istio-proxy is there already",
+        ),
+        (annotated(&full), Cause::TooLong, "its annotations would be too long"),
+    ] {
+        let (after, warning) = done(&pod, filtered(&pod).unwrap());
+        assert_eq!(after, pod, "{says}");
+        let (is, text) = warning.expect(says);
+        assert_eq!(is, cause, "{text}");
+        assert!(text.contains(says) && text.lines().count() == 1, "{text}");
+        assert!(text.ends_with("; the pod is not given the filter"), "{text}");
+    }
+}
+
+#[test]
+fn what_does_not_keep_a_pod_from_it() {
+    for metadata in [
+        json!({"annotations": {"sidecar.istio.io/inject": "true"}}),
+        json!({"labels": {"sidecar.istio.io/inject": "true"}, "annotations": {"sidecar.istio.io/inject": "false"}}),
+        json!({"annotations": {"inject.istio.io/templates": " sidecar "}}),
+        json!({"annotations": {"sidecar.istio.io/userVolume": "[{\"name\":\"mine\"}]"}}),
+        json!({"annotations": {"a": "x".repeat(260_000)}}),
+    ] {
+        let before = pod(&metadata);
+        let (after, warning) = done(&before, filtered(&before).unwrap());
+        assert_eq!(
+            (warning, &after["metadata"]["labels"]["app-health/filter"]),
+            (None, &json!("true"))
+        );
+        for (name, text) in metadata["annotations"].as_object().unwrap() {
+            assert_eq!(&after["metadata"]["annotations"][name], text);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_said_where_the_pod_has_chosen_itself() {
+    let own =
+        |spec: Value| json!({"metadata": {"labels": {"app-health/filter": "false"}}, "spec": spec});
+    let (mut has_all, _) = done(&pod(&json!({})), filtered(&pod(&json!({}))).unwrap());
+    // What would keep it from being given to it.
+    has_all["spec"]["containers"] = json!([{"name": "istio-proxy"}]);
+    for pod in [own(json!({})), own(json!({"hostNetwork": true})), has_all] {
+        assert_eq!(filtered(&pod).unwrap(), Rewrite::default(), "{pod}");
+    }
+}
+
+#[test]
+fn a_wrong_type_is_named() {
+    for (pod, at) in [
+        (json!({"metadata": {"labels": {"a": 1}}}), "/metadata/labels/a"),
+        (json!({"metadata": {"labels": []}}), "/metadata/labels"),
+        (
+            json!({"metadata": {"annotations": {CONFIG: {}}}}),
+            "/metadata/annotations/proxy.istio.io~1config",
+        ),
+        (json!({"metadata": 7}), "/metadata"),
+        (json!({"spec": {"containers": {}}}), "/spec/containers"),
+        (json!([]), ""),
+    ] {
+        assert_eq!(filtered(&pod).unwrap_err().at.as_str(), at);
+        assert_eq!(switch(&pod).unwrap_err().at.as_str(), at);
+    }
+    assert_eq!(filtered(&json!(7)).unwrap_err().at, Pointer::root());
+}
+
+#[test]
+fn the_switch_is_set_where_the_pod_says_nothing_of_either() {
+    let istios = "sidecar.istio.io/rewriteAppHTTPProbers";
+    let ours = "app-health/rewrite";
+    let both = json!({istios: "false", ours: "true"});
+    for (annotations, expected) in [
+        (json!({}), both.clone()),
+        (json!({istios: ""}), both),
+        (json!({istios: "true"}), json!({istios: "true"})),
+        (json!({istios: "false"}), json!({istios: "false"})),
+        (json!({istios: "perhaps"}), json!({istios: "perhaps"})),
+        (json!({ours: "true"}), json!({ours: "true"})),
+        (json!({ours: "false"}), json!({ours: "false"})),
+    ] {
+        let before = annotated(&annotations);
+        let (after, warning) = done(&before, switch(&before).unwrap());
+        assert_eq!(after, annotated(&expected), "{annotations}");
+        assert_eq!(warning, None);
+        assert_eq!(switch(&after).unwrap(), Rewrite::default());
+    }
+    let (bare, _) = done(&json!({"spec": {}}), switch(&json!({"spec": {}})).unwrap());
+    assert_eq!(bare["metadata"]["annotations"][ours], "true");
+}
