@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use app_health_webhook::injection::Revision;
 use app_health_webhook::tcp_check::DEFAULT_LISTEN;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -76,7 +77,8 @@ order, its scalars and their quotes, but loses its comments, anchors and merge k
 
 Examples:
   kubectl get deployment hello -o yaml | app-health-agent rewrite -f - | kubectl replace -f -
-  app-health-agent rewrite -f hello.yaml --add-sidecar --explain";
+  app-health-agent rewrite -f hello.yaml --add-sidecar --explain
+  app-health-agent rewrite -f hello.yaml --filter | kubectl apply -f -";
 
 const RESTORE_HELP: &str = "\
 Example:
@@ -108,6 +110,13 @@ pub struct RewriteArgs {
     /// Give a pod that has no sidecar a minimal one, to try the rewrite out
     #[arg(long)]
     pub add_sidecar: bool,
+
+    /// Leave the probes alone, and give pods what they need to take the filter from Istio's injector: the
+    /// label app-health/filter with this value, and annotations [default value: true]
+    #[arg(long, value_name = "REVISION", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true",
+          conflicts_with_all = ["add_sidecar", "agent_image", "explain"])]
+    pub filter: Option<Revision>,
 
     /// Print a table instead: each probe, where it led and where it leads now, or why it stays
     #[arg(long, conflicts_with = "output")]
@@ -197,6 +206,11 @@ mod tests {
             (&["rewrite", "-f", "-", "-o", "xml"], "--output"),
             (&["rewrite", "-f", "-", "--default-rewrite", "perhaps"], "--default-rewrite"),
             (&["rewrite", "-f", "-", "--default-rewrite"], "--default-rewrite"),
+            (&["rewrite", "-f", "-", "--filter=false"], "--filter"),
+            (&["rewrite", "-f", "-", "--filter=a/b"], "--filter"),
+            (&["rewrite", "-f", "-", "--filter", "--add-sidecar"], "--add-sidecar"),
+            (&["rewrite", "-f", "-", "--filter", "--explain"], "--explain"),
+            (&["rewrite", "-f", "-", "--filter", "--agent-image", "a"], "--agent-image"),
             (&["rewrite", "-f", "-", "--status-port", "0"], "--status-port"),
             (&["rewrite", "-f", "-", "--status-port", "65536"], "--status-port"),
             (&["rewrite", "-f", "-", "--status-port", "http"], "--status-port"),

@@ -2,22 +2,26 @@
 
 use std::borrow::Cow;
 
+use app_health_webhook::injection::{Filter, Revision, filter};
 use app_health_webhook::manifest::{Object, Owner, PodAt, objects};
 use app_health_webhook::patch::{self, Operation, Pointer};
 use app_health_webhook::rewrite::{self, Cause, Malformed, Options, Report, Rewrite, add_sidecar};
 use serde_json::Value;
 
 use crate::cli::{RestoreArgs, RewriteArgs};
+use crate::document;
 use crate::logger::InLine;
 
 /// What to do to each pod.
 pub struct Job {
-    edit: fn(&Value, &Options) -> Result<Rewrite, Malformed>,
+    edit: Box<Edit>,
     options: Options,
     add_sidecar: bool,
     /// What to do about a missing sidecar, as the end of a warning.
     advice: &'static str,
 }
+
+type Edit = dyn Fn(&Value, &Options) -> Result<Rewrite, Malformed>;
 
 /// What becomes of a manifest.
 #[derive(Default)]
@@ -34,7 +38,7 @@ impl Job {
     /// Probes to the status port.
     pub fn rewrite(args: &RewriteArgs) -> Self {
         Self {
-            edit: rewrite::rewrite,
+            edit: Box::new(rewrite::rewrite),
             options: args.pods.options(args.explain),
             add_sidecar: args.add_sidecar,
             advice: "; name it with --sidecar NAME, or put one in with --add-sidecar",
@@ -45,7 +49,15 @@ impl Job {
     pub fn restore(args: &RestoreArgs) -> Self {
         let sidecars = args.sidecar.names.clone();
         let options = Options { sidecars, reports: false, ..Options::default() };
-        Self { edit: rewrite::restore, options, add_sidecar: false, advice: "" }
+        Self { edit: Box::new(rewrite::restore), options, add_sidecar: false, advice: "" }
+    }
+
+    /// What pods need to take the filter.
+    pub fn filter(args: &RewriteArgs, revision: &Revision) -> Self {
+        let options = args.pods.options(false);
+        let by = Filter { revision: revision.clone(), read_yaml: document::value };
+        let edit = move |pod: &Value, options: &Options| filter(pod, &by, &options.sidecars);
+        Self { edit: Box::new(edit), options, add_sidecar: false, advice: "" }
     }
 
     /// What becomes of this manifest. `Err` names the field in it that cannot be.

@@ -15,9 +15,13 @@ use self::source::Source;
 use crate::cli::{ManifestArgs, RestoreArgs, RewriteArgs};
 use crate::exit::Failure;
 
-/// Redirects the probes of the manifests.
+/// Redirects the probes of the manifests, or gives their pods what the filter needs.
 pub fn rewrite(args: &RewriteArgs) -> Result<(), Failure> {
-    run(&Job::rewrite(args), &args.manifests, Printout::new(args.manifests.output, args.explain))
+    let job = match &args.filter {
+        Some(revision) => Job::filter(args, revision),
+        None => Job::rewrite(args),
+    };
+    run(&job, &args.manifests, Printout::new(args.manifests.output, args.explain))
 }
 
 /// Gives the manifests their original probes back.

@@ -3,12 +3,14 @@
 //! | module | what it shows |
 //! |---|---|
 //! | `aliases` | YAML that unfolds to more than it has |
+//! | `filter` | what pods need to take the filter |
 //! | `lists` | Lists, and what long ones cost |
 //! | `manifests` | manifests in, manifests out, in every format |
 //! | `refusals` | input and arguments that are wrong: the exit code, one line, nothing on stdout |
 //! | `workloads` | other operators' workloads, lists of one kind, and what only looks like a pod |
 
 mod aliases;
+mod filter;
 mod lists;
 mod manifests;
 mod refusals;
