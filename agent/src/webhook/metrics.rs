@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app_health_webhook::admission::{Admission, ReviewOutcome};
+use app_health_webhook::admission::{Admission, ReviewOutcome, Task};
 use app_health_webhook::handler::HandlerKind;
 use app_health_webhook::path::ProbeKind;
 use app_health_webhook::rewrite::Cause;
@@ -29,7 +29,7 @@ type Labels<const N: usize> = [(&'static str, &'static str); N];
 /// All that is counted.
 pub struct Metrics {
     registry: Registry,
-    admissions: Family<Labels<1>, Counter>,
+    admissions: Family<Labels<2>, Counter>,
     probes: Family<Labels<2>, Counter>,
     warnings: Family<Labels<1>, Counter>,
     duration: Histogram,
@@ -58,7 +58,9 @@ impl Metrics {
     /// A counter that is there from the start: else its first increase would be seen by nobody.
     fn begin_at_zero(&self) {
         for result in ReviewOutcome::ALL.map(ReviewOutcome::label).into_iter().chain([REFUSED]) {
-            let _ = self.admissions.get_or_create(&[("result", result)]);
+            for task in Task::LABELS {
+                let _ = self.admissions.get_or_create(&[("result", result), ("task", task)]);
+            }
         }
         for handler in HandlerKind::ALL.into_iter().filter(|handler| handler.asks_port()) {
             for kind in ProbeKind::ALL {
@@ -74,7 +76,11 @@ impl Metrics {
     fn register(&mut self) {
         self.registry.register_collector(Box::new(Process::new()));
         let all = self.registry.sub_registry_with_prefix("app_health");
-        all.register("admissions", "Admission reviews by result", self.admissions.clone());
+        all.register(
+            "admissions",
+            "Admission reviews by result, and by what is done to pods",
+            self.admissions.clone(),
+        );
         all.register(
             "probes_rewritten",
             "Probes and hooks rewritten, by handler and kind",
@@ -105,8 +111,8 @@ impl Metrics {
     }
 
     /// A review was answered.
-    pub fn admitted(&self, admission: &Admission) {
-        self.admissions.get_or_create(&[("result", admission.outcome.label())]).inc();
+    pub fn admitted(&self, task: &Task, admission: &Admission) {
+        self.count(task, admission.outcome.label());
         for probe in &admission.rewritten {
             let handler = probe.handler.map_or("other", HandlerKind::field);
             let labels = [("handler", handler), ("kind", probe.probe.kind.field())];
@@ -118,8 +124,12 @@ impl Metrics {
     }
 
     /// A body was no review, or did not come in time; or no memory was free for its answer.
-    pub fn refused(&self) {
-        self.admissions.get_or_create(&[("result", REFUSED)]).inc();
+    pub fn refused(&self, task: &Task) {
+        self.count(task, REFUSED);
+    }
+
+    fn count(&self, task: &Task, result: &'static str) {
+        self.admissions.get_or_create(&[("result", result), ("task", task.label())]).inc();
     }
 
     /// A request took so long, from its head to its answer.
@@ -154,8 +164,9 @@ mod tests {
     fn an_admission_is_counted() {
         let metrics = Metrics::default();
         let review = include_bytes!("../../../tests/golden/admission/create-pod.json");
-        metrics.admitted(&admit(review, &Options::default()).unwrap());
-        metrics.refused();
+        let (task, options) = (Task::Rewrite, Options::default());
+        metrics.admitted(&task, &admit(review, &task, &options).unwrap());
+        metrics.refused(&Task::Switch);
         metrics.took(Duration::from_micros(700));
         metrics.took(Duration::from_secs(60));
         let [begins, expires] = [1_700_000_000, 1_800_000_000]
@@ -164,9 +175,9 @@ mod tests {
         let text = metrics.text();
         for line in [
             "# TYPE app_health_admissions_total counter",
-            "app_health_admissions_total{result=\"patched\"} 1",
-            "app_health_admissions_total{result=\"unchanged\"} 0",
-            "app_health_admissions_total{result=\"refused\"} 1",
+            "app_health_admissions_total{result=\"patched\",task=\"rewrite\"} 1",
+            "app_health_admissions_total{result=\"unchanged\",task=\"filter\"} 0",
+            "app_health_admissions_total{result=\"refused\",task=\"switch\"} 1",
             "app_health_probes_rewritten_total{handler=\"httpGet\",kind=\"readinessProbe\"} 1",
             "app_health_probes_rewritten_total{handler=\"tcpSocket\",kind=\"livenessProbe\"} 1",
             "app_health_probes_rewritten_total{handler=\"httpGet\",kind=\"preStop\"} 1",

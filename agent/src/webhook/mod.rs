@@ -1,8 +1,9 @@
-//! `app-health-agent webhook`: the admission webhook that rewrites the probes of new pods.
+//! `app-health-agent webhook`: the admission webhook that rewrites the probes of new pods, and tells Istio's
+//! injector what they need for the filter.
 //!
 //! | port | request | answer |
 //! |---|---|---|
-//! | `--listen`, TLS | `POST /mutate` | an AdmissionReview; 400 or 408 and the reason where the body is none; 503 where there is no memory for the answer |
+//! | `--listen`, TLS | `POST /mutate`, `/mutate/filter/REVISION`, `/mutate/switch` | an AdmissionReview; 400 or 408 and the reason where the body is none; 503 where there is no memory for the answer |
 //! | | another method there | 405 |
 //! | | anything else | 404 |
 //! | `--metrics-listen` | `GET /healthz` | 200 |

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use app_health_webhook::admission::{
-    Admission, NoReview, ReviewOutcome, SPEAKER, admit, admit_too_large,
+    Admission, NoReview, ReviewOutcome, SPEAKER, Task, admit, admit_too_large,
 };
+use app_health_webhook::injection::Filter;
 use app_health_webhook::rewrite::{Cause, Options, Warning};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
@@ -17,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::body::{BodyError, Counted, LARGEST, Memory};
 use super::metrics::Metrics;
+use crate::document;
 use crate::logger;
 
 /// Characters of a DNS name.
@@ -25,8 +27,11 @@ const LONGEST_NAME: usize = 253;
 /// The time for a request, from its head until its answer is made. An API server waits 5 s for it.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// Where the API server sends reviews.
-const PATH: &str = "/mutate";
+/// Where the API server sends reviews of pods whose probes are to be rewritten.
+const REWRITE: &str = "/mutate";
+/// And of pods that this is to be done to first.
+const SWITCH: &str = "/mutate/switch";
+const FILTER: &str = "/mutate/filter/";
 
 /// What all reviews share.
 pub struct Reviews {
@@ -72,23 +77,13 @@ impl Reviews {
     pub async fn review(&self, request: Request<Incoming>) -> Response<Counted> {
         let began = Instant::now();
         let version = request.version();
-        let result = self.answer(request, began + DEADLINE).await;
-        let mut response = match result {
-            Ok((admission, body)) => {
-                self.metrics.admitted(&admission);
-                if is_worth_a_line(&admission) {
-                    log(&admission);
-                }
+        let mut response = match task(request.uri().path()) {
+            None => Refusal::Path.response(),
+            Some(_) if request.method() != Method::POST => Refusal::Method.response(),
+            Some(task) => {
+                let result = self.answer(request, &task, began + DEADLINE).await;
                 self.metrics.took(began.elapsed());
-                response(StatusCode::OK, "application/json", body)
-            }
-            Err(refusal) => {
-                if !matches!(refusal, Refusal::Path | Refusal::Method) {
-                    log::warn!("{}: {refusal}", refusal.status().as_u16());
-                    self.metrics.refused();
-                    self.metrics.took(began.elapsed());
-                }
-                refusal.response()
+                self.told(&task, result)
             }
         };
         // The rest of a body that was given up may still come.
@@ -99,26 +94,43 @@ impl Reviews {
         response
     }
 
+    /// Counts and logs what came of a review.
+    fn told(
+        &self,
+        task: &Task,
+        result: Result<(Admission, Counted), Refusal>,
+    ) -> Response<Counted> {
+        match result {
+            Ok((admission, body)) => {
+                self.metrics.admitted(task, &admission);
+                if is_worth_a_line(task, &admission) {
+                    log(task, &admission);
+                }
+                response(StatusCode::OK, "application/json", body)
+            }
+            Err(refusal) => {
+                log::warn!("{}: {refusal}", refusal.status().as_u16());
+                self.metrics.refused(task);
+                refusal.response()
+            }
+        }
+    }
+
     async fn answer(
         &self,
         request: Request<Incoming>,
+        task: &Task,
         end: Instant,
     ) -> Result<(Admission, Counted), Refusal> {
-        if request.uri().path() != PATH {
-            return Err(Refusal::Path);
-        }
-        if request.method() != Method::POST {
-            return Err(Refusal::Method);
-        }
         let read = self.memory.read(request.into_body());
         let (body, admission) = match timeout_at(end, read).await.map_err(|_| Refusal::Slow)? {
             Ok(body) => {
                 // Everything runs on one thread, so that one review is parsed at a time.
-                let admission = admit(body.as_ref(), &self.options);
+                let admission = admit(body.as_ref(), task, &self.options);
                 (body, admission)
             }
             Err(BodyError::TooLarge(body)) => {
-                let admission = admit_too_large(body.as_ref(), LARGEST);
+                let admission = admit_too_large(body.as_ref(), LARGEST, task);
                 (body, admission)
             }
             Err(BodyError::Broken) => return Err(Refusal::Broken),
@@ -127,6 +139,18 @@ impl Reviews {
         let answer = self.memory.replace(body, std::mem::take(&mut admission.body));
         let answer = timeout_at(end, answer).await.map_err(|_| Refusal::NoMemory)?;
         Ok((admission, answer))
+    }
+}
+
+/// What is done to pods of which a review comes on this path.
+fn task(path: &str) -> Option<Task> {
+    match path {
+        REWRITE => Some(Task::Rewrite),
+        SWITCH => Some(Task::Switch),
+        _ => {
+            let revision = path.strip_prefix(FILTER)?.parse().ok()?;
+            Some(Task::Filter(Filter { revision, read_yaml: document::value }))
+        }
     }
 }
 
@@ -154,7 +178,9 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Path => write!(f, "only {PATH} is served here"),
+            Self::Path => {
+                write!(f, "only {REWRITE}, {SWITCH} and {FILTER}REVISION are served here")
+            }
             Self::Method => f.write_str("only POST"),
             Self::Slow => f.write_str("the body did not come, or found no memory, in time"),
             Self::Broken => f.write_str("the body broke off"),
@@ -171,20 +197,31 @@ fn response(status: StatusCode, content_type: &'static str, body: Counted) -> Re
     response
 }
 
-/// A patched pod is, and one that a smaller review might have had patched: nobody else may read its
-/// warning where a controller makes it.
-fn is_worth_a_line(admission: &Admission) -> bool {
-    let is_too_large = |warning: &Warning| warning.cause == Cause::TooLarge;
-    admission.outcome == ReviewOutcome::Patched || admission.warnings.iter().any(is_too_large)
+/// A patched pod is, and one that a smaller review or another pod might have had patched: nobody else may
+/// read its warning where a controller makes it. Pods without a sidecar would be too many.
+fn is_worth_a_line(task: &Task, admission: &Admission) -> bool {
+    let is_read = |it: &Warning| it.cause == Cause::TooLarge || matches!(task, Task::Filter(_));
+    admission.outcome == ReviewOutcome::Patched || admission.warnings.iter().any(is_read)
+}
+
+/// What was done to the pod.
+fn done(task: &Task, admission: &Admission) -> String {
+    match (task, admission.outcome) {
+        (Task::Rewrite, _) => format!("{} probes rewritten", admission.rewritten.len()),
+        (Task::Filter(_), ReviewOutcome::Patched) => "given the filter".to_owned(),
+        (Task::Filter(_), _) => "not given the filter".to_owned(),
+        (Task::Switch, ReviewOutcome::Patched) => "rewrite switched".to_owned(),
+        (Task::Switch, _) => "rewrite not switched".to_owned(),
+    }
 }
 
 /// Names and reasons only, never what is in a pod; and as much of the reasons as is sent.
-fn log(admission: &Admission) {
+fn log(task: &Task, admission: &Admission) {
     let (namespace, name) = (named(&admission.namespace), named(&admission.name));
     let said = || admission.said.iter().map(|said| said.strip_prefix(SPEAKER).unwrap_or(said));
     let mut message = format!("{}/{}", namespace.escape_debug(), name.escape_debug());
     message += if admission.dry_run { " (dry run)" } else { "" };
-    message += &format!(": {} probes rewritten", admission.rewritten.len());
+    message += &format!(": {}", done(task, admission));
     for (index, warning) in said().enumerate() {
         message += if index == 0 { "; warnings: " } else { " | " };
         message += warning;
@@ -192,6 +229,7 @@ fn log(admission: &Admission) {
     let fields = [
         ("namespace", json!(namespace)),
         ("name", json!(name)),
+        ("task", json!(task.label())),
         ("probes", json!(admission.rewritten.len())),
         ("warnings", said().collect()),
         ("dryRun", json!(admission.dry_run)),

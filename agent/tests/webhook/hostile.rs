@@ -138,6 +138,9 @@ async fn slow_heads_and_bodies_are_ended_in_time() {
             "{answer}"
         );
     }
-    assert_eq!(server.metric("app_health_admissions_total{result=\"refused\"}"), 1.0);
+    assert_eq!(
+        server.metric("app_health_admissions_total{result=\"refused\",task=\"rewrite\"}"),
+        1.0
+    );
     assert_served(&server, &authority).await;
 }

@@ -3,6 +3,7 @@
 //! | module | what it shows |
 //! |---|---|
 //! | [`reviews`] | reviews in, patches out; what is no review |
+//! | [`injection`] | pods that Istio's injector is yet to read |
 //! | [`hostile`] | no TLS, old TLS, silent clients, bodies too large and too slow |
 //! | [`memory`] | reviews that take much more memory than they have text |
 //! | [`stalled`] | bodies that stall, answers that nobody reads |
@@ -15,6 +16,7 @@
 
 mod certs;
 mod hostile;
+mod injection;
 mod memory;
 mod reviews;
 mod rotation;

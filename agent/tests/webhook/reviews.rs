@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 
 use crate::server::Server;
 
-fn parsed() -> Value {
+pub fn parsed() -> Value {
     serde_json::from_str(&review()).unwrap()
 }
 
 /// The answer's `response`, of an answer that is one.
-fn response(body: &str) -> Value {
+pub fn response(body: &str) -> Value {
     let mut answer: Value = serde_json::from_str(body).unwrap();
     assert_eq!(answer["response"]["allowed"], true);
     answer["response"].take()
 }
 
 /// The review's pod after the patch of the answer.
-fn patched(review: &Value, response: &Value) -> Value {
+pub fn patched(review: &Value, response: &Value) -> Value {
     let patch = STANDARD.decode(response["patch"].as_str().unwrap()).unwrap();
     let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
     let mut pod = review["request"]["object"].clone();

@@ -40,8 +40,8 @@ async fn an_admission_is_counted_and_logged_without_its_content() {
     connection.post(review()).await.unwrap();
     connection.post("{}").await.unwrap();
     for (metric, value) in [
-        ("app_health_admissions_total{result=\"patched\"}", 1.0),
-        ("app_health_admissions_total{result=\"refused\"}", 1.0),
+        ("app_health_admissions_total{result=\"patched\",task=\"rewrite\"}", 1.0),
+        ("app_health_admissions_total{result=\"refused\",task=\"rewrite\"}", 1.0),
         ("app_health_probes_rewritten_total{handler=\"tcpSocket\",kind=\"livenessProbe\"}", 1.0),
         ("app_health_warnings_total{reason=\"host\"}", 1.0),
         ("app_health_admission_duration_seconds_count", 2.0),
@@ -112,7 +112,10 @@ async fn a_pod_that_needs_nothing_is_not_logged() {
     let mut connection = Connection::open(&server, &authority, Http::One).await.unwrap();
     let answer = connection.post(review()).await.unwrap();
     assert!(!answer.body.contains("patch"), "{}", answer.body);
-    assert_eq!(server.metric("app_health_admissions_total{result=\"unchanged\"}"), 1.0);
+    assert_eq!(
+        server.metric("app_health_admissions_total{result=\"unchanged\",task=\"rewrite\"}"),
+        1.0
+    );
     assert_eq!(server.log().lines().count(), 1, "{}", server.log());
 }
 

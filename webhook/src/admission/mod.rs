@@ -3,13 +3,15 @@
 //! | module | what it decides |
 //! |---|---|
 //! | `request` | what is an AdmissionReview, and what of it concerns us |
+//! | `task` | what is done to a pod, and what of that is told |
 //! | `response` | the answer's text |
 //! | `warnings` | warnings within the lengths that the API server takes |
 //!
-//! Nothing is ever refused: where a pod cannot be rewritten it comes in as it is, with a warning.
+//! Nothing is ever refused: a pod with which a task cannot be done comes in as it is, with a warning.
 
 mod request;
 mod response;
+mod task;
 #[cfg(test)]
 mod tests;
 mod warnings;
@@ -18,13 +20,12 @@ use std::fmt;
 
 use serde_json::Value;
 
+pub use self::task::Task;
 pub use self::warnings::SPEAKER;
 
 use crate::manifest::owner;
 use crate::patch::Pointer;
-use crate::rewrite::{
-    Cause, Malformed, Options, Report, Rewrite, STATUS_ANNOTATION, Stayed, Warning, rewrite,
-};
+use crate::rewrite::{Cause, Malformed, Options, Report, Rewrite, Warning};
 use request::{Request, Review};
 use response::Annotations;
 
@@ -95,22 +96,22 @@ impl fmt::Display for NoReview {
 
 impl std::error::Error for NoReview {}
 
-/// Answers the review that `body` holds.
+/// Answers the review that `body` holds, of a pod to which this is to be done.
 ///
 /// # Errors
 /// It holds none: one line that says why.
-pub fn admit(body: &[u8], options: &Options) -> Result<Admission, NoReview> {
+pub fn admit(body: &[u8], task: &Task, options: &Options) -> Result<Admission, NoReview> {
     let request = Review::parse(body)?;
     if !request.creates_pod() {
         let body = response::untouched(&request.uid);
         return Ok(Admission::new(&request, body, ReviewOutcome::NotConcerned));
     }
     let Some(object) = request.object else {
-        return Ok(malformed(&request, "request.object: there is none"));
+        return Ok(malformed(&request, task, "request.object: there is none"));
     };
     Ok(match serde_json::from_str(object.get()) {
-        Ok(pod) => admit_pod(&request, &pod, options),
-        Err(error) => malformed(&request, &format!("request.object: {error}")),
+        Ok(pod) => admit_pod(&request, &pod, task, options),
+        Err(error) => malformed(&request, task, &format!("request.object: {error}")),
     })
 }
 
@@ -119,23 +120,25 @@ pub fn admit(body: &[u8], options: &Options) -> Result<Admission, NoReview> {
 ///
 /// # Errors
 /// The uid is not where an API server writes it, at the beginning of the request.
-pub fn admit_too_large(beginning: &[u8], limit: usize) -> Result<Admission, NoReview> {
+pub fn admit_too_large(beginning: &[u8], limit: usize, task: &Task) -> Result<Admission, NoReview> {
     let request = Request::beginning(beginning).ok_or_else(|| NoReview(too_large(limit)))?;
-    let reason = format!("{}; the pod's probes stay as they were", too_large(limit));
-    Ok(left_alone(&request, ReviewOutcome::Unchanged, Cause::TooLarge, reason))
+    Ok(left_alone(&request, ReviewOutcome::Unchanged, task, Cause::TooLarge, &too_large(limit)))
 }
 
 fn too_large(limit: usize) -> String {
     format!("the review is larger than {} KiB", limit >> 10)
 }
 
-fn admit_pod(request: &Request<'_>, pod: &Value, options: &Options) -> Admission {
-    let mut admission = match rewrite(pod, options) {
-        Ok(rewrite) => patched(request, rewrite, is_marked(pod)),
-        Err(Malformed { at, problem }) if at == Pointer::root() => {
-            malformed(request, &format!("request.object: {problem}"))
+fn admit_pod(request: &Request<'_>, pod: &Value, task: &Task, options: &Options) -> Admission {
+    let mut admission = match task.edit(pod, options) {
+        Ok(edited) => {
+            let audited = task.audited(pod, &edited);
+            patched(request, edited, audited)
         }
-        Err(error) => malformed(request, &error.to_string()),
+        Err(Malformed { at, problem }) if at == Pointer::root() => {
+            malformed(request, task, &format!("request.object: {problem}"))
+        }
+        Err(error) => malformed(request, task, &error.to_string()),
     };
     let owner = owner(pod);
     admission.name = owner.name.to_owned();
@@ -145,38 +148,31 @@ fn admit_pod(request: &Request<'_>, pod: &Value, options: &Options) -> Admission
     admission
 }
 
-/// Whether the pod was rewritten before, as where the webhook is called again after an injector.
-fn is_marked(pod: &Value) -> bool {
-    let annotations = pod.get("metadata").and_then(|metadata| metadata.get("annotations"));
-    annotations.is_some_and(|annotations| annotations.get(STATUS_ANNOTATION).is_some())
-}
-
-fn patched(request: &Request<'_>, rewrite: Rewrite, is_marked: bool) -> Admission {
+fn patched(request: &Request<'_>, edited: Rewrite, audited: Annotations) -> Admission {
     let outcome =
-        if rewrite.patch.is_empty() { ReviewOutcome::Unchanged } else { ReviewOutcome::Patched };
-    let rewritten: Vec<_> = rewrite.probes.into_iter().filter(|probe| probe.to.is_ok()).collect();
-    let said = warnings::cut(&rewrite.warnings);
-    let annotations = || Annotations::of(rewritten.len(), &Stayed::of(&rewrite.warnings));
-    let audited = if is_marked { None } else { annotations() };
-    let body = response::of_pod(&request.uid, &rewrite.patch, audited, &said);
+        if edited.patch.is_empty() { ReviewOutcome::Unchanged } else { ReviewOutcome::Patched };
+    let said = warnings::cut(&edited.warnings);
+    let body = response::of_pod(&request.uid, &edited.patch, audited, &said);
+    let rewritten = edited.probes.into_iter().filter(|probe| probe.to.is_ok()).collect();
     let admission = Admission::new(request, body, outcome);
-    Admission { rewritten, warnings: rewrite.warnings, said, ..admission }
+    Admission { rewritten, warnings: edited.warnings, said, ..admission }
 }
 
-fn malformed(request: &Request<'_>, problem: &str) -> Admission {
-    let reason = format!("{problem}; its probes stay as they were");
-    left_alone(request, ReviewOutcome::Malformed, Cause::Malformed, reason)
+fn malformed(request: &Request<'_>, task: &Task, problem: &str) -> Admission {
+    left_alone(request, ReviewOutcome::Malformed, task, Cause::Malformed, problem)
 }
 
 fn left_alone(
     request: &Request<'_>,
     outcome: ReviewOutcome,
+    task: &Task,
     cause: Cause,
-    reason: String,
+    problem: &str,
 ) -> Admission {
-    let warnings = vec![Warning { probe: None, cause, reason }];
+    let reason = format!("{problem}; {}", task.undone());
+    let warnings = vec![Warning::of_pod(cause, reason)];
     let said = warnings::cut(&warnings);
-    let body = response::of_pod(&request.uid, &[], None, &said);
+    let body = response::of_pod(&request.uid, &[], Annotations::new(), &said);
     Admission { warnings, said, ..Admission::new(request, body, outcome) }
 }
 

@@ -1,11 +1,12 @@
 //! The answer's text.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::patch::Operation;
-use crate::rewrite::Stayed;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,8 +27,8 @@ struct Response<'a> {
     patch: Option<String>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     warnings: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    audit_annotations: Option<Annotations>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    audit_annotations: Annotations,
 }
 
 /// The API server puts the webhook's name and a slash in front of each key, and takes what is then a
@@ -35,30 +36,13 @@ struct Response<'a> {
 ///
 /// The API server takes none of a key that it has another value of, and warns: so nothing is said in a
 /// second call for a pod.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct Annotations {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    probes_rewritten: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    probes_stayed: Option<String>,
-}
-
-impl Annotations {
-    /// `None` where there is nothing to say.
-    pub fn of(rewritten: usize, stayed: &Stayed) -> Option<Self> {
-        let probes_rewritten = (rewritten > 0).then(|| rewritten.to_string());
-        let probes_stayed = (!stayed.is_empty()).then(|| stayed.to_string());
-        let is_said = probes_rewritten.is_some() || probes_stayed.is_some();
-        is_said.then_some(Self { probes_rewritten, probes_stayed })
-    }
-}
+pub(super) type Annotations = BTreeMap<&'static str, String>;
 
 /// The answer about a pod. The warnings have their lengths already.
 pub(super) fn of_pod(
     uid: &str,
     patch: &[Operation],
-    audit_annotations: Option<Annotations>,
+    audit_annotations: Annotations,
     warnings: &[String],
 ) -> String {
     let patch = (!patch.is_empty()).then(|| STANDARD.encode(text(&patch)));

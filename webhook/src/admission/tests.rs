@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::handler::HandlerKind;
-use crate::rewrite::AgentOptions;
+use crate::injection::Filter;
+use crate::rewrite::{AgentOptions, rewrite};
 
 /// A ReplicaSet's pod, defaulted, after Istio's and another injector.
 fn review() -> Value {
@@ -19,7 +20,7 @@ fn options() -> Options {
 }
 
 fn admitted(review: &Value) -> Admission {
-    admit(review.to_string().as_bytes(), &options()).unwrap()
+    admit(review.to_string().as_bytes(), &Task::Rewrite, &options()).unwrap()
 }
 
 /// The answer's `response`.
@@ -216,13 +217,13 @@ fn a_body_that_is_no_review_says_why() {
         (with("/request/uid", json!(1)), "a field of the wrong type"),
         (with("/request/operation", json!(["CREATE"])), "a field of the wrong type"),
     ] {
-        let error = admit(body.as_bytes(), &options()).expect_err(says).to_string();
+        let error = admit(body.as_bytes(), &Task::Rewrite, &options()).expect_err(says).to_string();
         assert!(error.starts_with("no AdmissionReview: ") && error.contains(says), "{error}");
     }
     let mut no_uid = review();
     no_uid["request"].as_object_mut().unwrap().remove("uid");
-    assert!(admit(no_uid.to_string().as_bytes(), &options()).is_err());
-    assert!(admit(b"{\"kind\":\"\xff\"}", &options()).is_err(), "no UTF-8");
+    assert!(admit(no_uid.to_string().as_bytes(), &Task::Rewrite, &options()).is_err());
+    assert!(admit(b"{\"kind\":\"\xff\"}", &Task::Rewrite, &options()).is_err(), "no UTF-8");
 }
 
 #[test]
@@ -266,7 +267,7 @@ fn no_depth_is_too_deep() {
         let name = place.split(':').next().unwrap();
         assert!(text.contains(place), "{place}");
         let body = text.replace(place, &format!("{name}:{deep}"));
-        let admission = admit(body.as_bytes(), &options()).unwrap();
+        let admission = admit(body.as_bytes(), &Task::Rewrite, &options()).unwrap();
         assert_eq!(admission.outcome, outcome, "{place}");
     }
 }
@@ -297,7 +298,7 @@ fn a_review_that_is_cut_off_lets_its_pod_in_as_it_is() {
     };
     let text = written(&uid.to_string());
     for end in [text.len() / 2, text.len()] {
-        let admission = admit_too_large(&text.as_bytes()[..end], 1 << 20).unwrap();
+        let admission = admit_too_large(&text.as_bytes()[..end], 1 << 20, &Task::Rewrite).unwrap();
         assert_eq!(admission.outcome, ReviewOutcome::Unchanged);
         assert_eq!(admission.warnings[0].cause, Cause::TooLarge);
         assert_eq!(admission.namespace, "shop");
@@ -308,7 +309,8 @@ fn a_review_that_is_cut_off_lets_its_pod_in_as_it_is() {
         assert_eq!(response["warnings"], json!([warning]));
     }
     for no_review in ["", "{", &request, &written("7"), &written(r#""a\"b""#)] {
-        let error = admit_too_large(no_review.as_bytes(), 1 << 20).unwrap_err().to_string();
+        let error =
+            admit_too_large(no_review.as_bytes(), 1 << 20, &Task::Rewrite).unwrap_err().to_string();
         assert!(error.ends_with("the review is larger than 1024 KiB"), "{error}");
     }
 }
@@ -320,4 +322,75 @@ fn a_pod_full_of_small_objects_is_patched() {
     let variables: Vec<_> = (0..52_000).map(variable).collect();
     review["request"]["object"]["spec"]["containers"][0]["env"] = json!(variables);
     assert_eq!(admitted(&review).outcome, ReviewOutcome::Patched);
+}
+
+/// The task, and what becomes of the review's pod.
+fn done(task: &Task, review: &Value) -> Admission {
+    admit(review.to_string().as_bytes(), task, &options()).unwrap()
+}
+
+/// By a revision that no pod has yet.
+fn by_filter() -> Task {
+    let read_yaml = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
+    Task::Filter(Filter { revision: "canary".parse().unwrap(), read_yaml })
+}
+
+/// The pod before Istio's injector has read it.
+fn plain_review() -> Value {
+    let mut review = review();
+    let containers = review["request"]["object"]["spec"]["containers"].as_array_mut().unwrap();
+    containers.retain(|container| container["name"] != "istio-proxy");
+    review
+}
+
+#[test]
+fn a_pod_is_given_the_filter_and_its_rewrite_is_switched() {
+    for (task, field, set, audited) in [
+        (by_filter(), "/metadata/labels/app-health~1filter", "canary", json!({"filter": "given"})),
+        (
+            Task::Switch,
+            "/metadata/annotations/app-health~1rewrite",
+            "true",
+            json!({"rewrite": "switched"}),
+        ),
+    ] {
+        let mut review = plain_review();
+        let admission = done(&task, &review);
+        assert_eq!(admission.outcome, ReviewOutcome::Patched);
+        assert_eq!((&*admission.namespace, &*admission.name), ("shop", "hello-5d9c7b6f8-"));
+        let pod = patched(&review, &admission);
+        assert_eq!(pod.pointer(field), Some(&json!(set)));
+        assert_eq!(pod["spec"], review["request"]["object"]["spec"], "no probe is touched");
+        assert_eq!(response(&admission)["auditAnnotations"], audited);
+        review["request"]["object"] = pod;
+        let again = done(&task, &review);
+        assert_eq!(again.outcome, ReviewOutcome::Unchanged);
+        assert_eq!(response(&again).get("auditAnnotations"), None);
+    }
+}
+
+#[test]
+fn a_pod_that_is_left_alone_is_told_of_by_its_task() {
+    let injected = done(&by_filter(), &review());
+    assert_eq!(injected.outcome, ReviewOutcome::Unchanged);
+    let left = response(&injected);
+    let warning =
+        "app-health: the sidecar istio-proxy is there already; the pod is not given the filter";
+    assert_eq!(left["warnings"], json!([warning]));
+    assert_eq!(left["auditAnnotations"], json!({"filter": "injected_before"}));
+
+    let mut malformed = plain_review();
+    malformed["request"]["object"]["metadata"]["labels"] = json!(7);
+    let text = review().to_string().replace(r#""request":{"#, r#""request":{"uid":"7","#);
+    for (task, says) in [
+        (by_filter(), "the pod is not given the filter"),
+        (Task::Switch, "the pod's rewrite is not switched"),
+    ] {
+        let too_large = admit_too_large(text.as_bytes(), 1 << 20, &task).unwrap();
+        for admission in [done(&task, &malformed), too_large] {
+            let [warning] = &admission.said[..] else { panic!("one warning") };
+            assert!(warning.ends_with(&format!("; {says}")), "{warning}");
+            assert_eq!(response(&admission).get("patch"), None);
+        }
+    }
 }

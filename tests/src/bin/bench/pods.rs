@@ -103,7 +103,7 @@ fn golden() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use app_health_webhook::admission::{ReviewOutcome, admit};
+    use app_health_webhook::admission::{ReviewOutcome, Task, admit};
     use app_health_webhook::rewrite::{Options, rewrite};
 
     use super::*;
@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn reviews_are_patched() {
         for (review, probes) in [(review(7), 3), (large_review(), 6)] {
-            let admission = admit(review.as_bytes(), &Options::default()).expect("a review");
+            let admission =
+                admit(review.as_bytes(), &Task::Rewrite, &Options::default()).expect("a review");
             assert_eq!(admission.outcome, ReviewOutcome::Patched);
             assert_eq!(admission.rewritten.len(), probes);
         }

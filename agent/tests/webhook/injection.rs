@@ -1,0 +1,120 @@
+//! Reviews of pods that Istio's injector is yet to read: each task by its path.
+
+use app_health_tests::api_server::{Connection, Http, review};
+use app_health_tests::authority::Authority;
+use serde_json::{Value, json};
+
+use crate::reviews::{parsed, patched, response};
+use crate::server::Server;
+
+const CONFIG: &str = "proxy.istio.io/config";
+
+/// A review of a pod without a sidecar, and with this annotation.
+fn plain(name: &str, text: &str) -> Value {
+    let mut review = parsed();
+    let pod = &mut review["request"]["object"];
+    let containers = pod["spec"]["containers"].as_array_mut().unwrap();
+    containers.retain(|container| container["name"] != "istio-proxy");
+    pod["metadata"]["annotations"][name] = text.into();
+    review
+}
+
+/// What is answered to it.
+async fn ask(connection: &mut Connection, path: &str, review: &Value) -> Value {
+    let answer = connection.send("POST", path, review.to_string()).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    response(&answer.body)
+}
+
+#[tokio::test]
+async fn a_pod_is_given_the_filter_of_the_revision_in_the_path() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
+    let yaml = "concurrency: 2 # of its own\nproxyStatsMatcher:\n  inclusionPrefixes: [mine]\n";
+    let review = plain(CONFIG, yaml);
+    for revision in ["true", "canary-1.2"] {
+        let path = format!("/mutate/filter/{revision}");
+        let pod = patched(&review, &ask(&mut connection, &path, &review).await);
+        assert_eq!(pod["metadata"]["labels"]["app-health/filter"], revision);
+        let annotations = &pod["metadata"]["annotations"];
+        assert_eq!(annotations["traffic.sidecar.istio.io/excludeInboundPorts"], "15019");
+        let config: Value = serde_json::from_str(annotations[CONFIG].as_str().unwrap()).unwrap();
+        assert_eq!((&config["concurrency"], &config["statusPort"]), (&json!(2), &json!(15019)));
+        let prefixes = &config["proxyStatsMatcher"]["inclusionPrefixes"];
+        assert_eq!(prefixes, &json!(["mine", "http.app_health."]));
+        assert_eq!(pod["spec"], review["request"]["object"]["spec"]);
+    }
+    server.wait_for("shop/hello-5d9c7b6f8-: given the filter");
+    let counted = r#"app_health_admissions_total{result="patched",task="filter"}"#;
+    assert_eq!(server.metric(counted), 2.0);
+}
+
+#[tokio::test]
+async fn a_config_that_cannot_be_merged_with_gets_one_line_and_its_pod_comes_in() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
+    let long = format!("a: {}", "x".repeat(200 << 10));
+    for (text, says) in [
+        ("a: &x 1\nb: *x\n", "line 2: no alias is taken here"),
+        ("a: b: c", "line 1: not YAML"),
+        ("[]", "expected an object, not an array"),
+        (&long, "200 KiB, more than a sidecar can be started with"),
+    ] {
+        let left = ask(&mut connection, "/mutate/filter/true", &plain(CONFIG, text)).await;
+        assert_eq!(left.get("patch"), None);
+        let [warning] = &left["warnings"].as_array().unwrap()[..] else { panic!("{left}") };
+        let warning = warning.as_str().unwrap();
+        let begins = format!("app-health: annotation proxy.istio.io/config: {says}");
+        assert!(warning.starts_with(&begins), "{warning}");
+        server.wait_for(&format!("not given the filter; warnings: annotation {CONFIG}: {says}"));
+    }
+    let counted = r#"app_health_admissions_total{result="unchanged",task="filter"}"#;
+    assert_eq!(server.metric(counted), 4.0);
+    assert_eq!(server.metric(r#"app_health_warnings_total{reason="annotation"}"#), 4.0);
+}
+
+#[tokio::test]
+async fn the_rewrite_is_switched() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
+    let review = plain("a", "b");
+    let pod = patched(&review, &ask(&mut connection, "/mutate/switch", &review).await);
+    let annotations = &pod["metadata"]["annotations"];
+    assert_eq!(annotations["sidecar.istio.io/rewriteAppHTTPProbers"], "false");
+    assert_eq!(annotations["app-health/rewrite"], "true");
+    server.wait_for("shop/hello-5d9c7b6f8-: rewrite switched");
+
+    let chosen = plain("sidecar.istio.io/rewriteAppHTTPProbers", "true");
+    assert_eq!(ask(&mut connection, "/mutate/switch", &chosen).await.get("patch"), None);
+    for result in ["patched", "unchanged"] {
+        let counted = format!("app_health_admissions_total{{result=\"{result}\",task=\"switch\"}}");
+        assert_eq!(server.metric(&counted), 1.0);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_revision_is_no_path() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
+    for (path, status) in [
+        ("/mutate/filter", 404),
+        ("/mutate/filter/", 404),
+        ("/mutate/filter/false", 404),
+        ("/mutate/filter/a/b", 404),
+        ("/mutate/filter/-a", 404),
+        ("/mutate/filter/a%20b", 404),
+        ("/mutate/switch/", 404),
+        ("/mutate/", 404),
+        ("/mutate/switch", 200),
+        ("/mutate/filter/a?timeout=5s", 200),
+    ] {
+        let answer = connection.send("POST", path, review()).await.unwrap();
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+    }
+    let answer = connection.send("GET", "/mutate/switch", String::new()).await.unwrap();
+    assert_eq!(answer.status, 405);
+}
