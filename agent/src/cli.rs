@@ -207,6 +207,8 @@ mod tests {
             (&["rewrite", "-f", "-", "--default-rewrite", "perhaps"], "--default-rewrite"),
             (&["rewrite", "-f", "-", "--default-rewrite"], "--default-rewrite"),
             (&["rewrite", "-f", "-", "--filter=false"], "--filter"),
+            (&["certs", "--webhook", "a"], "--webhook"),
+            (&["certs", "--webhook", "a/B"], "--webhook"),
             (&["rewrite", "-f", "-", "--filter=a/b"], "--filter"),
             (&["rewrite", "-f", "-", "--filter", "--add-sidecar"], "--add-sidecar"),
             (&["rewrite", "-f", "-", "--filter", "--explain"], "--explain"),

@@ -22,15 +22,13 @@ pub struct CertsArgs {
           value_parser = subdomain)]
     pub secret: String,
 
-    /// The MutatingWebhookConfiguration that gets the caBundle
-    #[arg(long, value_name = "NAME", default_value = "rewrite.webhook.app-health",
-          value_parser = subdomain)]
-    pub configuration: String,
-
-    /// The name of the webhook in it; may be given several times
-    #[arg(long, value_name = "NAME", default_value = "rewrite.webhook.app-health",
-          value_parser = subdomain)]
-    pub webhook: Vec<String>,
+    /// A webhook that gets the caBundle: its MutatingWebhookConfiguration and its name in it; may be given
+    /// several times
+    #[arg(long, value_name = "CONFIGURATION/NAME", value_parser = webhook,
+          default_values = ["filter.webhook.app-health/filter.webhook.app-health",
+                            "filter.webhook.app-health/switch.webhook.app-health",
+                            "rewrite.webhook.app-health/rewrite.webhook.app-health"])]
+    pub webhook: Vec<Webhook>,
 
     /// How long the serving certificate is valid
     #[arg(long, value_name = "DAYS", default_value_t = 365,
@@ -41,4 +39,18 @@ pub struct CertsArgs {
     /// --namespace, --service and --secret have to be those of that run
     #[arg(long, value_name = "FILE")]
     pub renew: Option<PathBuf>,
+}
+
+/// A webhook of a MutatingWebhookConfiguration.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Webhook {
+    /// The configuration's name.
+    pub configuration: String,
+    /// Its own.
+    pub name: String,
+}
+
+fn webhook(text: &str) -> Result<Webhook, &'static str> {
+    let (configuration, name) = text.split_once('/').ok_or("not CONFIGURATION/NAME")?;
+    Ok(Webhook { configuration: subdomain(configuration)?, name: subdomain(name)? })
 }

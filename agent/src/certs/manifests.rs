@@ -1,13 +1,15 @@
 //! Writes what is applied.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::args::CertsArgs;
+use super::args::{CertsArgs, Webhook};
 use super::authority::{Authority, Signed};
 
-/// The Secret, and the caBundle as a part of the configuration that is there already: applied by
-/// the server for a field manager of its own, it leaves the rest of that as it is. All names are DNS
+/// The Secret, and the caBundle as a part of the configurations that are there already: applied by
+/// the server for a field manager of its own, it leaves the rest of those as it is. All names are DNS
 /// names: none needs quotes but one of digits.
 pub fn write(args: &CertsArgs, authority: &Authority, signed: &Signed) -> String {
     let ca = STANDARD.encode(authority.certificate());
@@ -25,22 +27,30 @@ data:
   tls.key: {key}
   ca.crt: {ca}
   ca.key: {ca_key}
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingWebhookConfiguration
-metadata:
-  name: '{configuration}'
-webhooks:
 ",
         secret = args.secret,
         namespace = args.namespace,
         certificate = STANDARD.encode(&signed.certificate),
         key = STANDARD.encode(&signed.key),
         ca_key = STANDARD.encode(authority.key()),
-        configuration = args.configuration,
     );
-    for webhook in &args.webhook {
-        text += &format!("- name: '{webhook}'\n  clientConfig:\n    caBundle: {ca}\n");
+    let webhooks: BTreeSet<_> = args.webhook.iter().collect();
+    let mut begun = None;
+    for Webhook { configuration, name } in webhooks {
+        if begun != Some(configuration) {
+            begun = Some(configuration);
+            text += &format!(
+                "\
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+metadata:
+  name: '{configuration}'
+webhooks:
+"
+            );
+        }
+        text += &format!("- name: '{name}'\n  clientConfig:\n    caBundle: {ca}\n");
     }
     text
 }

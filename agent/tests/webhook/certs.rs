@@ -73,6 +73,18 @@ fn private_keys_are_in_the_secret_alone() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+#[test]
+fn each_configuration_is_printed_once() {
+    let named = ["--webhook", "b/b.a", "--webhook", "a/x", "--webhook", "b/b.c"];
+    let text = printed(&named, "");
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("name: ")).skip(1).collect();
+    assert_eq!(
+        lines,
+        ["  name: 'a'", "- name: 'x'", "  name: 'b'", "- name: 'b.a'", "- name: 'b.c'"]
+    );
+    assert_eq!(text.matches("caBundle: ").count(), 3);
+}
+
 /// The manifest with a comment behind it, so that it has this length.
 fn padded(manifest: &str, length: usize) -> String {
     format!("{manifest}#{}", "x".repeat(length - manifest.len() - 1))

@@ -63,6 +63,33 @@ pub fn only<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     first
 }
 
+const CONFIGURATION: &str = "MutatingWebhookConfiguration";
+
+/// The names of the two of these, and of the first webhook in each.
+pub const REWRITE: &str = "rewrite.webhook.app-health";
+pub const FILTER: &str = "filter.webhook.app-health";
+
+/// The object of this kind and name.
+pub fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let fits = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == name;
+    objects.iter().find(fits).unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
+/// The webhooks of both, each with its configuration.
+pub fn webhooks(objects: &[Value]) -> impl Iterator<Item = (&Value, &Value)> {
+    let configurations = [FILTER, REWRITE].map(|name| named(objects, CONFIGURATION, name));
+    configurations.into_iter().flat_map(|configuration| {
+        let webhooks = configuration["webhooks"].as_array().expect("webhooks");
+        webhooks.iter().map(move |webhook| (configuration, webhook))
+    })
+}
+
+/// The webhook of this name, in either.
+pub fn webhook<'a>(objects: &'a [Value], name: &str) -> &'a Value {
+    let found = webhooks(objects).find(|(_, webhook)| webhook["name"] == name);
+    found.unwrap_or_else(|| panic!("no webhook {name}")).1
+}
+
 #[test]
 fn each_variant_is_built_and_differs() {
     let all = variants();
@@ -79,7 +106,7 @@ fn each_variant_is_built_and_differs() {
 fn what_is_no_component_is_built_by_itself() {
     for folder in ["base", CERTIFICATES[0], CERTIFICATES[1]] {
         let objects = build(&format!("{FOLDER}/{folder}"));
-        only(&objects, "MutatingWebhookConfiguration");
+        assert_eq!(webhooks(&objects).count(), 3, "{folder}");
     }
 }
 

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::built::{only, variant};
+use super::built::{named, only, variant, webhooks};
 
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -94,11 +94,6 @@ struct Ca {
     secret_name: String,
 }
 
-fn named<'a>(objects: &'a [Value], kind: &str, name: &Value) -> &'a Value {
-    let fits = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == *name;
-    objects.iter().find(fits).unwrap_or_else(|| panic!("no {kind} {name}"))
-}
-
 #[test]
 fn the_serving_certificate_is_the_one_that_is_mounted_called_and_trusted() {
     let objects = &variant("cert-manager", "opt-in").objects;
@@ -107,24 +102,25 @@ fn the_serving_certificate_is_the_one_that_is_mounted_called_and_trusted() {
     let serves = |object: &&Value| object["spec"]["secretName"] == *secret;
     let certificate = objects.iter().find(serves).expect("a Certificate of that Secret");
 
-    let configuration = only(objects, "MutatingWebhookConfiguration");
-    let service = &configuration["webhooks"][0]["clientConfig"]["service"];
     let text = |value: &Value| value.as_str().expect("text").to_owned();
-    let host = format!("{}.{}.svc", text(&service["name"]), text(&service["namespace"]));
-    assert_eq!(certificate["spec"]["dnsNames"][0], host);
     let metadata = &certificate["metadata"];
-    assert_eq!(metadata["namespace"], service["namespace"]);
     let source = format!("{}/{}", text(&metadata["namespace"]), text(&metadata["name"]));
-    let annotations = &configuration["metadata"]["annotations"];
-    assert_eq!(annotations["cert-manager.io/inject-ca-from"], source);
+    for (configuration, webhook) in webhooks(objects) {
+        let service = &webhook["clientConfig"]["service"];
+        let host = format!("{}.{}.svc", text(&service["name"]), text(&service["namespace"]));
+        assert_eq!(certificate["spec"]["dnsNames"][0], host);
+        assert_eq!(metadata["namespace"], service["namespace"]);
+        let annotations = &configuration["metadata"]["annotations"];
+        assert_eq!(annotations["cert-manager.io/inject-ca-from"], source);
+    }
 
     // Signed by the CA's issuer, whose Secret is the one that the CA's Certificate fills.
-    let issuer = named(objects, "Issuer", &certificate["spec"]["issuerRef"]["name"]);
+    let issuer = named(objects, "Issuer", &text(&certificate["spec"]["issuerRef"]["name"]));
     let ca = &issuer["spec"]["ca"]["secretName"];
     let filled =
         |object: &&Value| object["kind"] == "Certificate" && object["spec"]["isCA"] == true;
     let authority = objects.iter().find(filled).expect("the CA");
     assert_eq!(&authority["spec"]["secretName"], ca);
-    let root = named(objects, "Issuer", &authority["spec"]["issuerRef"]["name"]);
+    let root = named(objects, "Issuer", &text(&authority["spec"]["issuerRef"]["name"]));
     assert!(root["spec"]["selfSigned"].is_object());
 }

@@ -10,7 +10,7 @@ use app_health_webhook::rewrite::{AgentOptions, Options, rewrite};
 use cel::{Context, Program};
 use serde_json::{Value, json};
 
-use super::built::{only, variants};
+use super::built::{REWRITE, variants, webhook};
 use crate::rewrite::yaml;
 
 /// The conditions, of which all have to hold.
@@ -18,8 +18,7 @@ struct Conditions(Vec<Program>);
 
 impl Conditions {
     fn of(objects: &[Value]) -> Self {
-        let webhook = &only(objects, "MutatingWebhookConfiguration")["webhooks"][0];
-        let all = webhook["matchConditions"].as_array().expect("conditions");
+        let all = webhook(objects, REWRITE)["matchConditions"].as_array().expect("conditions");
         assert!(!all.is_empty());
         let text = |condition: &Value| condition["expression"].as_str().expect("text").to_owned();
         let compile = |condition| Program::compile(&text(condition)).expect("it is CEL");

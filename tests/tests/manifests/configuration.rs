@@ -6,48 +6,53 @@ use app_health_tests::manifest::documents;
 use app_health_tests::{process, program};
 use serde_json::{Value, json};
 
-use super::built::{only, variant, variants};
+use super::built::{FILTER, REWRITE, named, only, variant, variants, webhook, webhooks};
 
-/// The one webhook of a variant's configuration.
-fn webhook(objects: &[Value]) -> &Value {
-    let webhooks = &only(objects, "MutatingWebhookConfiguration")["webhooks"];
-    assert_eq!(webhooks.as_array().map(Vec::len), Some(1));
-    &webhooks[0]
-}
+/// The other webhook of the configuration [`FILTER`].
+const SWITCH: &str = "switch.webhook.app-health";
 
 #[test]
 fn what_the_api_server_is_told() {
     for variant in variants() {
-        let webhook = webhook(&variant.objects);
-        for (field, expected) in [
-            ("admissionReviewVersions", json!(["v1"])),
-            ("failurePolicy", json!("Ignore")),
-            ("reinvocationPolicy", json!("IfNeeded")),
-            ("sideEffects", json!("None")),
-            ("timeoutSeconds", json!(5)),
+        for (name, path, reinvocation) in [
+            (FILTER, "/mutate/filter/true", "Never"),
+            (SWITCH, "/mutate/switch", "Never"),
+            (REWRITE, "/mutate", "IfNeeded"),
         ] {
-            assert_eq!(webhook[field], expected, "{field}");
+            let webhook = webhook(&variant.objects, name);
+            for (field, expected) in [
+                ("admissionReviewVersions", json!(["v1"])),
+                ("failurePolicy", json!("Ignore")),
+                ("reinvocationPolicy", json!(reinvocation)),
+                ("sideEffects", json!("None")),
+                ("timeoutSeconds", json!(5)),
+            ] {
+                assert_eq!(webhook[field], expected, "{name}: {field}");
+            }
+            let rules = json!([{
+                "apiGroups": [""],
+                "apiVersions": ["v1"],
+                "operations": ["CREATE"],
+                "resources": ["pods"],
+                "scope": "Namespaced",
+            }]);
+            assert_eq!(webhook["rules"], rules, "{name}");
+            assert_eq!(webhook["clientConfig"]["service"]["path"], path, "{name}");
+            assert_eq!(webhook["clientConfig"].get("caBundle"), None, "{name}");
         }
-        let rules = json!([{
-            "apiGroups": [""],
-            "apiVersions": ["v1"],
-            "operations": ["CREATE"],
-            "resources": ["pods"],
-            "scope": "Namespaced",
-        }]);
-        assert_eq!(webhook["rules"], rules);
-        assert_eq!(webhook["clientConfig"]["service"]["path"], "/mutate");
-        assert_eq!(webhook["clientConfig"].get("caBundle"), None);
+        assert_eq!(webhooks(&variant.objects).count(), 3);
     }
 }
 
 #[test]
-fn it_is_called_after_the_injectors_of_istio() {
+fn one_is_called_before_the_injectors_of_istio_and_one_after() {
     for variant in variants() {
-        let configuration = only(&variant.objects, "MutatingWebhookConfiguration");
-        let name = configuration["metadata"]["name"].as_str().expect("a name");
         for injector in ["istio-sidecar-injector", "istio-revision-tag-default"] {
-            assert!(name > injector, "{name} comes before {injector}");
+            for (name, is_before) in [(FILTER, true), (REWRITE, false)] {
+                let configuration = named(&variant.objects, "MutatingWebhookConfiguration", name);
+                let name = configuration["metadata"]["name"].as_str().expect("a name");
+                assert_eq!(name < injector, is_before, "{name}, {injector}");
+            }
         }
     }
 }
@@ -69,13 +74,16 @@ fn selects(selector: &Value, labels: &Value) -> bool {
     })
 }
 
-/// A namespace's labels: its name, as the API server sets it, and ours.
-fn namespace(name: &str, ours: Option<&str>) -> Value {
+/// Whether a webhook is asked about pods of a namespace with this name, as the API server has it in a
+/// label, and these labels of ours.
+fn chooses(webhook: &Value, name: &str, ours: &Value) -> bool {
     let mut labels = json!({"kubernetes.io/metadata.name": name});
-    if let Some(value) = ours {
-        labels["app-health/rewrite"] = value.into();
-    }
-    labels
+    json_patch::merge(&mut labels, ours);
+    selects(&webhook["namespaceSelector"], &labels)
+}
+
+fn rewrite(label: Option<&str>) -> Value {
+    label.map_or(json!({}), |label| json!({"app-health/rewrite": label}))
 }
 
 #[test]
@@ -94,25 +102,86 @@ fn whose_pods_are_chosen() {
         for (choice, expected) in [("opt-in", opt_in), ("opt-out", opt_out)] {
             for certificate in ["self-signed", "cert-manager"] {
                 let objects = &variant(certificate, choice).objects;
-                let selector = &webhook(objects)["namespaceSelector"];
-                let actual = selects(selector, &namespace(name, label));
+                let actual = chooses(webhook(objects, REWRITE), name, &rewrite(label));
                 assert_eq!(actual, expected, "{certificate}, {choice}: {name} {label:?}");
             }
         }
     }
 }
 
+/// Whatever is chosen for the rewrite, and whether that has a choice of its own.
+#[test]
+fn whose_pods_are_given_the_filter_and_are_switched() {
+    for variant in variants() {
+        for (name, labels, filter, switch) in [
+            ("shop", json!({}), false, false),
+            ("shop", json!({"app-health/filter": "enabled"}), true, false),
+            ("shop", json!({"app-health/filter": "true"}), false, false),
+            ("shop", json!({"app-health/rewrite": "enabled"}), false, true),
+            (
+                "shop",
+                json!({"app-health/filter": "enabled", "app-health/rewrite": "enabled"}),
+                true,
+                true,
+            ),
+            (
+                "shop",
+                json!({"app-health/filter": "enabled", "app-health/rewrite": "disabled"}),
+                true,
+                false,
+            ),
+            (
+                "kube-system",
+                json!({"app-health/filter": "enabled", "app-health/rewrite": "enabled"}),
+                false,
+                false,
+            ),
+            (
+                "app-health",
+                json!({"app-health/filter": "enabled", "app-health/rewrite": "enabled"}),
+                false,
+                false,
+            ),
+        ] {
+            for (webhook_name, expected) in [(FILTER, filter), (SWITCH, switch)] {
+                let webhook = webhook(&variant.objects, webhook_name);
+                let actual = chooses(webhook, name, &labels);
+                assert_eq!(actual, expected, "{webhook_name}: {name} {labels}");
+            }
+        }
+    }
+}
+
+/// Where Istio's rewrite is switched off, this one is asked.
+#[test]
+fn whoever_is_switched_is_rewritten() {
+    for variant in variants() {
+        for label in [None, Some("enabled"), Some("disabled"), Some("true")] {
+            let chooses = |name| chooses(webhook(&variant.objects, name), "shop", &rewrite(label));
+            assert!(!chooses(SWITCH) || chooses(REWRITE), "{label:?}");
+        }
+        let pods = |name| &webhook(&variant.objects, name)["objectSelector"];
+        assert_eq!(pods(SWITCH), pods(REWRITE));
+    }
+}
+
 #[test]
 fn a_pod_opts_out_by_its_label() {
     for variant in variants() {
-        let selector = &webhook(&variant.objects)["objectSelector"];
-        for (labels, expected) in [
-            (json!({}), true),
-            (json!({"app": "shop"}), true),
-            (json!({"app-health/rewrite": "enabled"}), true),
-            (json!({"app-health/rewrite": "disabled"}), false),
+        for (name, label, no) in [
+            (REWRITE, "app-health/rewrite", "disabled"),
+            (SWITCH, "app-health/rewrite", "disabled"),
+            (FILTER, "app-health/filter", "false"),
         ] {
-            assert_eq!(selects(selector, &labels), expected, "{labels}");
+            let selector = &webhook(&variant.objects, name)["objectSelector"];
+            for (labels, expected) in [
+                (json!({}), true),
+                (json!({"app": "shop"}), true),
+                (json!({label: "enabled"}), true),
+                (json!({label: no}), false),
+            ] {
+                assert_eq!(selects(selector, &labels), expected, "{name}: {labels}");
+            }
         }
     }
 }
@@ -122,7 +191,9 @@ fn a_pod_opts_out_by_its_label() {
 fn its_own_namespace_is_labelled() {
     for variant in variants() {
         let labels = &only(&variant.objects, "Namespace")["metadata"]["labels"];
-        assert!(!selects(&webhook(&variant.objects)["namespaceSelector"], labels));
+        for (_, webhook) in webhooks(&variant.objects) {
+            assert!(!selects(&webhook["namespaceSelector"], labels));
+        }
         assert_eq!(labels["istio-injection"], "disabled");
     }
 }
@@ -140,8 +211,7 @@ fn what_certs_prints_fits() {
     }
     let printed = documents(&printed);
     let objects = &variant("self-signed", "opt-in").objects;
-    let (secret, filled) =
-        (only(&printed, "Secret"), only(&printed, "MutatingWebhookConfiguration"));
+    let secret = only(&printed, "Secret");
 
     let deployment = only(objects, "Deployment");
     let volume = &deployment["spec"]["template"]["spec"]["volumes"][0]["secret"];
@@ -151,7 +221,14 @@ fn what_certs_prints_fits() {
         assert!(secret["data"].get(item["key"].as_str().expect("a key")).is_some(), "{item}");
     }
 
-    let configuration = only(objects, "MutatingWebhookConfiguration");
-    assert_eq!(filled["metadata"]["name"], configuration["metadata"]["name"]);
-    assert_eq!(filled["webhooks"][0]["name"], configuration["webhooks"][0]["name"]);
+    let names = |objects| {
+        let pairs = webhooks(objects).map(|(configuration, webhook)| {
+            [&configuration["metadata"]["name"], &webhook["name"]].map(Clone::clone)
+        });
+        pairs.collect::<Vec<_>>()
+    };
+    assert_eq!(names(&printed), names(objects));
+    for (_, webhook) in webhooks(&printed) {
+        assert_eq!(webhook["clientConfig"]["caBundle"], secret["data"]["ca.crt"]);
+    }
 }

@@ -8,7 +8,7 @@ use app_health_tests::process;
 use app_health_tests::program::{self, root};
 use serde_json::{Value, json};
 
-use super::built::{Variant, kustomization, only, variants};
+use super::built::{Variant, kustomization, only, variants, webhooks};
 
 impl Variant {
     fn deployment(&self) -> &Value {
@@ -100,14 +100,15 @@ fn the_agent_knows_the_variables() {
 fn ports_lead_from_the_api_server_to_the_listener() {
     for variant in variants() {
         let objects = &variant.objects;
-        let configuration = only(objects, "MutatingWebhookConfiguration");
-        let called = &configuration["webhooks"][0]["clientConfig"]["service"];
         let service = only(objects, "Service");
-        for field in ["name", "namespace"] {
-            assert_eq!(called[field], service["metadata"][field]);
-        }
         let port = &service["spec"]["ports"][0];
-        assert_eq!(called["port"], port["port"]);
+        for (_, webhook) in webhooks(objects) {
+            let called = &webhook["clientConfig"]["service"];
+            for field in ["name", "namespace"] {
+                assert_eq!(called[field], service["metadata"][field]);
+            }
+            assert_eq!(called["port"], port["port"]);
+        }
         let reviews = variant.port(&port["targetPort"]);
         assert_eq!(variant.env_value("APP_HEALTH_LISTEN"), format!(":{reviews}"));
 
