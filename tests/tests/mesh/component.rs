@@ -1,9 +1,13 @@
 use app_health_tests::mesh::{Deployment, PodComponent};
-use app_health_tests::{kustomize, manifest};
+use app_health_tests::{kustomize, manifest, process, program};
+use app_health_webhook::admission::{Task, admit};
+use app_health_webhook::injection::Filter;
 use app_health_webhook::patch::apply;
 use app_health_webhook::rewrite::{
     AGENT_CONTAINER, AgentOptions, Options, STATUS_ANNOTATION, add_sidecar, rewrite,
 };
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{HTTP, TCP};
@@ -65,6 +69,61 @@ fn a_pod_has_what_the_readme_says() {
             (&json!(AGENT_CONTAINER), &json!("Always"))
         );
         assert_ne!(agent["securityContext"]["runAsUser"], 1337);
+    }
+}
+
+/// What a pod needs, by the component: of that the agent's container is put in by the webhook that comes
+/// after Istio's, and the volume is not needed by all.
+fn by_component(mut template: Value) -> Value {
+    let annotations = template["metadata"]["annotations"].as_object_mut().expect("some");
+    annotations.retain(|name, _| !name.starts_with("sidecar.istio.io/userVolume"));
+    let spec = template["spec"].as_object_mut().expect("a spec");
+    assert!(spec.remove("initContainers").is_some());
+    template
+}
+
+/// By the command.
+fn by_command(manifest: &Value) -> Value {
+    let mut command = process::command(program::agent());
+    command.args(["rewrite", "-f", "-", "--filter"]);
+    let text = process::run(&mut command, &manifest.to_string()).succeeded();
+    manifest::text_to_json(&text)["spec"]["template"].take()
+}
+
+/// By the webhook, of a pod of this template.
+fn by_webhook(mut template: Value) -> Value {
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "1", "operation": "CREATE", "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "object": template,
+    }});
+    let read_yaml = |_: &str| panic!("there is none to be read");
+    let task = Task::Filter(Filter { revision: "true".parse().expect("a revision"), read_yaml });
+    let admitted = admit(review.to_string().as_bytes(), &task, &Options::default());
+    let answer: Value = serde_json::from_str(&admitted.expect("a review").body).expect("JSON");
+    let patch = answer["response"]["patch"].as_str().expect("a patch");
+    let patch = STANDARD.decode(patch).expect("base64");
+    let patch: json_patch::Patch = serde_json::from_slice(&patch).expect("a patch");
+    json_patch::patch(&mut template, &patch).expect("it fits");
+    template
+}
+
+#[test]
+fn webhook_command_and_component_give_a_pod_the_same() {
+    for Example { plain, mut with_component } in examples() {
+        let pods = [
+            by_component(with_component["spec"]["template"].take()),
+            by_command(&plain),
+            by_webhook(plain["spec"]["template"].clone()),
+        ];
+        // However its config is written.
+        let [component, command, webhook] = pods.map(|mut pod| {
+            let config = &mut pod["metadata"]["annotations"]["proxy.istio.io/config"];
+            *config = serde_json::from_str(config.as_str().expect("text")).expect("JSON");
+            pod
+        });
+        assert_eq!(command, component);
+        assert_eq!(webhook, component);
+        assert_eq!(webhook["metadata"]["labels"]["app-health/filter"], "true");
     }
 }
 
