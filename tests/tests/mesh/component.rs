@@ -86,7 +86,7 @@ fn by_component(mut template: Value) -> Value {
 fn by_command(manifest: &Value) -> Value {
     let mut command = process::command(program::agent());
     command.args(["rewrite", "-f", "-", "--filter"]);
-    let text = process::run(&mut command, &manifest.to_string()).succeeded();
+    let text = process::run(&mut command, manifest.to_string()).succeeded();
     manifest::text_to_json(&text)["spec"]["template"].take()
 }
 
