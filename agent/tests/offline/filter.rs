@@ -67,7 +67,7 @@ fn a_config_that_cannot_be_merged_with_gets_one_line() {
         ("a: &x [b]\n          c: *x", "line 2: no alias is taken here"),
         ("- a", "expected an object, not an array"),
         ("statusPort: 15021", "statusPort is 15021, not 15019"),
-        (&long, "200 KiB, more than a sidecar can be started with"),
+        (&long, "200 KiB, more than a sidecar takes"),
     ] {
         let input = PLAIN.replace(config, text);
         let run = agent("rewrite -f - --filter", &input);

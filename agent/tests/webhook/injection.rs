@@ -60,7 +60,7 @@ async fn a_config_that_cannot_be_merged_with_gets_one_line_and_its_pod_comes_in(
         ("a: &x 1\nb: *x\n", "line 2: no alias is taken here"),
         ("a: b: c", "line 1: not YAML"),
         ("[]", "expected an object, not an array"),
-        (&long, "200 KiB, more than a sidecar can be started with"),
+        (&long, "200 KiB, more than a sidecar takes"),
     ] {
         let left = ask(&mut connection, "/mutate/filter/true", &plain(CONFIG, text)).await;
         assert_eq!(left.get("patch"), None);

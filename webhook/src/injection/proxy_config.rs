@@ -51,7 +51,7 @@ pub fn merged(
 
 fn read(text: &str, read_yaml: fn(&str) -> Result<Value, String>) -> Result<Value, String> {
     if text.len() > LARGEST {
-        return Err(format!("{} KiB, more than a sidecar can be started with", text.len() >> 10));
+        return Err(format!("{} KiB, more than a sidecar takes", text.len() >> 10));
     }
     read_yaml(text)
 }

@@ -196,7 +196,7 @@ fn a_pod_that_cannot_take_it_stays_as_it_is_and_says_why() {
         (of_config("{"), Cause::Annotation, "annotation proxy.istio.io/config: EOF while"),
         (of_config("[]"), Cause::Annotation, "config: expected an object, not an array"),
         (of_config("7"), Cause::Annotation, "config: expected an object, not 7"),
-        (of_config(&long), Cause::Annotation, "config: 200 KiB, more than a sidecar can be"),
+        (of_config(&long), Cause::Annotation, "config: 200 KiB, more than a sidecar takes"),
         (of_config(r#"{"statusPort":15020}"#), Cause::Annotation, "statusPort is 15020, not 15019"),
         (of_config(r#"{"status_port":"a\nb"}"#), Cause::Annotation, r#"statusPort is "a\nb", not"#),
         (of_config(r#"{"runtimeValues":[]}"#), Cause::Annotation, "runtimeValues: expected an obj"),
