@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::handler::HandlerKind;
 use crate::injection::Filter;
-use crate::rewrite::{AgentOptions, rewrite};
+use crate::rewrite::{AgentOptions, STATUS_ANNOTATION, rewrite};
 
 /// A ReplicaSet's pod, defaulted, after Istio's and another injector.
 fn review() -> Value {

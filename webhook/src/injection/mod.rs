@@ -19,4 +19,4 @@ mod tests;
 
 pub use self::filter::{FILTER_LABEL, Filter, filter};
 pub use self::revision::Revision;
-pub use self::switch::{OWN_REWRITE_ANNOTATION, switch};
+pub use self::switch::switch;
