@@ -8,12 +8,14 @@
 //! | `sizes` | the longest variable, the largest annotations |
 //! | `qos` | a pod's QoS class, by the API server's rules, before and after |
 //! | `properties` | what holds for every pod, by proptest over generated ones |
+//! | `injection` | the same of pods before Istio's injector reads them |
 //! | `reports` | the rows of `--explain` |
 //! | `manifests` | where the pods of a manifest are; the minimal sidecar |
 //! | `patches` | JSON Patch against the crate json-patch |
 
 mod api;
 mod golden;
+mod injection;
 mod malformed;
 mod manifests;
 mod patches;
