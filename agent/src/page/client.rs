@@ -14,8 +14,8 @@ use tokio::time::timeout;
 
 use crate::net::reason;
 
-/// For everything: the name, the connection, the whole answer.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// For everything: the name, the connection, the whole answer. The line is there within 5 s.
+const DEADLINE: Duration = Duration::from_secs(4);
 
 /// The longest answer, in bytes: far more than 200 probes with long texts make.
 const LARGEST: usize = 4 << 20;
@@ -84,6 +84,8 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
     match status {
         403 => "403: only callers on loopback see the page: ask in the pod, or by kubectl \
                 port-forward"
+            .into(),
+        400 => "400 instead of a status page: Envoy's configuration may lack the route status_page"
             .into(),
         503 => format!("503: {}", String::from_utf8_lossy(body).trim()),
         _ => format!("{status} instead of a status page"),

@@ -48,14 +48,14 @@ fn what_is_no_status_page() {
         (Script::status(404), "404 instead of a status page"),
         (Script::raw("SSH-2.0-x\r\n\r\n"), "no HTTP answer"),
         (Script::raw("HTTP/1.1 200 OK\r\n\r\n").endless("a".repeat(1 << 16)), "longer than 4 MiB"),
-        (Script::default().hold(), "no answer within 5 s"),
+        (Script::default().hold(), "no answer within 4 s"),
     ] {
         let server = Http::start(V4, move |_| script.clone());
         let begun = Instant::now();
         let run = process::run(&mut command(server.addr(), "web/readyz"), "");
         assert_eq!((run.exit, &*run.stdout), (2, ""), "{says}");
         assert!(run.stderr.contains(says) && run.stderr.lines().count() == 1, "{}", run.stderr);
-        assert!(begun.elapsed() < Duration::from_secs(8), "{says}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(5), "{says}: {:?}", begun.elapsed());
     }
 }
 

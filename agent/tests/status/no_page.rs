@@ -15,6 +15,10 @@ fn one_line_says_why_there_is_no_page() {
         (answer(503, "the filter is not there\n"), "503: the filter is not there\n"),
         (answer(503, hostile), "503: \\u{1b}[31m\n"),
         (answer(404, ""), "404 instead of a status page"),
+        (
+            answer(400, "no probe is recorded for /app-health/\n"),
+            "400 instead of a status page: Envoy's configuration may lack the route status_page\n",
+        ),
         (answer(500, &long), "500 instead of a status page\n"),
         (Script::redirect(302, "/"), "302 instead of a status page"),
         (answer(200, ""), "the answer is no JSON"),
@@ -75,6 +79,6 @@ fn an_answer_that_is_not_done_in_time() {
         servers.each_ref().map(|server| Process::start("status", &mut command(server.addr(), "")));
     for process in all {
         assert_eq!(process.wait(), Some(2));
-        assert!(process.log().ends_with(": no answer within 5 s\n"), "{}", process.log());
+        assert!(process.log().ends_with(": no answer within 4 s\n"), "{}", process.log());
     }
 }
