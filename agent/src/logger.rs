@@ -99,13 +99,25 @@ fn json<const N: usize>(
     Value::Object(Map::from_iter(members)).to_string() + "\n"
 }
 
-/// A text from outside as a part of a line: its control characters, line breaks too, escaped.
+/// Whether it is no text for a terminal but tells it, or a reader's editor, what to do: control
+/// characters, line breaks too, and those that format (Unicode's Cf), as by turning the direction.
+pub fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}'
+            | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A text from outside as a part of a line: its control characters escaped.
 pub struct InLine<T>(pub T);
 
 impl<T: Display> Display for InLine<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.to_string().chars() {
-            if c.is_control() { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) }?;
+            if is_control(c) { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) }?;
         }
         Ok(())
     }
@@ -131,6 +143,19 @@ pub fn timestamp(at: OffsetDateTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        for (text, shown) in [
+            ("a\nb\u{1b}[31m\u{9b}", "a\\nb\\u{1b}[31m\\u{9b}"),
+            ("\u{202a}\u{202e}\u{2066}\u{2069}", "\\u{202a}\\u{202e}\\u{2066}\\u{2069}"),
+            ("\u{200e}\u{200f}\u{feff}\u{e0041}", "\\u{200e}\\u{200f}\\u{feff}\\u{e0041}"),
+            ("\u{2028}\u{2029}\u{ad}", "\\u{2028}\\u{2029}\\u{ad}"),
+            ("é e\u{301} \"x\" \\ \u{a0}日本 עברית 🚀", "é e\u{301} \"x\" \\ \u{a0}日本 עברית 🚀"),
+        ] {
+            assert_eq!(InLine(text).to_string(), shown);
+        }
+    }
 
     #[test]
     fn a_line_in_either_format() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::logger::in_line;
+use crate::logger::{in_line, is_control};
 use crate::page::shape::{Page, Probe, State};
 use crate::table::Table;
 
@@ -87,14 +87,18 @@ fn verdict(page: &Page) -> String {
     if errors == 0 { probes } else { format!("{probes}; errors in the configuration: {errors}") }
 }
 
-/// The page's JSON on one line, with nothing in it that a terminal would obey. JSON has no control
-/// characters but between its values, and those above ASCII.
+/// The page's JSON on one line, with nothing in it that a terminal would obey. JSON has no such
+/// characters but white space between its values, and those above ASCII.
 pub fn json(text: &[u8]) -> String {
     let mut line = String::with_capacity(text.len() + 1);
     for c in String::from_utf8_lossy(text).trim().chars() {
         match c {
             '\n' | '\r' | '\t' => line.push(' '),
-            c if c.is_control() => drop(write!(line, "\\u{:04x}", u32::from(c))),
+            c if is_control(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(line, "\\u{unit:04x}");
+                }
+            }
             c => line.push(c),
         }
     }
