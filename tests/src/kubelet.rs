@@ -20,3 +20,11 @@ pub use grpc::{grpc, grpc_tls};
 pub use http2::http2;
 pub use pod::{Probe, probes};
 pub use tcp::tcp;
+
+/// The status and the body of an answer, for tables of cases.
+///
+/// # Panics
+/// Where the body is no text.
+pub fn pair(answer: &Answer) -> (u16, &str) {
+    (answer.status, str::from_utf8(&answer.body).expect("text"))
+}

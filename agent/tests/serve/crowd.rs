@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use app_health_tests::app::{Late, Open, Script, V4};
+use app_health_tests::kubelet::pair;
 use app_health_tests::net::raise_descriptor_limit;
 use app_health_tests::poll::until;
 use nix::sys::signal::Signal;
@@ -31,8 +32,8 @@ fn a_port_that_hangs_has_16_dials_and_no_more() {
 
     let refused = agent.check(port, Some(PATIENT));
     let text = format!("{port}: 16 dials are waiting for this port already");
-    assert_eq!((refused.pair(), reason(&refused)), ((500, &*text), "agent"));
-    assert_eq!(agent.check(app.addr(), Some(PATIENT)).pair(), (200, ""));
+    assert_eq!((pair(&refused), reason(&refused)), ((500, &*text), "agent"));
+    assert_eq!(pair(&agent.check(app.addr(), Some(PATIENT))), (200, ""));
     assert_eq!(reason(&agent.check(other.addr(), Some(100))), "timeout");
 
     // A client that goes away makes room for another.
@@ -69,7 +70,7 @@ fn a_crowd_at_a_port_that_hangs_costs_healthy_ports_nothing() {
     let crowd: Vec<_> = (0..OPEN - 24).map(|_| agent.ask(hanging.addr(), Some(PATIENT))).collect();
     let began = Instant::now();
     for _ in 0..500 {
-        assert_eq!(agent.check(app.addr(), Some(PATIENT)).pair(), (200, ""));
+        assert_eq!(pair(&agent.check(app.addr(), Some(PATIENT))), (200, ""));
     }
     // The crowd waits for a minute, and so would whoever waits for it.
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
@@ -122,7 +123,7 @@ fn few_descriptors_are_enough() {
     let idle = agent.descriptors();
     let checks: Vec<_> = (0..12).map(|_| agent.ask(hanging.addr(), Some(PATIENT))).collect();
     until("12 dials", || agent.descriptors() >= idle + 24);
-    assert_eq!(agent.check(app.addr(), Some(PATIENT)).pair(), (200, ""));
+    assert_eq!(pair(&agent.check(app.addr(), Some(PATIENT))), (200, ""));
     drop(checks);
     assert!(!agent.log().contains("cannot accept"), "within its means");
 }

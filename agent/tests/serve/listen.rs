@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
 use app_health_tests::app::{Open, V4};
+use app_health_tests::kubelet::pair;
 use nix::sys::signal::Signal;
 use tempfile::tempdir;
 
@@ -51,7 +52,7 @@ fn a_unix_socket_that_every_user_may_use_and_that_is_gone_afterwards() {
     let app = Open::start(V4);
     let agent = Agent::listen(&format!("unix:{}", path.display()));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
-    assert_eq!(agent.check(app.addr(), Some(PATIENT)).pair(), (200, ""));
+    assert_eq!(pair(&agent.check(app.addr(), Some(PATIENT))), (200, ""));
     agent.signal(Signal::SIGTERM);
     assert_eq!(agent.wait(), Some(0));
     assert!(!path.exists());

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 
 use app_health_tests::app::{Closed, Open, V4};
+use app_health_tests::kubelet::pair;
 use app_health_tests::poll::until;
 
 use crate::agent::{Agent, PATIENT, next_answer, reason, request};
@@ -20,7 +21,7 @@ fn what_is_no_check() {
         ("/tcp/127.0.0.1%2f/80", 400, "no IP address in /tcp/<ip>/<port>"),
     ] {
         let answer = agent.get(path);
-        assert_eq!((answer.pair(), reason(&answer)), ((status, text), "config"), "{path}");
+        assert_eq!((pair(&answer), reason(&answer)), ((status, text), "config"), "{path}");
     }
 }
 
@@ -34,7 +35,7 @@ fn the_time_is_a_positive_number_of_milliseconds() {
         ));
         let text =
             format!("x-app-health-timeout-ms: {given} is no positive number of milliseconds");
-        assert_eq!(answer.pair(), (400, &*text));
+        assert_eq!(pair(&answer), (400, &*text));
     }
     let app = Open::start(V4);
     assert_eq!(agent.check(app.addr(), Some(u64::MAX)).status, 200);

@@ -6,7 +6,7 @@ use std::thread::{Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant};
 
 use app_health_tests::app::{Late, Script, V4};
-use app_health_tests::kubelet::{Answer, until_closed};
+use app_health_tests::kubelet::{Answer, pair, until_closed};
 use app_health_tests::poll::until;
 use nix::sys::signal::Signal::{self, SIGINT, SIGTERM};
 
@@ -47,7 +47,7 @@ fn running_checks_finish_and_nobody_else_comes_in() {
 
         let reply = check.join().unwrap();
         let reason = format!("{}: no connection within 4000 ms", hanging.addr());
-        assert_eq!(reply.expect("an answer").pair(), (500, &*reason));
+        assert_eq!(pair(&reply.expect("an answer")), (500, &*reason));
     });
     assert_eq!(agent.wait(), Some(0));
     agent.wait_for_line("SIGTERM: no new connections; requests that are under way are answered");

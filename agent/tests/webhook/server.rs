@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 
 use app_health_tests::authority::Authority;
-use app_health_tests::kubelet::until_closed;
+use app_health_tests::kubelet::{pair, until_closed};
 use app_health_tests::poll::PATIENCE;
 use app_health_tests::process::{self, Process};
 use app_health_tests::usage;
@@ -60,7 +60,7 @@ impl Server {
         let stream = TcpStream::connect(self.status).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let answer = until_closed(stream, request.as_bytes()).ok()?;
-        let (status, body) = answer.pair();
+        let (status, body) = pair(&answer);
         Some((status, body.to_owned()))
     }
 

@@ -37,14 +37,6 @@ impl Answer {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| &v[..])
     }
 
-    /// The status and the body.
-    ///
-    /// # Panics
-    /// Where that is no text.
-    pub fn pair(&self) -> (u16, &str) {
-        (self.status, core::str::from_utf8(&self.body).expect("text"))
-    }
-
     /// The body as text, without white space at its end.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).trim_end().to_string()
@@ -303,7 +295,7 @@ impl<'a> Reading<'a> {
 
     fn head_is_whole(&mut self) -> Result<Step> {
         let status = self.answer.status;
-        if status < 200 && status != 101 {
+        if (100..200).contains(&status) && status != 101 {
             return Ok(Step::Go(State::Status));
         }
         let state = self.framing()?;
@@ -360,10 +352,10 @@ fn status(line: &[u8]) -> Option<u16> {
     let [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] = version else {
         return None;
     };
-    let code = rest.strip_prefix(b" ")?.trim_ascii_start().split(|b| *b == b' ').next()?;
-    let digits = code.len() == 3 && code.iter().all(u8::is_ascii_digit);
-    let status = core::str::from_utf8(code).ok()?.parse().ok()?;
-    (digits && status >= 100).then_some(status)
+    let code = rest.strip_prefix(b" ")?.split(|b| *b == b' ').find(|word| !word.is_empty())?;
+    // Three characters that are a number, with a sign where they have one (`Atoi`), and not negative.
+    let number: i16 = core::str::from_utf8(code).ok()?.parse().ok()?;
+    u16::try_from(number).ok().filter(|_| code.len() == 3)
 }
 
 fn chunk_size(line: &[u8]) -> Result<State> {
@@ -441,9 +433,15 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nA(: b\r\n\r\n", "invalid"),
             ("HTTP/1.1 200 OK\r\n: b\r\n\r\n", "invalid"),
             ("HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "invalid"),
-            ("HTTP/1.1 099 Low\r\n\r\n", "invalid"),
+            ("HTTP/1.1 099 Low\r\n\r\n", "99 0"),
             ("HTTP/1.1 2000 High\r\n\r\n", "invalid"),
-            ("HTTP/1.1 +20 Odd\r\n\r\n", "invalid"),
+            ("HTTP/1.1 +20 Odd\r\n\r\nab", "20 2"),
+            ("HTTP/1.1   -00 Odd\r\n\r\n", "0 0"),
+            ("HTTP/1.1 -20 Odd\r\n\r\n", "invalid"),
+            ("HTTP/1.1 \t200 OK\r\n\r\n", "invalid"),
+            ("HTTP/1.1 0200 OK\r\n\r\n", "invalid"),
+            ("HTTP/1.1 2x0 OK\r\n\r\n", "invalid"),
+            ("HTTP/1.1 \r\n\r\n", "invalid"),
             ("HTTP/1 200 OK\r\n\r\n", "invalid"),
             ("SSH-2.0-x\r\n\r\n", "invalid"),
             ("\r\nHTTP/1.1 200 OK\r\n\r\n", "invalid"),
