@@ -57,7 +57,7 @@ fn an_app_records_what_it_was_asked() {
     let host = format!("Host: {}", app.addr());
     let lines = [
         &host,
-        "User-Agent: kube-probe/1.36",
+        "User-Agent: kube-probe/1.37",
         "Accept: */*",
         "X-Twice: 1",
         "X-Twice: 2",

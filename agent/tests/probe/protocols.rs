@@ -72,7 +72,7 @@ fn https_speaks_what_the_app_prefers_and_verifies_nothing() {
         assert_eq!(direct(https(app.addr())), "success 200 ok", "{alpn:?}");
         let seen = app.seen();
         assert_eq!((&*seen[0].version, &seen[0].sni), (version, &None), "{alpn:?}");
-        assert_eq!(seen[0].header("user-agent").as_deref(), Some("kube-probe/1.36"), "{alpn:?}");
+        assert_eq!(seen[0].header("user-agent").as_deref(), Some("kube-probe/1.37"), "{alpn:?}");
         assert_eq!(seen[0].header("host"), Some(app.addr().to_string()), "{alpn:?}");
     }
     let plain = Http::at_accept(V4, Script::status(200));

@@ -17,7 +17,7 @@ fn as_the_kubelet_asks() {
     assert_eq!(found(&server).1, 0);
     let host = |port: u16| format!("Host: 127.0.0.1:{port}");
     let rest =
-        ["User-Agent: kube-probe/1.36", "Accept: */*", "X-A: 1", "X-B: ", "Connection: close"];
+        ["User-Agent: kube-probe/1.37", "Accept: */*", "X-A: 1", "X-B: ", "Connection: close"];
     let [through] = &server.seen_at(READYZ)[..] else { panic!("{:?}", server.seen()) };
     assert_eq!(through.lines(), [&[&*host(server.addr().port())][..], &rest].concat());
     let [direct] = &app.seen()[..] else { panic!("{:?}", app.seen()) };
@@ -52,7 +52,7 @@ fn of_another_handler_no_headers_go_to_the_status_port() {
     let server = readiness(json!({"tcpSocket": {"port": 1}}), Script::status(200));
     found(&server);
     let lines = server.seen_at(READYZ)[0].lines();
-    assert_eq!(lines[1..], ["User-Agent: kube-probe/1.36", "Accept: */*", "Connection: close"]);
+    assert_eq!(lines[1..], ["User-Agent: kube-probe/1.37", "Accept: */*", "Connection: close"]);
     assert_eq!(server.seen_at(PAGE).len(), 1);
 }
 

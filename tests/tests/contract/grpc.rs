@@ -34,7 +34,7 @@ fn what_is_asked() {
         assert_eq!(sent.rpc, format!("{destination} grpc.health.v1.Health Check"), "{entry}");
         assert_eq!(sent.message, message, "{entry}");
         assert_eq!(sent.timeout, Some(Duration::from_secs(limit)), "{entry}");
-        assert_eq!(sent.headers.get("user-agent").as_deref(), Some("kube-probe/1.36"), "{entry}");
+        assert_eq!(sent.headers.get("user-agent").as_deref(), Some("kube-probe/1.37"), "{entry}");
         assert_eq!(
             sent.headers.pairs().len(),
             2,

@@ -52,7 +52,7 @@ fn the_headers_of_a_hop() {
             "authorization: own",
             "connection: close",
             "referer: http://10.0.0.7:8080/a/b?q",
-            "user-agent: kube-probe/1.36",
+            "user-agent: kube-probe/1.37",
             "x-a: 1",
             "x-a: 2",
             "x-envoy-original-dst-host: 10.0.0.7:81",

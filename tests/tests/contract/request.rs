@@ -38,7 +38,7 @@ fn over_http() {
             "{line}: {sent:?}"
         );
     }
-    assert_eq!(own_lines(&sent.headers), ["user-agent: kube-probe/1.36", "accept: */*"]);
+    assert_eq!(own_lines(&sent.headers), ["user-agent: kube-probe/1.37", "accept: */*"]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn the_clients_headers_go_along() {
         .header("x-forwarded-for", "1.2.3.4")
         .header("x-a", "");
     let expected = [
-        "user-agent: kube-probe/1.36",
+        "user-agent: kube-probe/1.37",
         "accept: */*",
         "x-a: 1",
         "cookie: c",
@@ -217,7 +217,7 @@ fn no_hop_by_hop_headers() {
             let lines = own_lines(&sent.headers);
             assert_eq!(
                 lines,
-                ["user-agent: kube-probe/1.36", "accept: */*", "x-last: 1"],
+                ["user-agent: kube-probe/1.37", "accept: */*", "x-last: 1"],
                 "{name}"
             );
         }

@@ -61,7 +61,7 @@ fn the_app_sees_a_call_as_the_kubelet_makes_it() {
     for request in app.seen() {
         let header = |name| request.header(name).unwrap_or_default();
         assert_eq!(header("host"), app.addr().to_string());
-        assert_eq!(header("user-agent"), "kube-probe/1.36");
+        assert_eq!(header("user-agent"), "kube-probe/1.37");
         assert_eq!(header("content-type"), "application/grpc");
         assert_eq!(request.peer.ip().to_string(), "127.0.0.6");
         let of_envoy = |line: &String| line.starts_with("x-");

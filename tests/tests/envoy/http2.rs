@@ -32,7 +32,7 @@ fn http2_in_clear_text_with_prior_knowledge() {
     let request = &app.seen()[0];
     assert_eq!((&request.version[..], &request.target[..]), ("HTTP/2.0", "/x?y"));
     let host = format!("host: {}", app.addr());
-    let lines = [&host[..], "user-agent: kube-probe/1.36", "accept: */*", "x-custom: hello"];
+    let lines = [&host[..], "user-agent: kube-probe/1.37", "accept: */*", "x-custom: hello"];
     assert_eq!(request.lines(), lines);
     assert_eq!(request.peer.ip().to_string(), "127.0.0.6");
     // Dispatched, as later hops are.

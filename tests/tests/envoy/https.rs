@@ -68,7 +68,7 @@ fn over_http2_too_the_app_sees_only_the_kubelets_headers() {
     let request = &app.seen()[0];
     assert_eq!((&request.target[..], &request.sni), ("/x?y", &None));
     let lines =
-        ["host: example.com", "user-agent: kube-probe/1.36", "accept: */*", "x-custom: hello"];
+        ["host: example.com", "user-agent: kube-probe/1.37", "accept: */*", "x-custom: hello"];
     assert_eq!(request.lines(), lines);
 }
 

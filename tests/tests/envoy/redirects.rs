@@ -114,7 +114,7 @@ fn what_goes_along() {
         lines.sort();
         let mut wanted = [
             format!("Host: {host}"),
-            "User-Agent: kube-probe/1.36".into(),
+            "User-Agent: kube-probe/1.37".into(),
             "Accept: */*".into(),
             "X-Custom: hello".into(),
             format!("Referer: {referer}"),

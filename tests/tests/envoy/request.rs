@@ -28,7 +28,7 @@ fn the_app_sees_the_kubelets_request_and_nothing_of_envoys() {
         request.lines(),
         [
             &host[..],
-            "User-Agent: kube-probe/1.36",
+            "User-Agent: kube-probe/1.37",
             "Accept: */*",
             "X-Custom-Header: hello",
             "X-Twice: 1",
@@ -196,7 +196,7 @@ fn no_header_of_envoys_or_of_a_hop_goes_along() {
     .fold(envoy.get(probe("c")), |get, (name, value)| get.header(name, *value));
     assert_eq!(get.status(), Ok(200));
     let host = format!("Host: {}", app.addr());
-    let lines = [&host[..], "User-Agent: kube-probe/1.36", "Accept: */*", "Connection: close"];
+    let lines = [&host[..], "User-Agent: kube-probe/1.37", "Accept: */*", "Connection: close"];
     assert_eq!(only(&app).lines(), lines);
 }
 

@@ -65,7 +65,7 @@ impl DownstreamRequest {
         .header(":path", path)
         .header(":method", "GET")
         .header(":scheme", "http")
-        .header("user-agent", "kube-probe/1.36")
+        .header("user-agent", "kube-probe/1.37")
         .header("accept", "*/*")
         .header("connection", "close")
         .to("10.0.0.7:15020");

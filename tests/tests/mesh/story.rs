@@ -72,7 +72,7 @@ fn s4_a_rewritten_http_probe_says_how_the_app_is() {
         // The kubelet asked for ip:15020; the app sees its own port.
         assert_eq!(line.host, SocketAddr::new(ip, 80).to_string(), "{line:?}");
         assert_eq!(line.custom_header, "hello");
-        assert_eq!(line.user_agent, "kube-probe/1.36");
+        assert_eq!(line.user_agent, "kube-probe/1.37");
         assert_eq!(line.request, "GET /index.html HTTP/1.1");
     }
     assert_probes_are_no_traffic(&world, &sidecar);

@@ -8,7 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
-use super::Failure;
+use super::{Failure, agent};
 use crate::probers::{HttpGet, HttpHeader, Scheme};
 use crate::reason::Reason;
 use crate::url::{self, Url};
@@ -16,8 +16,8 @@ use crate::url::{self, Url};
 /// So many redirects are followed; the next one fails (`RedirectChecker`).
 const MAX_HOPS: u8 = 9;
 
-const PROBE_AGENT: &str = "kube-probe/1.36";
-const HOOK_AGENT: &str = "kube-lifecycle/1.36";
+const PROBE_AGENT: &str = agent!("kube-probe");
+const HOOK_AGENT: &str = agent!("kube-lifecycle");
 
 /// A GET as the kubelet sends it.
 #[derive(Clone, Debug)]
@@ -298,7 +298,7 @@ mod tests {
         let get = get("/x?y").header("x-second", "2").header("ALPHA", "1").header("te", "");
         assert_eq!(
             written(&get),
-            "GET /x?y HTTP/1.1\r\nHost: 10.0.0.7:8080\r\nUser-Agent: kube-probe/1.36\r\n\
+            "GET /x?y HTTP/1.1\r\nHost: 10.0.0.7:8080\r\nUser-Agent: kube-probe/1.37\r\n\
              Accept: */*\r\nAlpha: 1\r\nTe: \r\nX-Second: 2\r\nConnection: close\r\n\r\n"
         );
     }
@@ -337,7 +337,7 @@ mod tests {
         assert_eq!((get.scheme(), get.to()), (Scheme::Https, "[fd00::7]:80".parse().unwrap()));
         assert_eq!(
             written(&get),
-            "GET /a%20b?c HTTP/1.1\r\nHost: [fd00::7]:80\r\nUser-Agent: kube-probe/1.36\r\n\
+            "GET /a%20b?c HTTP/1.1\r\nHost: [fd00::7]:80\r\nUser-Agent: kube-probe/1.37\r\n\
              Accept: */*\r\nAuthorization: Basic dTpw\r\nX-A: 1\r\nConnection: close\r\n\r\n"
         );
         for (path, header) in [

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::Failure;
+use super::{Failure, agent};
 use crate::protobuf;
 use crate::reason::Reason;
 
@@ -11,7 +11,7 @@ use crate::reason::Reason;
 pub const PATH: &str = "/grpc.health.v1.Health/Check";
 
 /// As grpc-go writes it behind the kubelet's own name.
-pub const USER_AGENT: &str = "kube-probe/1.36 grpc-go/1.78.0";
+pub const USER_AGENT: &str = concat!(agent!("kube-probe"), " grpc-go/1.82.1");
 
 /// Flags, and the message's length.
 const PREFIX: usize = 5;

@@ -1,7 +1,7 @@
 //! The kubelet's probers, as far as they decide: what is sent, how an answer is read, and what follows
 //! from it. Whoever asks brings the sockets, TLS and the clock.
 //!
-//! By Kubernetes 1.36 (`pkg/probe/http`, `pkg/probe/grpc`, `pkg/probe/tcp`, `pkg/kubelet/lifecycle`) and
+//! By Kubernetes 1.37 (`pkg/probe/http`, `pkg/probe/grpc`, `pkg/probe/tcp`, `pkg/kubelet/lifecycle`) and
 //! by what they stand on, Go's `net/http` and `net/textproto`.
 //!
 //! | module | what it decides |
@@ -23,6 +23,14 @@ pub mod reading;
 
 pub use get::Get;
 pub use reading::{Answer, Read, Reading};
+
+/// The name that it gives itself: of the version that is the measure.
+macro_rules! agent {
+    ($name:literal) => {
+        concat!($name, "/1.37")
+    };
+}
+use agent;
 
 /// The kubelet's own default where a probe has no `timeoutSeconds`. It covers the dial, all redirects and
 /// the body.

@@ -28,7 +28,7 @@ pub struct Wrk {
 impl Wrk {
     /// Requests as the kubelet sends them, each on a connection of its own.
     pub fn probes(url: String, connections: u32) -> Self {
-        let headers = ["User-Agent: kube-probe/1.36", "Accept: */*", "Connection: close"];
+        let headers = ["User-Agent: kube-probe/1.37", "Accept: */*", "Connection: close"];
         Self { url, headers: headers.map(String::from).to_vec(), connections }
     }
 
