@@ -13,6 +13,9 @@ const VERSION: u64 = 1;
 pub struct Page {
     /// The IP at which the filter asks the app.
     pub address: String,
+    /// The status port as the pod has it.
+    #[serde(default = "status_port")]
+    pub status_port: u16,
     /// What is not valid in the variable or in the plugin configuration.
     pub errors: Vec<String>,
     /// Sorted by path.
@@ -58,6 +61,11 @@ pub enum State {
     Failing,
     /// Nobody asked yet.
     Unknown,
+}
+
+/// Of a filter that does not name it.
+fn status_port() -> u16 {
+    15020
 }
 
 #[derive(Deserialize)]

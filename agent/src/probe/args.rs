@@ -8,9 +8,10 @@ use crate::page::PageArgs;
 /// Shown under the flags.
 pub const HELP: &str = "\
 It sends the probe to the status port as the kubelet does, then the original check to the app itself, \
-and says who is at fault: the app, the redirection, the agent, the configuration or nobody. The app is \
-asked only in its pod. The status page hides the values of httpHeaders other than Host: those headers \
-are left out of both requests.
+and says who is at fault: the app, the redirection, the agent, the configuration or nobody. Where the \
+two differ, both are asked once more. The app is asked only in its pod, or with --local. The status page \
+hides the values of httpHeaders other than Host: those headers are left out of both requests. Its \
+requests count as the kubelet's do, in the page's state as well.
 
 Exit codes: 0 nobody is at fault, 1 somebody is, 2 there is no status page that can be read or no such \
 probe; 64 wrong arguments.
@@ -28,13 +29,17 @@ pub struct ProbeArgs {
     #[arg(value_name = "PROBE", value_parser = path, required_unless_present = "all")]
     pub probe: Option<String>,
 
-    /// Every probe, one after the other
+    /// Every probe, one after the other, but for startup probes and those with hidden headers
     #[arg(long, conflicts_with = "probe")]
     pub all: bool,
 
     /// Where the page is.
     #[command(flatten)]
     pub page: PageArgs,
+
+    /// The page is of an Envoy on this machine, not of a forwarded port: ask the app here, at loopback too
+    #[arg(long)]
+    pub local: bool,
 
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
@@ -46,7 +51,7 @@ pub struct ProbeArgs {
 pub enum Output {
     /// For each probe both results with their times, and who is at fault
     Table,
-    /// One JSON object: version, address, errors, probes
+    /// One JSON object: version, address, errors, probes, left_out
     Json,
 }
 

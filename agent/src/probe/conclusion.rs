@@ -10,7 +10,9 @@ use app_health_webhook::reason::{HEADER, Reason};
 use hyper::Uri;
 use tokio::time::timeout;
 
+use super::args::ProbeArgs;
 use super::attempt::{Attempt, Times, Wire};
+use super::here::Here;
 use super::recorded::Recorded;
 use crate::page::shape::{Page, Probe};
 use crate::serve::own::OwnAddresses;
@@ -18,6 +20,9 @@ use crate::serve::own::OwnAddresses;
 /// For so much longer than the kubelet an answer of the status port is waited for: a failure's reason
 /// comes when the time is over. A success that comes then is none.
 const FOR_THE_REASON: Duration = Duration::from_secs(1);
+
+/// Longer than this nothing is waited for, whatever timeout the page names.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// What came of one side.
 #[derive(Clone, Debug)]
@@ -77,24 +82,43 @@ fn reason(verdict: Verdict, word: Option<&str>) -> Option<Reason> {
     }
 }
 
+/// What came of both.
+pub struct Sides {
+    pub status_port: Conclusion,
+    /// Or why the app was not asked.
+    pub app: Result<Conclusion, String>,
+}
+
 /// Who asks, and of which pod.
 pub struct Asker<'a> {
     page: &'a Page,
     /// The status port, as it is reached.
     host: &'a str,
     port: u16,
+    here: Here,
     own: OwnAddresses,
 }
 
 impl<'a> Asker<'a> {
-    pub fn new(url: &'a Uri, page: &'a Page) -> Self {
-        let host = url.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        Self { page, host, port: url.port_u16().unwrap_or(80), own: OwnAddresses::default() }
+    pub fn new(args: &'a ProbeArgs, page: &'a Page) -> Self {
+        let url = &args.page.url;
+        Self {
+            page,
+            host: host(url),
+            port: url.port_u16().unwrap_or(80),
+            here: Here::of(url, args.local),
+            own: OwnAddresses::default(),
+        }
+    }
+
+    /// Both sides; an error where the app cannot be asked.
+    pub async fn both(&self, probe: &Probe, recorded: &Recorded) -> Sides {
+        let status_port = self.status_port(probe, recorded).await;
+        Sides { status_port, app: self.app(probe, recorded).await }
     }
 
     /// What the kubelet gets from the status port.
-    pub async fn status_port(&self, probe: &Probe, recorded: &Recorded) -> Conclusion {
+    async fn status_port(&self, probe: &Probe, recorded: &Recorded) -> Conclusion {
         let limit = limit(probe);
         let mut attempt = Attempt::begin();
         let outcome = match self.rewritten(probe, recorded) {
@@ -112,9 +136,11 @@ impl<'a> Asker<'a> {
         conclusion
     }
 
-    /// As the webhook has written it: of an `httpGet` the headers stay.
+    /// As the webhook has written it: of an `httpGet` the headers stay. The Host is the kubelet's, whatever
+    /// port of this machine leads there.
     fn rewritten(&self, probe: &Probe, recorded: &Recorded) -> Result<Get, Failure> {
-        let to = SocketAddr::new(self.address().unwrap_or([127, 0, 0, 1].into()), self.port);
+        let to = self.address().unwrap_or([127, 0, 0, 1].into());
+        let to = SocketAddr::new(to, self.page.status_port);
         let get = Get::probe(to, probe.path.as_str());
         match &recorded.prober {
             Ok(Prober { handler: Handler::HttpGet(http), .. }) => get.with_headers(&http.headers),
@@ -126,19 +152,12 @@ impl<'a> Asker<'a> {
     ///
     /// # Errors
     /// It cannot be asked from here, and why.
-    pub async fn app(&self, probe: &Probe, recorded: &Recorded) -> Result<Conclusion, String> {
+    async fn app(&self, probe: &Probe, recorded: &Recorded) -> Result<Conclusion, String> {
         let prober = recorded.prober.as_ref().map_err(Clone::clone)?;
         let address = self.address().ok_or("the page names no address")?;
-        match self.own.contains(address) {
-            Ok(true) => {}
-            Ok(false) => {
-                return Err(format!(
-                    "{address} is no address of this machine: ask in the pod, by kubectl exec POD -c \
-                     app-health-agent"
-                ));
-            }
-            Err(error) => return Err(format!("the addresses of this machine: {error}")),
-        }
+        let own = self.own.contains(address);
+        let own = own.map_err(|error| format!("the addresses of this machine: {error}"))?;
+        self.here.check(address, own)?;
         let mut attempt = Attempt::begin();
         let limit = limit(probe);
         let asked = timeout(limit, check(&mut attempt, prober, address)).await;
@@ -179,11 +198,41 @@ async fn check(
     }
 }
 
+/// The host of a URL, as a name or an IP address.
+pub fn host(url: &Uri) -> &str {
+    url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+}
+
 fn limit(probe: &Probe) -> Duration {
-    let limit = Duration::try_from_secs_f64(probe.timeout_seconds).unwrap_or(DEFAULT_TIMEOUT);
+    let seconds = probe.timeout_seconds.min(LONGEST.as_secs_f64());
+    let limit = Duration::try_from_secs_f64(seconds).unwrap_or(DEFAULT_TIMEOUT);
     if limit.is_zero() { DEFAULT_TIMEOUT } else { limit }
 }
 
 fn late(limit: Duration) -> Failure {
     Failure { reason: Reason::Timeout, text: format!("not done within {} s", limit.as_secs_f64()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_timeout_is_believed_beyond_a_limit() {
+        for (timeout, limit_ms) in [
+            ("0", 1000),
+            ("0.3", 300),
+            ("30", 30_000),
+            ("61", 60_000),
+            ("1e300", 60_000),
+            ("-1", 1000),
+        ] {
+            let json = format!(
+                r#"{{"path": "", "container": "", "probe": "", "check": "", "state": "unknown",
+                    "text": "", "passes": 0, "failures": 0, "timeout_seconds": {timeout}}}"#
+            );
+            let probe: Probe = serde_json::from_str(&json).unwrap();
+            assert_eq!(limit(&probe), Duration::from_millis(limit_ms), "{timeout}");
+        }
+    }
 }

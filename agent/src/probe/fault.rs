@@ -2,7 +2,7 @@
 
 use app_health_webhook::reason::Reason;
 
-use super::conclusion::Conclusion;
+use super::conclusion::Sides;
 
 /// Whose the fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Fault {
     Agent,
     /// What is recorded, or the variable as a whole.
     Configuration,
+    /// Somebody, but not each time.
+    Unknown,
 }
 
 impl Fault {
@@ -27,18 +29,22 @@ impl Fault {
             Fault::Redirection => "redirection",
             Fault::Agent => "agent",
             Fault::Configuration => "configuration",
+            Fault::Unknown => "unknown",
         }
     }
 }
 
-/// Whose it is, and why it is taken for that. The app's side is an error where it was not asked.
-pub fn of(status_port: &Conclusion, app: &Result<Conclusion, String>) -> (Fault, &'static str) {
-    let app_fails = app.as_ref().ok().map(Conclusion::fails);
-    match (status_port.fails(), status_port.reason, app_fails) {
+/// Whose it is, and why it is taken for that.
+pub fn of(sides: &Sides) -> (Fault, &'static str) {
+    let Sides { status_port, app } = sides;
+    match (status_port.fails(), status_port.reason, app_fails(sides)) {
         (false, _, Some(true)) => {
             (Fault::Redirection, "the status port passes, but the app itself fails")
         }
         (false, _, Some(false)) => (Fault::Nobody, "both pass"),
+        (false, _, None) if app.is_ok() => {
+            (Fault::Nobody, "the status port passes; probe itself speaks no such TLS")
+        }
         (false, _, None) => (Fault::Nobody, "the status port passes"),
         (true, Some(Reason::Config), _) => {
             (Fault::Configuration, "what is recorded cannot be checked")
@@ -55,8 +61,34 @@ pub fn of(status_port: &Conclusion, app: &Result<Conclusion, String>) -> (Fault,
         }
         (true, _, Some(true)) => (Fault::App, "it fails whoever asks"),
         (true, Some(Reason::Proxy), None) => (Fault::Redirection, "Envoy could not ask the app"),
-        (true, _, None) => (Fault::App, "so the status port says; the app itself was not asked"),
+        (true, Some(Reason::Status), None) if !status_port.text.is_empty() => {
+            (Fault::Redirection, "the answer is Envoy's own: an app's comes without a body")
+        }
+        (true, _, None) => (Fault::App, "so the status port says"),
     }
+}
+
+/// Whether one side passes and the other fails. That may have changed between them: ask again.
+pub fn differ(sides: &Sides) -> bool {
+    app_fails(sides).is_some_and(|fails| fails != sides.status_port.fails())
+}
+
+/// Whose it is where the sides differ and were asked once more.
+pub fn of_two(first: &Sides, again: &Sides) -> (Fault, &'static str) {
+    match (again.status_port.fails(), app_fails(again)) {
+        (fails, Some(app)) if fails != app && fails == first.status_port.fails() => of(first),
+        (false, Some(false)) => (Fault::Unknown, "it varies: asked once more, both pass"),
+        (true, Some(true)) => (Fault::Unknown, "it varies: asked once more, both fail"),
+        _ => (Fault::Unknown, "it varies: asked once more, it is the other way round"),
+    }
+}
+
+/// `None` where the app was not asked, or speaks TLS that Envoy speaks and `probe` does not (of TLS 1.2
+/// without forward secrecy or AEAD, and of curve P-521, rustls has nothing).
+fn app_fails(Sides { status_port, app }: &Sides) -> Option<bool> {
+    let app = app.as_ref().ok()?;
+    let unspoken = app.reason == Some(Reason::Tls) && status_port.reason != Some(Reason::Tls);
+    (!unspoken).then(|| app.fails())
 }
 
 #[cfg(test)]
@@ -65,6 +97,7 @@ mod tests {
 
     use super::*;
     use crate::probe::attempt::Times;
+    use crate::probe::conclusion::Conclusion;
 
     fn side(status: Option<u16>, reason: Option<Reason>) -> Conclusion {
         let ok = reason == Some(Reason::Ok);
@@ -97,8 +130,9 @@ mod tests {
             (None, Some(Reason::Reset), None, Fault::Redirection),
         ] {
             let app = app.map(|reason| side(None, reason)).ok_or(String::new());
-            let (came, why) = of(&side(code, reason), &app);
-            assert_eq!(came, fault, "{code:?} {reason:?} {app:?}: {why}");
+            let sides = Sides { status_port: side(code, reason), app };
+            let (came, why) = of(&sides);
+            assert_eq!(came, fault, "{code:?} {reason:?} {:?}: {why}", sides.app);
         }
     }
 }

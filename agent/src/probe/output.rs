@@ -5,9 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Finding;
+use super::args::Output;
 use super::conclusion::Conclusion;
+use crate::exit::Failure;
 use crate::logger::in_line;
-use crate::page::shape::Page;
+use crate::offline::print;
+use crate::page::shape::{Page, Probe};
 use crate::status::output::json as one_line;
 use crate::table::Table;
 
@@ -17,12 +20,72 @@ const VERSION: u32 = 1;
 /// Characters of a cell and of a line.
 const WIDEST: usize = 200;
 
-/// What is wrong in the configuration, then for each probe both results, and who is at fault.
-pub fn table(page: &Page, findings: &[Finding]) -> String {
-    let errors = page.errors.iter().map(|error| format!("error: {}\n", in_line(error, WIDEST)));
-    let blocks = findings.iter().map(|finding| block(page, finding));
-    let blocks: Vec<String> = errors.chain(blocks).collect();
-    if blocks.is_empty() { "no probe is recorded\n".to_owned() } else { blocks.join("\n") }
+/// Prints the table as it grows, or the JSON once it is whole.
+pub struct Printer<'a> {
+    page: &'a Page,
+    output: Output,
+    /// What has been printed is not empty.
+    begun: bool,
+    found: Vec<Value>,
+}
+
+impl<'a> Printer<'a> {
+    /// What is wrong in the configuration.
+    pub fn begin(output: Output, page: &'a Page) -> Result<Self, Failure> {
+        let mut printer = Self { page, output, begun: false, found: Vec::new() };
+        let errors = page.errors.iter().map(|error| format!("error: {}\n", in_line(error, WIDEST)));
+        printer.block(errors.collect())?;
+        Ok(printer)
+    }
+
+    /// Both results of a probe, and who is at fault.
+    pub fn add(&mut self, finding: &Finding) -> Result<(), Failure> {
+        match self.output {
+            Output::Table => self.block(block(self.page, finding)),
+            Output::Json => {
+                self.found.push(object(finding));
+                Ok(())
+            }
+        }
+    }
+
+    /// What has not been asked.
+    pub fn end(mut self, left_out: &[(&Probe, &str)]) -> Result<(), Failure> {
+        match self.output {
+            Output::Json => print(&self.json(left_out), "").map(drop),
+            Output::Table if !self.begun && left_out.is_empty() => {
+                self.block("no probe is recorded\n".to_owned())
+            }
+            Output::Table => {
+                let line = |(probe, why): &(&Probe, &str)| {
+                    in_line(format!("{}: left out, for {why}", name(&probe.path)), WIDEST) + "\n"
+                };
+                self.block(left_out.iter().map(line).collect())
+            }
+        }
+    }
+
+    /// Some lines of the table, after an empty one.
+    fn block(&mut self, text: String) -> Result<(), Failure> {
+        if self.output == Output::Json || text.is_empty() {
+            return Ok(());
+        }
+        let gap = if std::mem::replace(&mut self.begun, true) { "\n" } else { "" };
+        print(&format!("{gap}{text}"), "").map(drop)
+    }
+
+    /// One object, on one line.
+    fn json(&self, left_out: &[(&Probe, &str)]) -> String {
+        let left_out = left_out.iter().map(|(it, why)| json!({"path": it.path, "text": why}));
+        let all = json!({
+            "version": VERSION,
+            "address": self.page.address,
+            "errors": self.page.errors,
+            "probes": self.found,
+            "left_out": left_out.collect::<Vec<_>>(),
+        });
+        one_line(all.to_string().as_bytes())
+    }
 }
 
 fn block(page: &Page, finding: &Finding) -> String {
@@ -31,8 +94,8 @@ fn block(page: &Page, finding: &Finding) -> String {
         format!("{}: {}, timeout {} s", name(&probe.path), probe.check, probe.timeout_seconds);
     let header = ["ASKED", "VERDICT", "CONNECT", "FIRST BYTE", "WHOLE", "ANSWER"];
     let mut table = Table::new(header, WIDEST);
-    table.row(row("status port", &finding.status_port));
-    match &finding.app {
+    table.row(row("status port", &finding.sides.status_port));
+    match &finding.sides.app {
         Ok(app) => table.row(row(&format!("app {}", page.address), app)),
         Err(why) => {
             let none = || "-".to_owned();
@@ -84,17 +147,9 @@ fn milliseconds(time: Duration) -> f64 {
 
 fn sentence(finding: &Finding) -> String {
     let (fault, why) = finding.fault;
-    let hidden = !finding.hidden.is_empty() && finding.status_port.fails();
+    let hidden = !finding.hidden.is_empty() && finding.sides.status_port.fails();
     let doubt = if hidden { ", unless it is for the headers that are left out" } else { "" };
     format!("at fault: {} ({why}{doubt})", fault.as_str())
-}
-
-/// One object, on one line.
-pub fn json(page: &Page, findings: &[Finding]) -> String {
-    let probes: Vec<Value> = findings.iter().map(object).collect();
-    let Page { address, errors, .. } = page;
-    let all = json!({"version": VERSION, "address": address, "errors": errors, "probes": probes});
-    one_line(all.to_string().as_bytes())
 }
 
 fn object(finding: &Finding) -> Value {
@@ -102,9 +157,9 @@ fn object(finding: &Finding) -> Value {
         "path": finding.probe.path,
         "check": finding.probe.check,
         "timeout_seconds": finding.probe.timeout_seconds,
-        "status_port": side(&finding.status_port),
-        "app": finding.app.as_ref().ok().map(side),
-        "not_asked": finding.app.as_ref().err(),
+        "status_port": side(&finding.sides.status_port),
+        "app": finding.sides.app.as_ref().ok().map(side),
+        "not_asked": finding.sides.app.as_ref().err(),
         "left_out": finding.hidden,
         "fault": finding.fault.0.as_str(),
         "text": sentence(finding),

@@ -1,8 +1,12 @@
 //! Whose the fault is.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use app_health_tests::app::{Closed, Http, Script, V4};
+use app_health_tests::process;
 use serde_json::{Value, json};
 
 use crate::{READYZ, because, entry, found, http, page, pod, probe, readiness, with};
@@ -28,6 +32,8 @@ fn each_has_its_exit_code() {
         (because(500, "agent", "x"), 503, "agent", 1),
         (because(500, "config", "x"), 200, "configuration", 1),
         (because(599, "unheard-of", "x"), 200, "redirection", 1),
+        // Of an app that fails, too, it does not matter whose answer that is.
+        (crate::body(503, "", "no healthy upstream"), 503, "app", 1),
     ] {
         let app = app(of_app);
         let server = readiness(http(app.addr()), through.clone());
@@ -70,6 +76,15 @@ fn outside_of_the_pod_the_app_is_not_asked() {
         (because(500, "proxy", "x"), "redirection", 1),
         (because(500, "agent", "x"), "agent", 1),
         (Script::close(), "redirection", 1),
+        // An app's own answer comes without a body: these are Envoy's and the filter's.
+        (crate::body(503, "", "no healthy upstream"), "redirection", 1),
+        (crate::body(431, "", "Request Header Fields Too Large"), "redirection", 1),
+        (
+            crate::body(400, "", "no probe is recorded for /app-health/web/readyz\n"),
+            "redirection",
+            1,
+        ),
+        (crate::body(405, "Allow: GET, HEAD\r\n", "a probe is a GET or HEAD\n"), "redirection", 1),
     ] {
         let app = app(200);
         let elsewhere = page(&[entry(READYZ, http(app.addr()))]);
@@ -167,7 +182,7 @@ fn all_are_asked_one_after_the_other_but_for_hooks() {
 
 #[test]
 fn texts_of_pod_and_app_are_no_commands_to_a_terminal() {
-    let hostile = "\u{1b}[31m\u{9b}31m\r\u{7}";
+    let hostile = "\u{1b}[31m\u{9b}31m\r\u{7}\u{202e}\u{2069}";
     let app = Http::start(V4, move |_| crate::body(503, "", hostile));
     let probe_ = with(entry(READYZ, http(app.addr())), "check", json!(hostile));
     let answer = because(500, "refused", hostile);
@@ -175,9 +190,113 @@ fn texts_of_pod_and_app_are_no_commands_to_a_terminal() {
     let server = pod(page, move |_| answer.clone());
     for output in ["table", "json"] {
         let run = probe(&server, &format!("web/readyz -o {output}"));
-        let bad = run.stdout.chars().find(|c| c.is_control() && *c != '\n');
+        let bad = run
+            .stdout
+            .chars()
+            .find(|c| c.is_control() && *c != '\n' || "\u{202e}\u{2069}".contains(*c));
         assert_eq!(bad, None, "{:?}", run.stdout);
         assert!(run.stdout.contains("[31m"), "{:?}", run.stdout);
         assert_eq!(run.exit, 1);
     }
+}
+
+#[test]
+fn an_app_at_loopback_is_asked_only_where_the_page_is_said_to_be_local() {
+    let app = app(200);
+    let server = readiness(http(app.addr()), Script::status(200));
+    for (pod, says) in [(false, "this machine is no pod"), (true, "127.0.0.1 is loopback")] {
+        let mut command = crate::forwarded(server.addr(), "web/readyz");
+        command.env_remove("KUBERNETES_SERVICE_HOST");
+        if pod {
+            command.env("KUBERNETES_SERVICE_HOST", "10.96.0.1");
+        }
+        let run = process::run(&mut command, "");
+        assert!(run.stdout.contains(says), "{} {}", run.stdout, run.stderr);
+        assert!(run.stdout.contains("at fault: nobody (the status port passes)"), "{}", run.stdout);
+        assert_eq!((run.exit, app.seen()), (0, Vec::new()), "{}", run.stdout);
+    }
+    assert_eq!(probe(&server, "web/readyz").exit, 0);
+    assert_eq!(app.seen().len(), 1);
+}
+
+/// An answer of this status for as many as are asked before, and then others.
+fn first(statuses: &'static [u16]) -> impl Fn() -> Script {
+    let asked = AtomicUsize::new(0);
+    move || {
+        let asked = asked.fetch_add(1, Ordering::Relaxed);
+        Script::status(*statuses.get(asked).unwrap_or(&599))
+    }
+}
+
+#[test]
+fn two_sides_that_differ_are_asked_once_more() {
+    for (through, of_app, fault, says) in [
+        (&[200][..], &[200][..], "nobody", "both pass"),
+        (&[503], &[503], "app", "it fails whoever asks"),
+        (&[503, 503], &[200, 200], "redirection", "the app itself passes"),
+        (&[200, 200], &[503, 503], "redirection", "the status port passes"),
+        (&[503, 200], &[200, 200], "unknown", "it varies: asked once more, both pass"),
+        (&[200, 503], &[503, 503], "unknown", "it varies: asked once more, both fail"),
+        (&[503, 200], &[200, 503], "unknown", "it varies: asked once more, it is the other way"),
+    ] {
+        let (answer, answers) = (first(through), first(of_app));
+        let app = Http::start(V4, move |_| answers());
+        let server = pod(page(&[entry(READYZ, http(app.addr()))]), move |_| answer());
+        let (finding, exit) = found(&server);
+        assert_eq!(finding["fault"], fault, "{finding}");
+        assert!(finding["text"].as_str().unwrap().contains(says), "{finding}");
+        assert_eq!(exit, i32::from(fault != "nobody"));
+        let asked = (server.seen_at(READYZ).len(), app.seen().len());
+        assert_eq!(asked, (through.len(), of_app.len()), "{finding}");
+        assert_eq!(finding["status_port"]["status"], through[0], "the first answers are shown");
+    }
+}
+
+#[test]
+fn startup_probes_and_hidden_headers_are_asked_only_by_name() {
+    const STARTUPZ: &str = "/app-health/web/startupz";
+    const LIVEZ: &str = "/app-health/web/livez";
+    let app = app(200);
+    let hidden = json!({"httpGet": {"port": app.addr().port(), "httpHeaders": [{"name": "X-A"}]}});
+    let probes =
+        [entry(LIVEZ, hidden), entry(READYZ, http(app.addr())), entry(STARTUPZ, http(app.addr()))];
+    let server = pod(page(&probes), |_| Script::status(200));
+    let run = probe(&server, "--all");
+    assert_eq!(run.exit, 0, "{} {}", run.stdout, run.stderr);
+    let ends = "at fault: nobody (both pass)\n\n\
+        web/livez: left out, for the page hides headers of it, and without them it may fail\n\
+        web/startupz: left out, for the kubelet does not repeat it, and a failure would stay\n";
+    assert!(run.stdout.ends_with(ends), "{}", run.stdout);
+    assert_eq!(server.seen_at(READYZ).len(), 1);
+    assert_eq!((server.seen_at(STARTUPZ).len(), server.seen_at(LIVEZ).len()), (0, 0));
+    let run = probe(&server, "--all -o json");
+    let value: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(value["probes"].as_array().unwrap().len(), 1);
+    let left_out: Vec<_> =
+        value["left_out"].as_array().unwrap().iter().map(|it| it["path"].clone()).collect();
+    assert_eq!(left_out, [LIVEZ, STARTUPZ]);
+    for (name, path) in [("web/startupz", STARTUPZ), ("web/livez", LIVEZ)] {
+        assert_eq!(probe(&server, name).exit, 0);
+        assert_eq!(server.seen_at(path).len(), 1, "named");
+    }
+}
+
+#[test]
+fn each_is_printed_as_soon_as_it_is_found() {
+    let app = app(200);
+    let hangs = "/app-health/web/livez";
+    let probes = [entry("/app-health/a/readyz", http(app.addr())), entry(hangs, http(app.addr()))];
+    let server = pod(page(&probes), move |request| match &request.target[..] {
+        path if path == hangs => Script::default().hold(),
+        _ => Script::status(200),
+    });
+    let begun = Instant::now();
+    let mut command = crate::command(server.addr(), "--all");
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let found = lines.map_while(Result::ok).find(|line| line.starts_with("at fault: "));
+    assert_eq!(found.as_deref(), Some("at fault: nobody (both pass)"));
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

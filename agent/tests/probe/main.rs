@@ -24,7 +24,15 @@ const BINARY: &str = env!("CARGO_BIN_EXE_app-health-agent");
 const PAGE: &str = "/app-health/";
 const READYZ: &str = "/app-health/web/readyz";
 
+/// On a page that is of this machine.
 fn command(addr: SocketAddr, args: &str) -> Command {
+    let mut command = forwarded(addr, args);
+    command.arg("--local");
+    command
+}
+
+/// On a page that may be another machine's.
+fn forwarded(addr: SocketAddr, args: &str) -> Command {
     let mut command = process::command(BINARY);
     command.args(["probe", "--url", &format!("http://{addr}{PAGE}")]);
     command.args(args.split_whitespace());

@@ -20,8 +20,9 @@ fn direct(recorded: Value) -> String {
         Value::Null => "-".to_owned(),
         other => other.to_string(),
     };
-    let passes = app["verdict"] != "failure";
-    assert_eq!(finding["fault"], if passes { "nobody" } else { "redirection" });
+    // The status port has passed, so the app speaks TLS: only not what probe does.
+    let passes = app["verdict"] != "failure" || app["reason"] == "tls";
+    assert_eq!(finding["fault"], if passes { "nobody" } else { "redirection" }, "{finding}");
     assert!(app["whole_ms"].as_f64().unwrap() >= app["connect_ms"].as_f64().unwrap_or(0.0));
     ["verdict", "status", "reason", "text"].map(word).join(" ").trim_end().to_owned()
 }
@@ -133,4 +134,21 @@ fn tcp() {
     assert_eq!(direct(recorded(resets.addr())), "success - ok");
     let closed = Closed::start(V4);
     assert_eq!(direct(recorded(closed.addr())), "failure - refused Connection refused");
+}
+
+#[test]
+fn tls_that_probe_does_not_speak_is_nobodys_fault() {
+    let plain = Http::at_accept(V4, Script::status(200));
+    for (through, fault, text) in [
+        (Script::status(200), "nobody", "the status port passes; probe itself speaks no such TLS"),
+        (Script::status(503), "app", "so the status port says"),
+        (crate::because(502, "tls", "x"), "app", "it fails whoever asks"),
+        (crate::because(500, "agent", "x"), "agent", "it could not make the check"),
+        (crate::because(500, "proxy", "x"), "redirection", "Envoy could not ask the app"),
+    ] {
+        let (finding, _) = found(&readiness(https(plain.addr()), through));
+        assert_eq!(finding["app"]["reason"], "tls", "{finding}");
+        assert_eq!(finding["fault"], fault, "{finding}");
+        assert_eq!(finding["text"], format!("at fault: {fault} ({text})"));
+    }
 }

@@ -13,13 +13,16 @@ fn as_the_kubelet_asks() {
     let port = app.addr().port();
     let headers = json!([{"name": "x-a", "value": "1"}, {"name": "X-B", "value": ""}]);
     let recorded = json!({"httpGet": {"path": "a b?c", "port": port, "httpHeaders": headers}});
-    let server = readiness(recorded, Script::status(200));
+    // Behind a forwarded port, which is another one.
+    let page = crate::page(&[crate::entry(READYZ, recorded)]);
+    let page = crate::with(page, "status_port", json!(8015));
+    let server = crate::pod(page, |_| Script::status(200));
     assert_eq!(found(&server).1, 0);
     let host = |port: u16| format!("Host: 127.0.0.1:{port}");
     let rest =
         ["User-Agent: kube-probe/1.37", "Accept: */*", "X-A: 1", "X-B: ", "Connection: close"];
     let [through] = &server.seen_at(READYZ)[..] else { panic!("{:?}", server.seen()) };
-    assert_eq!(through.lines(), [&[&*host(server.addr().port())][..], &rest].concat());
+    assert_eq!(through.lines(), [&[&*host(8015)][..], &rest].concat());
     let [direct] = &app.seen()[..] else { panic!("{:?}", app.seen()) };
     assert_eq!(direct.target, "/a%20b?c");
     assert_eq!(direct.lines(), [&[&*host(port)][..], &rest].concat());
@@ -52,6 +55,7 @@ fn of_another_handler_no_headers_go_to_the_status_port() {
     let server = readiness(json!({"tcpSocket": {"port": 1}}), Script::status(200));
     found(&server);
     let lines = server.seen_at(READYZ)[0].lines();
+    assert_eq!(lines[0], "Host: 127.0.0.1:15020", "of a page that names no status port");
     assert_eq!(lines[1..], ["User-Agent: kube-probe/1.37", "Accept: */*", "Connection: close"]);
     assert_eq!(server.seen_at(PAGE).len(), 1);
 }

@@ -142,6 +142,8 @@ impl Sidecar<'_> {
     /// Runs a command of the agent's binary in its container, as `kubectl exec` does.
     pub fn exec_agent(&self, arguments: &[&str]) -> Run {
         let mut command = self.world.command(AGENT, PodComponent::shipped().agent_user());
+        // As the kubelet does in each container.
+        command.env("KUBERNETES_SERVICE_HOST", "10.96.0.1");
         process::run(command.args(arguments), "")
     }
 

@@ -4,13 +4,14 @@ use app_health_tests::app::{Closed, Grpc, Health, Http, Open, Script, V4};
 use app_health_tests::entries::{Entries, grpc, http, http_with, probe, tcp, within};
 use app_health_tests::envoy::{Envoy, Setup};
 use app_health_tests::health::ServingStatus::{NotServing, Serving};
+use app_health_tests::poll::until;
 use app_health_tests::{process, program};
 use serde_json::Value;
 
 /// Whose the fault is, by the container's name, as `app-health-agent probe --all` finds it.
 fn faults(envoy: &Envoy) -> Vec<(String, String)> {
     let mut command = process::command(program::agent());
-    command.args(["probe", "--all", "-o", "json", "--url"]);
+    command.args(["probe", "--all", "--local", "-o", "json", "--url"]);
     command.arg(format!("http://{}/app-health/", envoy.addr()));
     let run = process::run(&mut command, "");
     let found: Value = serde_json::from_str(&run.stdout)
@@ -95,5 +96,45 @@ fn the_redirection() {
     };
     check(&Setup::default().probers(entries.patient()).edited(edit).start(), 3);
     assert_eq!(well.seen_at(&probe("redirection-http")), []);
-    assert_eq!(well.seen().len(), 1);
+    // The app itself, twice, since the two sides differ.
+    assert_eq!(well.seen().len(), 2);
+}
+
+#[test]
+fn two_hundred_probes_with_hostile_texts() {
+    const TEXT: &str = "<script>\"';</script>\u{202e}\u{2066}\u{feff}é";
+    let well = web(200);
+    let serving = Grpc::start(V4, Health::Says(Serving));
+    let service = format!("\u{1b}[31m\n{TEXT}");
+    let entries = (0..200).fold(Entries::default(), |entries, n| {
+        let prober = match n % 4 {
+            0 => http(well.addr(), &format!("/{TEXT}")),
+            1 => tcp(well.addr()),
+            2 => grpc(serving.addr(), Some(&service)),
+            _ => http_with(well.addr(), "/", &[("X-A", TEXT)]),
+        };
+        entries.probe(&format!("{n:03}{}", "a".repeat(60)), prober)
+    });
+    let envoy = Setup::default().probers(entries.patient()).start();
+    let run = |args: &[&str]| {
+        let mut command = process::command(program::agent());
+        command.args(args).args(["--url", &format!("http://{}/app-health/", envoy.addr())]);
+        let run = process::run(&mut command, "");
+        let obeyed =
+            |c: char| c.is_control() && c != '\n' || "\u{202e}\u{2066}\u{feff}".contains(c);
+        assert_eq!(run.stdout.chars().find(|c| obeyed(*c)), None, "{}", run.stdout);
+        assert_eq!((run.exit, &*run.stderr), (0, ""), "{}", run.stdout);
+        run.stdout
+    };
+    let found = run(&["probe", "--all", "--local"]);
+    assert_eq!(found.matches("at fault: nobody (both pass)").count(), 150, "{found}");
+    assert_eq!(found.matches(": left out, for the page hides headers").count(), 50, "{found}");
+    let found: Value = serde_json::from_str(&run(&["probe", "--all", "--local", "-o", "json"]))
+        .expect("one object");
+    assert_eq!(found["probes"].as_array().map(Vec::len), Some(150));
+    assert_eq!(serving.services()[0], service);
+    // What was written before is kept for a moment.
+    until("no status", || {
+        run(&["status"]).ends_with("probes: 200, none fails, not asked yet: 50\n")
+    });
 }
