@@ -81,13 +81,16 @@ fn request(url: &Uri) -> Request<Empty<Bytes>> {
 /// Why there is no page, by the status of the answer.
 fn refusal(status: StatusCode, body: &[u8]) -> String {
     let status = status.as_u16();
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
     match status {
-        403 => "403: only callers on loopback see the page: ask in the pod, or by kubectl \
-                port-forward"
-            .into(),
+        403 => format!(
+            "403: {text}: only callers on loopback see the page, by an IP address or as localhost: ask \
+             in the pod, or by kubectl port-forward"
+        ),
         400 => "400 instead of a status page: Envoy's configuration may lack the route status_page"
             .into(),
-        503 => format!("503: {}", String::from_utf8_lossy(body).trim()),
+        503 => format!("503: {text}"),
         _ => format!("{status} instead of a status page"),
     }
 }

@@ -11,7 +11,7 @@ fn one_line_says_why_there_is_no_page() {
     let (hostile, long) = ("\u{1b}[31m\n", "a".repeat(1000));
     let ok = "HTTP/1.1 200 OK\r\n";
     for (script, says) in [
-        (answer(403, "x"), "403: only callers on loopback see the page"),
+        (answer(403, "RBAC"), "403: RBAC: only callers on loopback see the page"),
         (answer(503, "the filter is not there\n"), "503: the filter is not there\n"),
         (answer(503, hostile), "503: \\u{1b}[31m\n"),
         (answer(404, ""), "404 instead of a status page"),
