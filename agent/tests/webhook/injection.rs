@@ -42,7 +42,10 @@ async fn a_pod_is_given_the_filter_of_the_revision_in_the_path() {
         let config: Value = serde_json::from_str(annotations[CONFIG].as_str().unwrap()).unwrap();
         assert_eq!((&config["concurrency"], &config["statusPort"]), (&json!(2), &json!(15019)));
         let prefixes = &config["proxyStatsMatcher"]["inclusionPrefixes"];
-        assert_eq!(prefixes, &json!(["mine", "http.app_health."]));
+        assert_eq!(
+            prefixes,
+            &json!(["mine", "http.app_health.", "cluster.app_health_pilot_agent_probes."])
+        );
         assert_eq!(pod["spec"], review["request"]["object"]["spec"]);
     }
     server.wait_for("shop/hello-5d9c7b6f8-: given the filter");

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use super::{EnvoyFilter, MeshAuthority, PodComponent};
 
+/// Where Envoy finds the extension. In a mesh pilot-agent sends it.
+pub(super) const EXTENSION: &str = "/var/lib/app-health/extension.json";
+
 /// What the inbound listener takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Inbound {
@@ -24,10 +27,12 @@ pub(super) fn bootstrap(
 ) -> String {
     let mut listeners =
         vec![inbound_listener(inbound, authority, has_ipv6), outbound_listener(has_ipv6)];
-    listeners.extend(filter.values("LISTENER"));
+    listeners.extend(filter.values("LISTENER").into_iter().map(with_extension_by_file));
     let mut clusters = vec![to_the_app(has_ipv6), to_anywhere()];
     clusters.extend(filter.values("CLUSTER"));
     json!({
+        // Envoy asks for no extension without.
+        "node": {"id": "pod", "cluster": "mesh"},
         "admin": {"address": address("127.0.0.1", 15000)},
         // As Istio's bootstrap does with them.
         "layered_runtime": {"layers": [
@@ -36,6 +41,20 @@ pub(super) fn bootstrap(
         "static_resources": {"listeners": listeners, "clusters": clusters},
     })
     .to_string()
+}
+
+/// The listener with its extension from a file in place of istiod's stream, and all else of it as it is.
+fn with_extension_by_file(mut listener: Value) -> Value {
+    let filters = listener.pointer_mut("/filter_chains/0/filters/0/typed_config/http_filters");
+    let filters = filters.and_then(Value::as_array_mut).expect("HTTP filters");
+    let sources =
+        filters.iter_mut().filter_map(|it| it.pointer_mut("/config_discovery/config_source"));
+    for source in sources {
+        let source = source.as_object_mut().expect("a source");
+        assert_eq!(source.remove("ads"), Some(json!({})));
+        source.insert("path_config_source".to_owned(), json!({"path": EXTENSION}));
+    }
+    listener
 }
 
 fn inbound_listener(inbound: Inbound, authority: &MeshAuthority, has_ipv6: bool) -> Value {

@@ -1,8 +1,11 @@
 //! What an Istio user applies, read from `envoy-config/istio/`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::manifest::{json, text_to_json};
+
+/// Where the `.wasm` is in the pod: the path of `volume/kustomization.yaml`.
+pub(super) const FETCHED: &str = "/var/lib/app-health/app_health_filter.wasm";
 
 /// `envoyfilter.yaml`, or a variant of it.
 pub struct EnvoyFilter(pub Value);
@@ -13,11 +16,24 @@ impl EnvoyFilter {
         Self(json("envoy-config/istio/envoyfilter.yaml"))
     }
 
-    /// What istiod would send: the values of the patches, `LISTENER` or `CLUSTER`.
+    /// What istiod would send: the values of the patches, `LISTENER`, `CLUSTER` or `EXTENSION_CONFIG`.
     pub fn values(&self, apply_to: &str) -> Vec<Value> {
         let patches = self.0["spec"]["configPatches"].as_array().expect("patches");
         let ours = patches.iter().filter(|patch| patch["applyTo"] == apply_to);
         ours.map(|patch| patch["patch"]["value"].clone()).collect()
+    }
+
+    /// The filter as pilot-agent hands it to Envoy: once fetched, the code is a local file.
+    ///
+    /// # Panics
+    /// Where there is none, or more than one.
+    pub fn extension(&self) -> Value {
+        let [mut extension] = self.values("EXTENSION_CONFIG").try_into().expect("one extension");
+        let code = extension.pointer_mut("/typed_config/config/vm_config/code").expect("code");
+        if code.get("remote").is_some() {
+            *code = json!({"local": {"filename": FETCHED}});
+        }
+        extension
     }
 }
 

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::bootstrap::{Inbound, bootstrap};
 use super::world::{AGENT, ENVOY};
 use super::{EnvoyFilter, MeshAuthority, PodComponent, World, rules};
@@ -16,11 +18,15 @@ use crate::process::{self, Process, Run};
 const EXCLUDED: [u16; 4] = [15008, 15090, 15021, 15020];
 const PILOT_AGENT: u16 = 15019;
 
+/// What the names of the extension's statistics begin with.
+pub const DISCOVERY: &str = "extension_config_discovery.http_filter.app_health";
+
 /// What a sidecar is started with.
 pub struct Setup<'a> {
     inbound: Inbound,
     variable: Option<&'a str>,
     filter: EnvoyFilter,
+    has_extension: bool,
     has_agent: bool,
     pod_ip: Option<IpAddr>,
 }
@@ -28,8 +34,14 @@ pub struct Setup<'a> {
 impl<'a> Setup<'a> {
     /// Nobody without a certificate gets through to the app.
     pub fn strict() -> Self {
-        let filter = EnvoyFilter::shipped();
-        Self { inbound: Inbound::Strict, variable: None, filter, has_agent: true, pod_ip: None }
+        Self {
+            inbound: Inbound::Strict,
+            variable: None,
+            filter: EnvoyFilter::shipped(),
+            has_extension: true,
+            has_agent: true,
+            pod_ip: None,
+        }
     }
 
     /// Plain text gets through as well.
@@ -45,6 +57,11 @@ impl<'a> Setup<'a> {
     /// A variant of the EnvoyFilter.
     pub fn filter(self, filter: EnvoyFilter) -> Self {
         Self { filter, ..self }
+    }
+
+    /// A pod whose pilot-agent has not fetched the filter yet.
+    pub fn without_extension(self) -> Self {
+        Self { has_extension: false, ..self }
     }
 
     /// A pod without the agent's container.
@@ -67,12 +84,23 @@ impl<'a> Setup<'a> {
         let pilot_agent = pilot_agent(world);
         let agent = self.has_agent.then(|| start_agent(world, &pod));
         let authority = MeshAuthority::default();
+        let extension = self.has_extension.then(|| typed(self.filter.extension()));
+        world.put_extensions(extension.as_slice());
         let config = bootstrap(self.inbound, &authority, &self.filter, &pod, world.has_ipv6);
         let envoy = start_envoy(world, &config, self.variable, self.pod_ip);
         let sidecar = Sidecar { world, authority, pilot_agent, envoy, agent };
         sidecar.envoy.wait_until(|| sidecar.live());
+        if self.has_extension {
+            sidecar.envoy.wait_until(|| sidecar.has_taken(1));
+        }
         sidecar
     }
+}
+
+/// The type that a resource on the stream says it has.
+fn typed(mut extension: Value) -> Value {
+    extension["@type"] = json!("type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig");
+    extension
 }
 
 fn start_envoy(
@@ -108,7 +136,8 @@ fn start_agent(world: &World, pod: &PodComponent) -> Process {
 
 /// Pilot-agent on its new port, on every address, as far as this project needs it: it lets callers
 /// on loopback end or drain the sidecar, and judges by the address that it sees. Its metrics with the
-/// query `long` have no end, so that no buffer on the way holds them.
+/// query `long` have no end, so that no buffer on the way holds them. Every probe and hook succeeds, but
+/// with the query `long` it has no answer.
 fn pilot_agent(world: &World) -> Http {
     let ip: IpAddr =
         if world.has_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
@@ -122,6 +151,13 @@ fn pilot_agent(world: &World) -> Http {
             Script::status(403)
         }
         "/quitquitquit" | "/drain" if request.method == "POST" => Script::status(200),
+        path if path.starts_with("/app-health/") || path.starts_with("/app-lifecycle/") => {
+            if request.target.ends_with("?long") {
+                Script::default().hold()
+            } else {
+                Script::status(200)
+            }
+        }
         _ => Script::status(404),
     };
     world.pod.run(|| Http::start_at(SocketAddr::new(ip, PILOT_AGENT), answer))
@@ -161,6 +197,19 @@ impl Sidecar<'_> {
     /// Envoy's process and, where there is one, the agent's.
     pub fn pids(&self) -> Vec<u32> {
         std::iter::once(&self.envoy).chain(&self.agent).map(Process::id).collect()
+    }
+
+    /// Pilot-agent sends this in place of what it sent before.
+    pub fn send_extension(&self, extension: Value) {
+        self.world.put_extensions(&[typed(extension)]);
+    }
+
+    /// Whether Envoy has taken this many extensions.
+    fn has_taken(&self, count: u64) -> Result<(), String> {
+        match self.stat(&format!("{DISCOVERY}.config_reload")) {
+            taken if taken >= count => Ok(()),
+            taken => Err(format!("{taken} extensions taken")),
+        }
     }
 
     fn admin(&self, path: &str) -> Result<String, String> {

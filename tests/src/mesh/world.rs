@@ -1,12 +1,18 @@
 //! The node, the pod, and the wire between them.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::{Value, json};
+
+use super::bootstrap::EXTENSION;
+use super::istio::FETCHED;
 use super::namespace::{Namespace, bind, empty};
 use super::{nginx, without_ipv6};
 use crate::{envoy, program, wasm};
@@ -32,6 +38,8 @@ pub struct World {
     /// Where the app and the sidecar are.
     pub pod: Namespace,
     pub(super) has_ipv6: bool,
+    /// The pod's folder of what pilot-agent hands to Envoy.
+    extensions: File,
 }
 
 impl World {
@@ -76,7 +84,12 @@ impl World {
         check_programs();
         // Built before the namespace hides anything.
         let (envoy, agent, filter) = (envoy::find(), program::agent(), wasm::filter());
-        let pod = Namespace::new(|| volumes(&envoy, agent, filter));
+        let mut folder = None;
+        let pod = Namespace::new(|| {
+            volumes(&envoy, agent, filter)?;
+            folder = Some(File::open("/var/lib/app-health")?);
+            Ok(())
+        });
         pod.ip(&format!(
             "link set lo up\n\
              link add eth0 type veth peer name pod0 netns {}\n\
@@ -85,7 +98,17 @@ impl World {
             node.path()
         ));
         node.ip(&format!("link set lo up\naddr add {NODE_V4}/24 dev pod0\nlink set pod0 up"));
-        Self { node, pod, has_ipv6: false }
+        Self { node, pod, has_ipv6: false, extensions: folder.expect("the folder") }
+    }
+
+    /// Puts what pilot-agent would send where Envoy looks for it, at once.
+    pub(super) fn put_extensions(&self, resources: &[Value]) {
+        let folder = format!("/proc/self/fd/{}", self.extensions.as_raw_fd());
+        let named = |name: &str| Path::new(&folder).join(name);
+        let name = Path::new(EXTENSION).file_name().and_then(OsStr::to_str).expect("a name");
+        let text = json!({"resources": resources}).to_string();
+        fs::write(named("new"), text).expect("it can be written");
+        fs::rename(named("new"), named(name)).expect("it can be renamed");
     }
 }
 
@@ -100,7 +123,7 @@ fn check_programs() {
     );
 }
 
-/// What the pod mounts: its programs, and the `.wasm` where the component's annotations put it.
+/// What the pod mounts: its programs, and the `.wasm` where a volume would have it.
 fn volumes(envoy: &Path, agent: &Path, filter: &Path) -> io::Result<()> {
     // They may be where the pod has something of its own.
     let (envoy, agent) = (File::open(envoy)?, File::open(agent)?);
@@ -111,7 +134,7 @@ fn volumes(envoy: &Path, agent: &Path, filter: &Path) -> io::Result<()> {
     nginx::volumes()?;
     empty("/var/lib")?;
     fs::create_dir("/var/lib/app-health")?;
-    fs::write("/var/lib/app-health/app_health_filter.wasm", filter)
+    fs::write(FETCHED, filter)
 }
 
 impl Namespace {

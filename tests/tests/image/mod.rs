@@ -182,8 +182,9 @@ fn the_filter_is_where_its_users_look() {
         let mounted = image.files.path().join("app_health_filter.wasm");
         assert_eq!(fs::read(mounted).expect("app_health_filter.wasm"), plugin);
     }
-    let istio = fs::read_to_string(root().join("envoy-config/istio/envoyfilter.yaml")).expect("it");
-    assert!(istio.contains("filename: /var/lib/app-health/app_health_filter.wasm}"));
+    let volume = root().join("envoy-config/istio/volume/kustomization.yaml");
+    let volume = fs::read_to_string(volume).expect("it");
+    assert!(volume.contains("filename: /var/lib/app-health/app_health_filter.wasm}"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use app_health_tests::mesh::{Deployment, PodComponent};
+use app_health_tests::mesh::{Deployment, EnvoyFilter, PodComponent};
 use app_health_tests::{kustomize, manifest, process, program};
 use app_health_webhook::admission::{Task, admit};
 use app_health_webhook::injection::Filter;
@@ -43,10 +43,6 @@ fn kustomize_adds_the_component_and_changes_nothing_else() {
 
 #[test]
 fn a_pod_has_what_the_readme_says() {
-    let volume = json!([{"name": "app-health-filter", "configMap": {"name": "app-health-filter"}}]);
-    let mount = json!([
-        {"name": "app-health-filter", "mountPath": "/var/lib/app-health", "readOnly": true},
-    ]);
     for Example { with_component, .. } in examples() {
         let template = &with_component["spec"]["template"];
         let app = &with_component["metadata"]["name"];
@@ -59,8 +55,7 @@ fn a_pod_has_what_the_readme_says() {
             serde_json::from_str(annotations[name].as_str().expect("text")).expect("JSON")
         };
         assert_eq!(parsed("proxy.istio.io/config")["statusPort"], 15019);
-        assert_eq!(parsed("sidecar.istio.io/userVolume"), volume);
-        assert_eq!(parsed("sidecar.istio.io/userVolumeMount"), mount);
+        assert_eq!(annotations.get("sidecar.istio.io/userVolume"), None);
         let [agent] = &template["spec"]["initContainers"].as_array().expect("some")[..] else {
             panic!("one init container: {template}")
         };
@@ -73,10 +68,8 @@ fn a_pod_has_what_the_readme_says() {
 }
 
 /// What a pod needs, by the component: of that the agent's container is put in by the webhook that comes
-/// after Istio's, and the volume is not needed by all.
+/// after Istio's.
 fn by_component(mut template: Value) -> Value {
-    let annotations = template["metadata"]["annotations"].as_object_mut().expect("some");
-    annotations.retain(|name, _| !name.starts_with("sidecar.istio.io/userVolume"));
     let spec = template["spec"].as_object_mut().expect("a spec");
     assert!(spec.remove("initContainers").is_some());
     template
@@ -124,6 +117,38 @@ fn webhook_command_and_component_give_a_pod_the_same() {
         assert_eq!(command, component);
         assert_eq!(webhook, component);
         assert_eq!(webhook["metadata"]["labels"]["app-health/filter"], "true");
+    }
+}
+
+/// In both kustomizations: the EnvoyFilter reads the file from where the pod has it, and a pod without
+/// the ConfigMap starts all the same.
+#[test]
+fn the_component_for_a_volume_fits_together() {
+    let components = ["envoy-config/istio/volume"];
+    let [filter] =
+        kustomize::compose(&["envoy-config/istio"], &components).try_into().expect("one");
+    let code = EnvoyFilter(filter).values("EXTENSION_CONFIG").remove(0);
+    let code = code["typed_config"]["config"]["vm_config"]["code"].clone();
+    for (made, Example { with_component, .. }) in
+        kustomize::compose(&["envoy-config/examples"], &components).into_iter().zip(examples())
+    {
+        let mut expected = with_component;
+        let volume = json!([{
+            "name": "app-health-filter",
+            "configMap": {"name": "app-health-filter", "optional": true},
+        }]);
+        let folder = "/var/lib/app-health";
+        let mount = json!([{"name": "app-health-filter", "mountPath": folder, "readOnly": true}]);
+        let file = format!("{folder}/app_health_filter.wasm");
+        assert_eq!(code, json!({"local": {"filename": file}}));
+        for (name, value) in [("userVolume", volume), ("userVolumeMount", mount)] {
+            let name = format!("sidecar.istio.io/{name}");
+            let made = made["spec"]["template"]["metadata"]["annotations"][&name].clone();
+            let parsed: Value = serde_json::from_str(made.as_str().expect("text")).expect("JSON");
+            assert_eq!(parsed, value);
+            expected["spec"]["template"]["metadata"]["annotations"][&name] = made;
+        }
+        assert_eq!(made, expected, "and that is all");
     }
 }
 

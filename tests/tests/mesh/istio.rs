@@ -1,13 +1,10 @@
 use std::fs;
-use std::net::SocketAddr;
-use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use app_health_tests::app::{Http, Request, Script, V4};
+use app_health_tests::app::V4;
 use app_health_tests::envoy::{self, Ports};
 use app_health_tests::manifest::text_to_json;
 use app_health_tests::mesh::{
-    Deployment, EnvoyFilter, NODE_V4, Nginx, POD_V4, PodComponent, Setup, World, without_ipv6,
+    Deployment, EnvoyFilter, Nginx, POD_V4, PodComponent, Setup, World, without_ipv6,
 };
 use app_health_tests::{kustomize, process, program, wasm};
 use app_health_webhook::handler::HandlerKind;
@@ -54,22 +51,40 @@ fn the_listener_is_that_of_the_bootstrap_but_for_what_is_named() {
 
     // The routes that are passed on.
     passed_on(&mut shipped);
-    let routes = passed_on(&mut istio);
-    // Where the .wasm is.
-    let code = "/http_filters/1/typed_config/config/vm_config/code";
-    let file = within(&mut istio, code).take();
-    within(&mut shipped, code).take();
+    let mut routes = passed_on(&mut istio);
+    // What the page says without the filter.
+    let page = "/route_config/virtual_hosts/0/routes/7/direct_response/body/inline_string";
+    let [said, bootstraps] = [&mut istio, &mut shipped].map(|it| within(it, page).take());
+    assert_eq!(bootstraps, "the app-health filter does not run\n");
+    assert_eq!(said, "the app-health filter does not run: pilot-agent answers the probes\n");
+    // The filter is an extension there, and of that where the .wasm is.
+    let discovery = within(&mut istio, "/http_filters/1")["config_discovery"].take();
+    let mut filter = within(&mut shipped, "/http_filters/1").take();
+    let mut extension = EnvoyFilter::shipped().values("EXTENSION_CONFIG").remove(0);
+    let code = "/typed_config/config/vm_config/code";
+    let [code, _] =
+        [&mut extension, &mut filter].map(|it| it.pointer_mut(code).expect("code").take());
+    assert_eq!(extension, filter);
+    let expected = json!({"name": filter["name"], "config_discovery": null});
+    assert_eq!(within(&mut istio, "/http_filters/1").take(), expected);
     assert_eq!(istio, shipped);
 
-    let mount = PodComponent::shipped();
-    let mount = mount.annotation("sidecar.istio.io/userVolumeMount");
-    let mount: Value = serde_json::from_str(mount).expect("JSON");
-    let folder = mount[0]["mountPath"].as_str().expect("a path");
-    let expected = json!({"local": {"filename": format!("{folder}/app_health_filter.wasm")}});
-    assert_eq!(file, expected);
+    let zeros = "0".repeat(64);
+    let uri = format!("http://app-health-webhook.app-health.svc.cluster.local/{zeros}.wasm");
+    let http_uri = json!({"uri": uri, "cluster": "none", "timeout": "10s"});
+    assert_eq!(code, json!({"remote": {"http_uri": http_uri, "sha256": zeros}}));
+    let default = &discovery["default_config"];
+    assert_eq!(
+        default.as_object().map(serde_json::Map::len),
+        Some(1),
+        "it does nothing: {default}"
+    );
+    let types = json!([filter["typed_config"]["@type"], default["@type"]]);
+    assert_eq!(discovery["type_urls"], types, "pilot-agent's RBAC is refused");
 
     let guard = within(&mut istio, "/route_config/virtual_hosts/0/routes").as_array_mut();
     let guard = guard.and_then(|routes| routes.pop()).expect("the page's route");
+    let probes = routes.split_off(routes.len() - 2);
     let guard = guard["typed_per_filter_config"].clone();
     assert!(guard["envoy.filters.http.rbac"].is_object());
     let route = |route: &Value| {
@@ -89,6 +104,12 @@ fn the_listener_is_that_of_the_bootstrap_but_for_what_is_named() {
             ["POST", "/drain", "", null, true],
         ])
     );
+    for (route, prefix) in probes.iter().zip(["/app-health/", "/app-lifecycle/"]) {
+        let cluster = "app_health_pilot_agent_probes";
+        let to = json!({"cluster": cluster, "timeout": "0s", "idle_timeout": "0s"});
+        assert_eq!(route["match"], json!({"prefix": prefix}));
+        assert_eq!(route["route"], to);
+    }
 }
 
 #[test]
@@ -105,6 +126,15 @@ fn the_clusters_are_those_of_the_bootstrap_but_for_pilot_agent() {
         let pilot_agent = named(&mut istio, &format!("app_health_pilot_agent{kind}"));
         assert_eq!(pilot_agent.to_string(), expected);
     }
+    // Probes: as many as to the app, each on a connection of its own.
+    let probes = named(&mut istio, "app_health_pilot_agent_probes");
+    let port = probes.pointer("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address");
+    assert_eq!(port.expect("an address")["socket_address"]["port_value"], 15019);
+    for same in ["circuit_breakers", "connect_timeout"] {
+        assert_eq!(probes[same], istio[0][same]);
+    }
+    let options = "/typed_extension_protocol_options/envoy.extensions.upstreams.http.v3.HttpProtocolOptions/common_http_protocol_options";
+    assert_eq!(probes.pointer(options), istio[0].pointer(options));
     assert_eq!(&istio, shipped);
 }
 
@@ -172,7 +202,7 @@ pub(super) fn variant(name: &str) -> EnvoyFilter {
 /// Where Envoy answers past the filter, it gives the status that the filter would give for that reason.
 #[test]
 fn setting_and_mappers_agree() {
-    const CONFIGURATION: &str = "/http_filters/1/typed_config/config/configuration/value";
+    const CONFIGURATION: &str = "/typed_config/config/configuration/value";
     const MAPPERS: &str = "/local_reply_config/mappers";
     let shipped = EnvoyFilter::shipped();
     let detailed = variant("detailed-status-codes");
@@ -182,7 +212,8 @@ fn setting_and_mappers_agree() {
         (detailed, StatusCodes::Detailed, Some(json!("detailed"))),
     ] {
         let mut listener = filter.values("LISTENER").remove(0);
-        let settings = within(&mut listener, CONFIGURATION).take();
+        let mut extension = filter.values("EXTENSION_CONFIG").remove(0);
+        let settings = extension.pointer_mut(CONFIGURATION).expect("settings").take();
         let mut settings: Value =
             serde_json::from_str(settings.as_str().expect("text")).expect("JSON");
         let set = settings.as_object_mut().expect("an object").remove("status_codes");
@@ -204,7 +235,7 @@ fn setting_and_mappers_agree() {
             assert_eq!(mapper["status_code"].take(), json!(status), "{word}");
         }
         assert_eq!(mappers.len(), 3);
-        rest.push((settings, listener, filter.values("CLUSTER")));
+        rest.push((settings, extension, listener, filter.values("CLUSTER")));
     }
     assert_eq!(rest[0], rest[1], "all else is the same");
 }
@@ -262,48 +293,4 @@ fn detailed_status_codes() {
     for ip in FAMILIES {
         assert_eq!(status(&world, &deployment, ip), Ok(521), "{ip}");
     }
-}
-
-/// An answer of the server that has the `.wasm`.
-fn file_of(content: &[u8]) -> Script {
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", content.len());
-    Script::raw([head.as_bytes(), content].concat())
-}
-
-/// However long the server is away, or has another file: a sidecar that had given up would be ready
-/// without the filter.
-#[test]
-fn the_wasm_from_a_server() {
-    const FAILURES: usize = 100;
-    let file = wasm::filter();
-    let code = fs::read(file).expect("the filter");
-    let sum = Command::new("sha256sum").arg(file).output().expect("sha256sum runs").stdout;
-    let sum = String::from_utf8_lossy(&sum[..64]).into_owned();
-    let shipped = variant("remote").0.to_string();
-    let host = "app-health-filter.app-health.svc.cluster.local";
-    assert!(shipped.contains(host) && shipped.contains(&"0".repeat(64)));
-    let filled = shipped.replace(host, &NODE_V4.to_string()).replace(&"0".repeat(64), &sum);
-    // For the test not to take minutes.
-    let pause = r#""retry_back_off":{"base_interval":"1s","max_interval":"10s"}"#;
-    assert!(filled.contains(pause));
-    let filled = filled.replace(pause, r#""retry_back_off":{"base_interval":"0.001s"}"#);
-
-    let world = World::dual_stack();
-    let _nginx = Nginx::start(&world);
-    let asked = AtomicUsize::new(0);
-    let answer = move |_: &Request| match asked.fetch_add(1, Ordering::Relaxed) {
-        n @ ..FAILURES if n % 2 == 0 => Script::status(503),
-        ..FAILURES => file_of(b"another file"),
-        _ => file_of(&code),
-    };
-    let server = world.node.run(|| Http::start_at(SocketAddr::new(NODE_V4, 80), answer));
-    let deployment = Deployment::example(HTTP);
-    let filter = EnvoyFilter(serde_json::from_str(&filled).expect("JSON"));
-    let setup = Setup::strict().variable(deployment.variable());
-    // Ready only now.
-    let _sidecar = setup.filter(filter).start(&world);
-    for ip in FAMILIES {
-        assert_eq!(status(&world, &deployment, ip), Ok(200), "{ip}");
-    }
-    assert_eq!(server.seen_at("/app_health_filter.wasm").len(), FAILURES + 1);
 }

@@ -26,6 +26,8 @@ mod demo;
 mod drain;
 /// The extensions that Istio's own Envoy has.
 mod extensions;
+/// Who answers before the filter is there, and while it is replaced.
+mod fallback;
 /// What is left when a test or the demo is interrupted: nothing.
 mod interrupted;
 /// What is shipped for Istio: drift, variants, what fits together.

@@ -100,9 +100,9 @@ fn needed(pod: &Subject<'_>, filter: &Filter) -> Result<Changes, Reason> {
     let config = proxy_config::merged(pod.annotation(CONFIG), filter.read_yaml);
     let config =
         config.map_err(|problem| (Cause::Annotation, format!("annotation {CONFIG}: {problem}")))?;
-    let prefixes = pod.annotation(PREFIXES).and_then(|list| appended(list, STATISTICS));
+    let prefixes = pod.annotation(PREFIXES).and_then(|list| appended(list, &STATISTICS));
     let excluded = pod.annotation(EXCLUDED).unwrap_or_default();
-    let excluded = appended(excluded, &STATUS_PORT.to_string());
+    let excluded = appended(excluded, &[&STATUS_PORT.to_string()]);
     for (name, text) in [(CONFIG, config), (PREFIXES, prefixes), (EXCLUDED, excluded)] {
         if let Some(text) = text {
             changes.annotation(name, text);
@@ -111,11 +111,13 @@ fn needed(pod: &Subject<'_>, filter: &Filter) -> Result<Changes, Reason> {
     Ok(changes)
 }
 
-/// A list with commas, and the item at its end; `None` where that is in it.
-fn appended(list: &str, item: &str) -> Option<String> {
-    if list.split(',').any(|it| it.trim() == item) {
+/// A list with commas, and at its end those of the items that are not in it; `None` where all are.
+fn appended(list: &str, items: &[&str]) -> Option<String> {
+    let own = list.split(',').map(str::trim).filter(|it| !it.is_empty());
+    let missing: Vec<_> = items.iter().filter(|item| !own.clone().any(|it| it == **item)).collect();
+    if missing.is_empty() {
         return None;
     }
-    let comma = if list.trim().is_empty() { "" } else { "," };
-    Some(format!("{}{comma}{item}", list.trim()))
+    let list = Some(list.trim()).filter(|list| !list.is_empty());
+    Some(list.into_iter().chain(missing.into_iter().copied()).collect::<Vec<_>>().join(","))
 }

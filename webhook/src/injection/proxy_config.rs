@@ -21,8 +21,9 @@ const RUNTIME: [(&str, &str); 2] = [
 /// The labels of the filter's metrics.
 const TAGS: [&str; 4] = ["app_container", "probe", "result", "by"];
 
-/// Envoy's statistics of the listener, which Istio would leave out.
-pub const STATISTICS: &str = "http.app_health.";
+/// Envoy's statistics that Istio would leave out: of the listener, and of pilot-agent's answers in the
+/// filter's place.
+pub const STATISTICS: [&str; 2] = ["http.app_health.", "cluster.app_health_pilot_agent_probes."];
 
 /// The annotation's text with what the filter needs; `None` where it has all of that already.
 ///
@@ -45,7 +46,7 @@ pub fn merged(
         runtime.entry(name).or_insert_with(|| value.into());
     }
     append(&mut config, "extraStatTags", &TAGS)?;
-    append(object(&mut config, "proxyStatsMatcher")?, "inclusionPrefixes", &[STATISTICS])?;
+    append(object(&mut config, "proxyStatsMatcher")?, "inclusionPrefixes", &STATISTICS)?;
     Ok((config != before).then(|| Value::Object(config).to_string()))
 }
 

@@ -54,7 +54,7 @@ fn all() -> Value {
             "envoy.resource_limits.listener.app_health.connection_limit": "12000",
         },
         "extraStatTags": ["app_container", "probe", "result", "by"],
-        "proxyStatsMatcher": {"inclusionPrefixes": ["http.app_health."]},
+        "proxyStatsMatcher": {"inclusionPrefixes": ["http.app_health.", "cluster.app_health_pilot_agent_probes."]},
     })
 }
 
@@ -108,7 +108,7 @@ fn what_the_pod_says_itself_is_kept_and_lists_are_appended_to() {
         (
             r#"{"proxyStatsMatcher":{"inclusionPrefixes":["a"],"inclusionSuffixes":["b"]}}"#,
             with(json!({"proxyStatsMatcher": {
-                "inclusionPrefixes": ["a", "http.app_health."],
+                "inclusionPrefixes": ["a", "http.app_health.", "cluster.app_health_pilot_agent_probes."],
                 "inclusionSuffixes": ["b"],
             }})),
         ),
@@ -134,7 +134,7 @@ fn a_name_in_snake_case_stays_the_only_one() {
             "status_port": 15019,
             "runtime_values": runtime,
             "extra_stat_tags": tags,
-            "proxy_stats_matcher": {"inclusion_prefixes": ["a", "http.app_health."]},
+            "proxy_stats_matcher": {"inclusion_prefixes": ["a", "http.app_health.", "cluster.app_health_pilot_agent_probes."]},
         })
     );
 }
@@ -147,8 +147,21 @@ fn lists_with_commas() {
         (EXCLUDED, " 8080, 9090 ", "8080, 9090,15019"),
         (EXCLUDED, "8080, 15019", "8080, 15019"),
         (EXCLUDED, "115019", "115019,15019"),
-        (prefixes, "cluster.a", "cluster.a,http.app_health."),
-        (prefixes, "http.app_health.,a", "http.app_health.,a"),
+        (
+            prefixes,
+            "cluster.a",
+            "cluster.a,http.app_health.,cluster.app_health_pilot_agent_probes.",
+        ),
+        (
+            prefixes,
+            "http.app_health.,a",
+            "http.app_health.,a,cluster.app_health_pilot_agent_probes.",
+        ),
+        (
+            prefixes,
+            "cluster.app_health_pilot_agent_probes.,http.app_health.",
+            "cluster.app_health_pilot_agent_probes.,http.app_health.",
+        ),
         // Istio reads the config then.
         (prefixes, "", ""),
     ] {
