@@ -34,6 +34,14 @@ pub struct WebhookArgs {
     )]
     pub metrics_listen: Address,
 
+    /// The filter's .wasm, to serve to sidecars
+    #[arg(long, value_name = "FILE", env = "APP_HEALTH_WASM")]
+    pub wasm: Option<PathBuf>,
+
+    /// Where to serve it in plain text, under /SHA256.wasm: IP:PORT, or :PORT
+    #[arg(long, value_name = "ADDRESS", default_value = ":8081", env = "APP_HEALTH_WASM_LISTEN")]
+    pub wasm_listen: Address,
+
     /// The certificate chain to serve with, in PEM; read again when it changes
     #[arg(long, value_name = "FILE", env = "APP_HEALTH_TLS_CERT")]
     pub tls_cert: PathBuf,

@@ -10,6 +10,8 @@
 //! | | `GET /readyz` | 200 until told to stop, then 503 |
 //! | | `GET /metrics` | the counters, in the text format of Prometheus |
 //! | | anything else | 404, 405 |
+//! | `--wasm-listen`, with `--wasm` | `GET /SHA256.wasm` | the file |
+//! | | any other path | 503, since the server of another release may have it |
 //!
 //! The decisions are the library's ([`app_health_webhook::admission`]). Everything runs on one
 //! thread.
@@ -17,10 +19,11 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`args`] | the arguments |
-//! | [`server`] | both ports, until told to stop; then lets requests finish |
+//! | [`server`] | all ports, until told to stop; then lets requests finish |
 //! | [`mutate`] | one review: read, answered, counted, logged |
 //! | [`body`] | the bounds of a body, and of all of them together |
 //! | [`status`] | the plain port |
+//! | [`wasm`] | the port for sidecars |
 //! | [`certificate`], [`rotation`], [`expiry`] | the pair of files, its replacement, its end |
 //! | [`metrics`], [`process`] | what is counted; the process's own |
 
@@ -34,6 +37,7 @@ mod process;
 mod rotation;
 mod server;
 mod status;
+mod wasm;
 
 use std::io;
 use std::net::SocketAddr;
@@ -50,6 +54,7 @@ use certificate::Files;
 use mutate::Reviews;
 use rotation::Rotation;
 use server::Listeners;
+use wasm::Wasm;
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -61,18 +66,27 @@ pub fn run(args: &WebhookArgs) -> Result<(), Failure> {
     let files = Files { certificate: args.tls_cert.clone(), key: args.tls_key.clone() };
     let rotation = Rotation::new(files).map_err(Failure::no_input)?;
     let tls = rotation.config().map_err(|error| Failure::internal(format!("TLS: {error}")))?;
+    let wasm = args.wasm.as_deref().map(Wasm::read).transpose()?;
     raise_descriptors();
     runtime()?.block_on(async {
         let mut signals =
             Signals::new().map_err(|error| Failure::system(format!("signal handlers: {error}")))?;
         let (reviews, address) = listen("--listen", args.listen)?;
         let (status, status_address) = listen("--metrics-listen", args.metrics_listen)?;
+        let wasm = wasm.map(|file| serve_wasm(file, args.wasm_listen)).transpose()?;
         log::info!("listening on {address}, metrics on {status_address}");
-        let listeners = Listeners { reviews, status };
+        let listeners = Listeners { reviews, status, wasm };
         let reviews = Arc::new(Reviews::new(args.pods.options(true)));
         server::run(reviews, listeners, tls, rotation, &mut signals).await;
         Ok(())
     })
+}
+
+/// The file, and the port where it is served.
+fn serve_wasm(file: Wasm, address: Address) -> Result<(TcpListener, Wasm), Failure> {
+    let (listener, address) = listen("--wasm-listen", address)?;
+    log::info!("the filter is at http://{address}{}", file.path());
+    Ok((listener, file))
 }
 
 /// Binds the first address that the system has. The listener, and where it listens.

@@ -1,4 +1,4 @@
-//! The running server: both its ports, and in the end.
+//! The running server: its ports, and in the end.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -16,6 +16,7 @@ use tokio_rustls::{Accept, TlsAcceptor};
 use super::mutate::Reviews;
 use super::rotation::Rotation;
 use super::status;
+use super::wasm::Wasm;
 use crate::net;
 use crate::net::server::{Limits, Listener, Port};
 use crate::net::signals::Signals;
@@ -46,12 +47,26 @@ const STATUS: Limits = Limits {
     http2: false,
 };
 
-/// Both ports.
+/// A sidecar fetches the file once, when it starts or the EnvoyFilter changes. So that a cluster that
+/// starts all at once takes no memory and no descriptors from the reviews, only so many are served at a
+/// time; the others wait, and pilot-agent comes again. The kernel has what it sends of a file to a slow
+/// reader, who is gone after ten seconds.
+const WASM: Limits = Limits {
+    connections: 64,
+    first_request: Duration::from_secs(3),
+    next_request: Duration::from_secs(1),
+    request: Some(Duration::from_secs(10)),
+    http2: false,
+};
+
+/// The ports.
 pub struct Listeners {
     /// Admission reviews over TLS.
     pub reviews: TcpListener,
     /// Health and metrics, plain.
     pub status: TcpListener,
+    /// The filter for sidecars, plain, where there is one.
+    pub wasm: Option<(TcpListener, Wasm)>,
 }
 
 /// The port of the reviews: TCP, and TLS on it.
@@ -80,6 +95,9 @@ pub async fn run(
     // Dropped at the end, and then aborted.
     let mut beside = JoinSet::new();
     beside.spawn(serve_status(Arc::clone(&reviews), bound.status));
+    if let Some((listener, file)) = bound.wasm {
+        beside.spawn(serve_wasm(file, listener));
+    }
     let watched = Arc::clone(&reviews);
     beside.spawn(async move { certificate.watch(watched.metrics()).await });
 
@@ -121,4 +139,9 @@ async fn serve_reviews(reviews: Arc<Reviews>, port: &Port, listener: Tls) -> Inf
 async fn serve_status(reviews: Arc<Reviews>, listener: TcpListener) {
     let service = move |request| ready(status::answer(&request, &reviews));
     match Port::new(STATUS).serve(listener, service).await {}
+}
+
+async fn serve_wasm(file: Wasm, listener: TcpListener) {
+    let service = move |request| ready(file.answer(&request));
+    match Port::new(WASM).serve(listener, service).await {}
 }

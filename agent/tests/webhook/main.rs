@@ -12,6 +12,7 @@
 //! | [`rotation`] | another certificate while requests go on |
 //! | [`certs`] | the certificates that `certs` makes |
 //! | [`stop`] | SIGTERM under load |
+//! | [`wasm`] | the filter for sidecars |
 //! | [`server`] | the process under test |
 
 mod certs;
@@ -25,3 +26,4 @@ mod stalled;
 mod start;
 mod status;
 mod stop;
+mod wasm;

@@ -69,6 +69,36 @@ fn a_port_that_is_taken() {
     refuses(&listen, &[], 71, &[&says("--listen")]);
     let metrics = [&files[..], &["--listen", "127.0.0.1:0", "--metrics-listen", &taken]].concat();
     refuses(&metrics, &[], 71, &[&says("--metrics-listen")]);
+    let folder = tempfile::TempDir::new().unwrap();
+    let wasm = folder.path().join("wasm");
+    fs::write(&wasm, "\0asm").unwrap();
+    let free = ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+    let wasm = ["--wasm", wasm.to_str().unwrap(), "--wasm-listen", &taken];
+    refuses(&[&files[..], &free, &wasm].concat(), &[], 71, &[&says("--wasm-listen")]);
+}
+
+#[test]
+fn a_filter_that_is_none() {
+    let authority = Authority::new();
+    let (certificate, key) = (authority.certificate(), authority.key());
+    let files = ["--tls-cert", certificate.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let folder = tempfile::TempDir::new().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let large = write("large", &[&b"\0asm"[..], &vec![0; 4 << 20]].concat());
+    let text = write("text", b"(module)");
+    for (file, says) in [
+        ("/no/such/file", ["--wasm /no/such/file: ", "No such file"]),
+        ("/", ["--wasm /: ", "Is a directory"]),
+        (&text, ["--wasm ", "no WebAssembly"]),
+        (&large, ["--wasm ", "larger than 4 MiB"]),
+    ] {
+        refuses(&[&files[..], &["--wasm", file]].concat(), &[], 66, &says);
+        refuses(&files, &[("APP_HEALTH_WASM", file)], 66, &says);
+    }
 }
 
 #[test]
@@ -76,6 +106,7 @@ fn values_that_are_none_by_flag_and_by_environment() {
     for (flag, variable, value) in [
         ("--listen", "APP_HEALTH_LISTEN", "8443"),
         ("--metrics-listen", "APP_HEALTH_METRICS_LISTEN", "localhost:80"),
+        ("--wasm-listen", "APP_HEALTH_WASM_LISTEN", "80"),
         ("--default-rewrite", "APP_HEALTH_DEFAULT_REWRITE", "perhaps"),
         ("--sidecar", "APP_HEALTH_SIDECAR", "istio-proxy,Envoy"),
         ("--status-port", "APP_HEALTH_STATUS_PORT", "65536"),

@@ -29,7 +29,23 @@ fn an_archive_names_its_image_and_the_script_its_digest() {
         assert_eq!(line, format!("{full}@{}", top["digest"].as_str().expect("a digest")));
         assert_eq!(top["annotations"]["org.opencontainers.image.ref.name"], full);
     }
-    assert_eq!(ARCHIVES.stdout.lines().count(), IMAGES.len());
+    let rest: Vec<_> = ARCHIVES.stdout.lines().skip(IMAGES.len()).collect();
+    assert_eq!(rest, [sum_of_the_filter()]);
+}
+
+/// As `sha256sum` prints it. The webhook's image has the same file.
+fn sum_of_the_filter() -> String {
+    let filter = &ARCHIVES.open("app-health-filter").images()[0];
+    let agent = &ARCHIVES.open("app-health-agent").images()[0];
+    let sum = |image: &Image| {
+        let folder = image.files.path();
+        let file = ["plugin.wasm", "app_health_filter.wasm"].map(|name| folder.join(name));
+        let file = file.iter().find(|file| file.is_file()).expect("the .wasm");
+        let line = run(Command::new("sha256sum").arg(file));
+        line.split(' ').next().expect("a sum").to_owned()
+    };
+    assert_eq!(sum(agent), sum(filter));
+    format!("{}  app_health_filter.wasm", sum(filter))
 }
 
 #[test]
@@ -77,7 +93,8 @@ fn load_leaves_the_machines_own_image_in_its_store() {
     let store = Store::new();
     let stdout = run(script().arg("--load").env("CONTAINERS_STORAGE_CONF", store.settings()));
     let names = IMAGES.map(|name| format!("{REGISTRY}/{name}:0.1.0"));
-    assert_eq!(stdout.lines().collect::<Vec<_>>(), names);
+    let expected = names.iter().cloned().chain([sum_of_the_filter()]).collect::<Vec<_>>();
+    assert_eq!(stdout.lines().collect::<Vec<_>>(), expected);
     for name in names {
         let mut inspect = Command::new("buildah");
         inspect.args(["inspect", "--type", "image", &name]);
@@ -114,7 +131,7 @@ fn the_agent_runs_on_both_architectures() {
         assert_eq!(config["Entrypoint"], json!(["/app-health-agent"]));
         assert_eq!(config["User"], "15023:15023");
         assert!(image.list.starts_with("-rwxr-xr-x 0/0 "), "{}", image.list);
-        assert!(image.list.ends_with(" 2023-11-14 22:13:20 app-health-agent"), "{}", image.list);
+        assert!(image.list.contains(" 2023-11-14 22:13:20 app-health-agent\n"), "{}", image.list);
         assert_eq!(version_of(&image), "app-health-agent 0.1.0\n");
         let program = image.files.path().join("app-health-agent");
         serves(on(&image.architecture, &program));

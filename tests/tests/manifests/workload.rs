@@ -125,10 +125,24 @@ fn ports_lead_from_the_api_server_to_the_listener() {
         let annotations = &variant.deployment()["template"]["metadata"]["annotations"];
         assert_eq!(annotations["prometheus.io/port"], status.to_string());
 
+        // From the sidecars, by the address in the EnvoyFilter.
+        let port = &service["spec"]["ports"][1];
+        let wasm = variant.port(&port["targetPort"]);
+        assert_eq!(variant.env_value("APP_HEALTH_WASM_LISTEN"), format!(":{wasm}"));
+        let name = |field: &str| service["metadata"][field].as_str().expect("a name");
+        let host = format!("{}.{}.svc.cluster.local", name("name"), name("namespace"));
+        let filter = fs::read_to_string(root().join("envoy-config/istio/envoyfilter.yaml"));
+        let uri = format!("uri: http://{host}/{}.wasm\n", "0".repeat(64));
+        assert!(filter.expect("the EnvoyFilter").contains(&uri), "{uri}");
+        assert_eq!(port["port"], 80, "which http:// means");
+        let image = fs::read_to_string(root().join("agent/Containerfile")).expect("it");
+        let file = variant.env_value("APP_HEALTH_WASM");
+        assert!(image.contains(&format!("COPY filter/plugin.wasm {file}\n")));
+
         let policy = only(objects, "NetworkPolicy");
         let ports = policy["spec"]["ingress"][0]["ports"].as_array().expect("ports");
         let ports: Vec<_> = ports.iter().map(|port| port["port"].as_u64()).collect();
-        assert_eq!(ports, [Some(reviews), Some(status)]);
+        assert_eq!(ports, [Some(reviews), Some(status), Some(wasm)]);
         assert_eq!(policy["spec"]["egress"], json!([]));
     }
 }

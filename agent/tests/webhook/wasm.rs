@@ -1,0 +1,97 @@
+//! The filter for sidecars: the file under the path of its sum, 503 for any other, and clients that do
+//! not read it.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use app_health_tests::api_server::{Connection, Http, review};
+use app_health_tests::authority::Authority;
+use app_health_tests::kubelet::{Get, send_bytes};
+use app_health_tests::net::narrow;
+use app_health_tests::poll::until;
+use std::io::Write;
+use tempfile::NamedTempFile;
+
+use crate::server::Server;
+
+/// A webhook with a file to serve, where that is, and its path.
+struct Served {
+    server: Server,
+    to: SocketAddr,
+    path: String,
+    bytes: Vec<u8>,
+}
+
+impl Served {
+    /// A file of so many bytes.
+    fn start(authority: &Authority, size: usize) -> Self {
+        let bytes = [&b"\0asm"[..], &vec![b'x'; size - 4]].concat();
+        let file = NamedTempFile::new().unwrap();
+        fs::write(&file, &bytes).unwrap();
+        let sum = Command::new("sha256sum").arg(file.path()).output().unwrap().stdout;
+        let path = format!("/{}.wasm", String::from_utf8_lossy(&sum[..64]));
+        let name = file.path().to_str().unwrap();
+        let server = Server::with(authority, &["--wasm", name, "--wasm-listen", "127.0.0.1:0"]);
+        let line = server.wait_for("the filter is at http://");
+        let to = line.split("http://").nth(1).unwrap().strip_suffix(&path).unwrap();
+        Self { to: to.parse().unwrap(), server, path, bytes }
+    }
+
+    fn get(&self, path: &str) -> (u16, Vec<u8>) {
+        let get = Get::probe(self.to, path).timeout(Duration::from_secs(20)).whole_body();
+        let answer = get.send().unwrap();
+        (answer.status, answer.body)
+    }
+
+    fn answer(&self, request: &str) -> String {
+        let request = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answer = send_bytes(self.to, request.as_bytes(), Duration::from_secs(20)).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+#[test]
+fn the_file_is_at_its_sum_and_nothing_else_is_there() {
+    let served = Served::start(&Authority::new(), 200_000);
+    let path = &served.path[..];
+    assert_eq!(served.get(path), (200, served.bytes.clone()));
+    let head = served.answer(&format!("HEAD {path}"));
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert!(head.contains("content-type: application/wasm\r\n"), "{head}");
+    assert!(head.contains("content-length: 200000\r\n") && head.ends_with("\r\n\r\n"), "{head}");
+    let line = format!("only {path} is served here\n");
+    let zeros = format!("/{}.wasm", "0".repeat(64));
+    for other in ["/", "/app_health_filter.wasm", "/healthz", "/metrics", "/mutate", &zeros] {
+        assert_eq!(served.get(other), (503, line.clone().into_bytes()), "{other}");
+    }
+    let post = served.answer(&format!("POST {path}"));
+    assert!(post.starts_with("HTTP/1.1 405 ") && post.contains("allow: GET, HEAD\r\n"), "{post}");
+    assert_eq!(served.server.get("/readyz"), Some((200, "ok".to_owned())));
+    assert_eq!(served.server.get(path).unwrap().0, 404, "not on the port of metrics");
+}
+
+/// More of them than are served at a time: they are gone after ten seconds, and a review never waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_do_not_read_keep_nobody_out() {
+    let authority = Authority::new();
+    let served = Served::start(&authority, 4 << 20);
+    let start = Instant::now();
+    let ask = |_| -> TcpStream {
+        let mut stream = narrow(served.to);
+        let request = format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", served.path);
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    };
+    let clients: Vec<_> = (0..64).map(ask).collect();
+    let mut api_server = Connection::open(&served.server, &authority, Http::Two).await.unwrap();
+    assert_eq!(api_server.post(review()).await.unwrap().status, 200);
+    assert_eq!(served.server.get("/readyz"), Some((200, "ok".to_owned())));
+    assert!(start.elapsed() < Duration::from_secs(8), "the clients may be gone already");
+    let short = Get::probe(served.to, "/").status();
+    assert!(short.is_err(), "they have all places: {short:?}");
+    until("they are gone", || Get::probe(served.to, "/").status() == Ok(503));
+    assert_eq!(served.get(&served.path).1, served.bytes);
+    drop(clients);
+}
