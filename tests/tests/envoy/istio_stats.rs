@@ -33,7 +33,8 @@ fn with_istios_stats(shipped: &str) -> String {
     stats = filled_in(&stats, "{{inclusionPrefixes}}", prefixes);
     let (before, ours) = shipped.split_once("stats_config:\n").expect("our own stats");
     let (_, after) = ours.split_once("\n\n").expect("their end");
-    [before, &stats, after].join("\n")
+    // This bootstrap has nobody in the filter's place: a page of the admin stands for it.
+    [before, &stats, after].join("\n").replace("admin_pages", "app_health_pilot_agent_probes")
 }
 
 /// The line that has this name, once for each of the values.
@@ -75,4 +76,6 @@ fn labels_are_whole_behind_istios_rules() {
     // Istio's rules hold, and what the pod asks for besides is there.
     assert!(samples(&envoy, "envoy_cluster_upstream_rq_total").is_empty());
     assert_ne!(envoy.stat("http.app_health.downstream_rq_completed"), 0);
+    let by_pilot_agent = "envoy_cluster_app_health_pilot_agent_probes_upstream_rq_total";
+    assert_eq!(samples(&envoy, by_pilot_agent).len(), 1);
 }

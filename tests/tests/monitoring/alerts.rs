@@ -57,6 +57,8 @@ const PROBE: &str = r#"namespace="n", pod="p", app_container="c", probe="livenes
 const HANGS: &str =
     r#"namespace="n", pod="p", app_container="c", probe="liveness", result="agent""#;
 const AGENT: &str = probe!("app_health_probe_total", r#", result="agent""#);
+const PILOT_AGENT: &str =
+    r#"envoy_cluster_app_health_pilot_agent_probes_upstream_rq_total{namespace="n", pod="p"}"#;
 const VALID: &str = r#"app_health_config_valid{namespace="n", pod="p"}"#;
 const SCRAPED: Series = (VALID, "1x60");
 const REFUSED: &str = r#"app_health_admissions_total{result="refused"}"#;
@@ -65,7 +67,7 @@ const BEGINS: Series = ("app_health_certificate_start_timestamp_seconds", "1200x
 const ENDS: Series = ("app_health_certificate_expiry_timestamp_seconds", "7200x120");
 
 #[rustfmt::skip] // A table.
-const CASES: [Case; 29] = [
+const CASES: [Case; 31] = [
     fires("AppHealthProbeFailing", "6m", &[DOWN, READY], PROBE),
     silent("AppHealthProbeFailing", "4m", &[DOWN, READY]),
     silent("AppHealthProbeFailing", "6m", &[DOWN, UNREADY, OTHER]),
@@ -85,6 +87,9 @@ const CASES: [Case; 29] = [
     fires("AppHealthConfigInvalid", "2m", &[(r#"app_health_config_valid{pod="p"}"#, "0x60"),
         (r#"app_health_config_valid{pod="q"}"#, "1x60")], r#"pod="p""#),
     silent("AppHealthConfigInvalid", "9m", &[(r#"app_health_config_valid{pod="q"}"#, "1x60")]),
+    fires("AppHealthPilotAgentAnswers", "30m", &[(PILOT_AGENT, "0+6x60")], r#"namespace="n", pod="p""#),
+    // Until a new pod has the filter.
+    silent("AppHealthPilotAgentAnswers", "30m", &[(PILOT_AGENT, "0+6x4 24x60")]),
     fires("AppHealthWebhookDown", "6m", &[], ""),
     fires("AppHealthWebhookDown", "16m", &[("app_health_build_info", "1x10 stale")], ""),
     silent("AppHealthWebhookDown", "4m", &[]),

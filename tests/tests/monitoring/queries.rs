@@ -113,7 +113,7 @@ const CHANGED: [(&str, Expected); 3] = [
 ];
 
 /// The labels with which the alerts are pending or fire from the beginning.
-const ALERTS: [(&str, &[&str]); 6] = [
+const ALERTS: [(&str, &[&str]); 7] = [
     (
         "AppHealthProbeFailing",
         &["pod=cart app_container=web probe=liveness", "pod=cart app_container=db probe=readiness"],
@@ -126,6 +126,7 @@ const ALERTS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("AppHealthConfigInvalid", &["namespace=shop pod=odd"]),
+    ("AppHealthPilotAgentAnswers", &["namespace=shop pod=new"]),
     ("AppHealthReviewsRefused", &["severity=warning"]),
     ("AppHealthProbesStay", &["reason=host"]),
     ("AppHealthCertificateEnds", &["namespace=app-health pod=webhook"]),

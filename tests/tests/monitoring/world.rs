@@ -2,6 +2,7 @@
 //! and what kube-state-metrics would say of the pods.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use app_health_tests::api_server::{Connection, Http as Version, review};
 use app_health_tests::app::{Changing, Closed, Conduct, Http, Script, V4};
@@ -26,11 +27,18 @@ kube_pod_status_ready{namespace=\"shop\",pod=\"cart\",condition=\"false\"} 0
 kube_pod_status_ready{namespace=\"shop\",pod=\"odd\",condition=\"true\"} 0
 ";
 
+/// The name that it has in a mesh.
+const ANSWERED: &str = "\
+# TYPE envoy_cluster_app_health_pilot_agent_probes_upstream_rq_total counter
+envoy_cluster_app_health_pilot_agent_probes_upstream_rq_total{}";
+
 pub struct World {
     /// Its agent makes TCP checks. `web` passes one probe and fails another, `db` comes up later.
     cart: Envoy,
     /// What should be its agent is none, and an entry of its variable is not valid.
     odd: Envoy,
+    /// A pod in a mesh, whose pilot-agent answers the probes.
+    new: Http,
     webhook: Option<Webhook>,
     state: Http,
     db: Changing,
@@ -75,6 +83,13 @@ impl World {
         Self {
             cart,
             odd: odd.start(),
+            new: {
+                let asked = AtomicUsize::new(0);
+                Http::start(V4, move |_| {
+                    let asked = asked.fetch_add(1, Ordering::Relaxed);
+                    Script::raw(format!("{head}{ANSWERED} {asked}\n"))
+                })
+            },
             webhook: Some(Webhook::start()),
             state: Http::start(V4, move |_| Script::raw([head, READY].concat())),
             db,
@@ -90,6 +105,7 @@ impl World {
         vec![
             pod("cart", self.cart.addr()),
             pod("odd", self.odd.addr()),
+            pod("new", self.new.addr()),
             service(
                 "app-health-webhook",
                 webhook.metrics,
