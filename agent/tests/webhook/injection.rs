@@ -44,7 +44,11 @@ async fn a_pod_is_given_the_filter_of_the_revision_in_the_path() {
         let prefixes = &config["proxyStatsMatcher"]["inclusionPrefixes"];
         assert_eq!(
             prefixes,
-            &json!(["mine", "http.app_health.", "cluster.app_health_pilot_agent_probes."])
+            &json!([
+                "mine",
+                "http.app_health.",
+                "cluster.app_health_pilot_agent_probes.upstream_rq_total"
+            ])
         );
         assert_eq!(pod["spec"], review["request"]["object"]["spec"]);
     }

@@ -21,9 +21,10 @@ const RUNTIME: [(&str, &str); 2] = [
 /// The labels of the filter's metrics.
 const TAGS: [&str; 4] = ["app_container", "probe", "result", "by"];
 
-/// Envoy's statistics that Istio would leave out: of the listener, and of pilot-agent's answers in the
+/// Envoy's statistics that Istio would leave out: of the listener, and how often pilot-agent answers in the
 /// filter's place.
-pub const STATISTICS: [&str; 2] = ["http.app_health.", "cluster.app_health_pilot_agent_probes."];
+pub const STATISTICS: [&str; 2] =
+    ["http.app_health.", "cluster.app_health_pilot_agent_probes.upstream_rq_total"];
 
 /// The annotation's text with what the filter needs; `None` where it has all of that already.
 ///

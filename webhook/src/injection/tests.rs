@@ -54,7 +54,7 @@ fn all() -> Value {
             "envoy.resource_limits.listener.app_health.connection_limit": "12000",
         },
         "extraStatTags": ["app_container", "probe", "result", "by"],
-        "proxyStatsMatcher": {"inclusionPrefixes": ["http.app_health.", "cluster.app_health_pilot_agent_probes."]},
+        "proxyStatsMatcher": {"inclusionPrefixes": ["http.app_health.", "cluster.app_health_pilot_agent_probes.upstream_rq_total"]},
     })
 }
 
@@ -108,7 +108,7 @@ fn what_the_pod_says_itself_is_kept_and_lists_are_appended_to() {
         (
             r#"{"proxyStatsMatcher":{"inclusionPrefixes":["a"],"inclusionSuffixes":["b"]}}"#,
             with(json!({"proxyStatsMatcher": {
-                "inclusionPrefixes": ["a", "http.app_health.", "cluster.app_health_pilot_agent_probes."],
+                "inclusionPrefixes": ["a", "http.app_health.", "cluster.app_health_pilot_agent_probes.upstream_rq_total"],
                 "inclusionSuffixes": ["b"],
             }})),
         ),
@@ -134,7 +134,7 @@ fn a_name_in_snake_case_stays_the_only_one() {
             "status_port": 15019,
             "runtime_values": runtime,
             "extra_stat_tags": tags,
-            "proxy_stats_matcher": {"inclusion_prefixes": ["a", "http.app_health.", "cluster.app_health_pilot_agent_probes."]},
+            "proxy_stats_matcher": {"inclusion_prefixes": ["a", "http.app_health.", "cluster.app_health_pilot_agent_probes.upstream_rq_total"]},
         })
     );
 }
@@ -150,17 +150,17 @@ fn lists_with_commas() {
         (
             prefixes,
             "cluster.a",
-            "cluster.a,http.app_health.,cluster.app_health_pilot_agent_probes.",
+            "cluster.a,http.app_health.,cluster.app_health_pilot_agent_probes.upstream_rq_total",
         ),
         (
             prefixes,
             "http.app_health.,a",
-            "http.app_health.,a,cluster.app_health_pilot_agent_probes.",
+            "http.app_health.,a,cluster.app_health_pilot_agent_probes.upstream_rq_total",
         ),
         (
             prefixes,
-            "cluster.app_health_pilot_agent_probes.,http.app_health.",
-            "cluster.app_health_pilot_agent_probes.,http.app_health.",
+            "cluster.app_health_pilot_agent_probes.upstream_rq_total,http.app_health.",
+            "cluster.app_health_pilot_agent_probes.upstream_rq_total,http.app_health.",
         ),
         // Istio reads the config then.
         (prefixes, "", ""),
