@@ -131,7 +131,10 @@ fn the_agent_runs_on_both_architectures() {
         assert_eq!(config["Entrypoint"], json!(["/app-health-agent"]));
         assert_eq!(config["User"], "15023:15023");
         assert!(image.list.starts_with("-rwxr-xr-x 0/0 "), "{}", image.list);
-        assert!(image.list.contains(" 2023-11-14 22:13:20 app-health-agent\n"), "{}", image.list);
+        let agent = " 2023-11-14 22:13:20 app-health-agent -rw-r--r-- 0/0 ";
+        assert!(image.list.contains(agent), "{}", image.list);
+        let wasm = " 2023-11-14 22:13:20 app_health_filter.wasm";
+        assert!(image.list.ends_with(wasm), "{}", image.list);
         assert_eq!(version_of(&image), "app-health-agent 0.1.0\n");
         let program = image.files.path().join("app-health-agent");
         serves(on(&image.architecture, &program));

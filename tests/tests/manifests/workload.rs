@@ -135,9 +135,10 @@ fn ports_lead_from_the_api_server_to_the_listener() {
         let uri = format!("uri: http://{host}/{}.wasm\n", "0".repeat(64));
         assert!(filter.expect("the EnvoyFilter").contains(&uri), "{uri}");
         assert_eq!(port["port"], 80, "which http:// means");
-        let image = fs::read_to_string(root().join("agent/Containerfile")).expect("it");
-        let file = variant.env_value("APP_HEALTH_WASM");
-        assert!(image.contains(&format!("COPY filter/plugin.wasm {file}\n")));
+        // The image has all of its folder at its root.
+        let script = fs::read_to_string(root().join("scripts/image")).expect("it");
+        let file = variant.env_value("APP_HEALTH_WASM").strip_prefix('/').expect("a path");
+        assert!(script.contains(&format!("/release/{file}\n")));
 
         let policy = only(objects, "NetworkPolicy");
         let ports = policy["spec"]["ingress"][0]["ports"].as_array().expect("ports");
