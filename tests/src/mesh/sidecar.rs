@@ -91,7 +91,7 @@ impl<'a> Setup<'a> {
         let sidecar = Sidecar { world, authority, pilot_agent, envoy, agent };
         sidecar.envoy.wait_until(|| sidecar.live());
         if self.has_extension {
-            sidecar.envoy.wait_until(|| sidecar.has_taken(1));
+            sidecar.envoy.wait_until(|| sidecar.has_filter());
         }
         sidecar
     }
@@ -204,11 +204,12 @@ impl Sidecar<'_> {
         self.world.put_extensions(&[typed(extension)]);
     }
 
-    /// Whether Envoy has taken this many extensions.
-    fn has_taken(&self, count: u64) -> Result<(), String> {
-        match self.stat(&format!("{DISCOVERY}.config_reload")) {
-            taken if taken >= count => Ok(()),
-            taken => Err(format!("{taken} extensions taken")),
+    /// Whether it is the filter that answers, in Envoy's worker too.
+    fn has_filter(&self) -> Result<(), String> {
+        let page = Get::probe((V4, 15020).into(), "/app-health/");
+        match self.world.pod.run(|| page.status())? {
+            200 => Ok(()),
+            status => Err(format!("the page is {status}")),
         }
     }
 

@@ -22,7 +22,7 @@ fn with_short_limit() -> EnvoyFilter {
 #[test]
 fn clients_that_do_not_read_pages_keep_nobody_else_out() {
     let world = World::dual_stack();
-    let _sidecar = Setup::strict().filter(with_short_limit()).start(&world);
+    let sidecar = Setup::strict().filter(with_short_limit()).start(&world);
     let to = SocketAddr::new(POD_V4, 15020);
     let get = |path: &str| ports::status(&world.node, to, &ports::request("GET", path, ""));
     let ask = || -> TcpStream {
@@ -34,7 +34,10 @@ fn clients_that_do_not_read_pages_keep_nobody_else_out() {
     let start = Instant::now();
     let clients: Vec<TcpStream> = world.node.run(|| (0..100).map(|_| ask()).collect());
     // Sixteen are served, 64 wait, and the others are turned away: who asks now is one of these.
-    until("pages are at their limit", || get("/stats/prometheus") == Ok(503));
+    // Asked before, it would wait in the place of one of them.
+    let limit = "cluster.app_health_pilot_agent_pages.circuit_breakers.default.rq_pending_open";
+    until("pages are at their limit", || sidecar.stat(limit) == 1);
+    assert_eq!(get("/stats/prometheus"), Ok(503));
     for _ in 0..20 {
         assert_eq!(get("/healthz/ready"), Ok(200));
     }
