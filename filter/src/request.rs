@@ -265,7 +265,7 @@ mod tests {
                 &[
                     (":method", "HEAD"),
                     (":authority", "10.0.0.7:15020"),
-                    ("user-agent", "kube-probe/1.36"),
+                    ("user-agent", "kube-probe/1.37"),
                     ("connection", "close, X-Hop"),
                     ("x-hop", "1"),
                     ("accept", "*/*"),
@@ -283,7 +283,7 @@ mod tests {
                 ":path=/x?y",
                 ":authority=10.0.0.7:80",
                 ":scheme=http",
-                "user-agent=kube-probe/1.36",
+                "user-agent=kube-probe/1.37",
                 "accept=*/*",
                 "x-a=1",
                 "x-a=2",

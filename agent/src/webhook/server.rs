@@ -53,7 +53,7 @@ const STATUS: Limits = Limits {
 /// reader, who is gone after ten seconds.
 const WASM: Limits = Limits {
     connections: 64,
-    first_request: Duration::from_secs(3),
+    first_request: Duration::from_secs(1),
     next_request: Duration::from_secs(1),
     request: Some(Duration::from_secs(10)),
     http2: false,

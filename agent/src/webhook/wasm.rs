@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use ring::digest::{SHA256, digest};
 
@@ -62,6 +62,8 @@ impl Wasm {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        // Whoever waits takes its place.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         if status == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         }

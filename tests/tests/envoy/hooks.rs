@@ -70,7 +70,7 @@ fn a_hook_has_no_limit_of_time_and_closes_its_connection() {
     assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
     assert!(start.elapsed() >= 3 * SECOND, "{:?}", start.elapsed());
     let host = format!("Host: {}", app.addr());
-    let lines = [&host[..], "User-Agent: kube-lifecycle/1.36", "Accept: */*", "Connection: close"];
+    let lines = [&host[..], "User-Agent: kube-lifecycle/1.37", "Accept: */*", "Connection: close"];
     assert_eq!(app.seen()[0].lines(), lines);
 }
 

@@ -51,8 +51,11 @@ impl Task {
     /// What the audit log is told.
     pub(super) fn audited(&self, pod: &Value, edited: &Rewrite) -> Annotations {
         let result = |done: &str| {
-            let done = (!edited.patch.is_empty()).then_some(done);
-            done.or(edited.warnings.first().map(|it| it.cause.label())).map(str::to_owned)
+            let is_done = !edited.patch.is_empty() && edited.warnings.is_empty();
+            is_done
+                .then_some(done)
+                .or(edited.warnings.first().map(|it| it.cause.label()))
+                .map(str::to_owned)
         };
         match self {
             // Where the webhook is called again after an injector.

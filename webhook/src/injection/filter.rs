@@ -47,9 +47,20 @@ pub fn filter(pod: &Value, filter: &Filter, sidecars: &[String]) -> Result<Rewri
         Err((cause, reason)) => {
             let reason = format!("{reason}; the pod is not given the filter");
             filtered.warnings.push(Warning::of_pod(cause, reason));
+            filtered.patch = pod.patch(unselected(&pod, cause));
         }
     }
     Ok(filtered)
+}
+
+/// Takes the label off a pod whose annotations leave 15020 to pilot-agent: its sidecar would reject the
+/// listener, and never be ready.
+fn unselected(pod: &Subject<'_>, cause: Cause) -> Changes {
+    let mut changes = Changes::default();
+    if cause == Cause::Annotation && pod.label(FILTER_LABEL).is_some() {
+        changes.label(FILTER_LABEL, NONE);
+    }
+    changes
 }
 
 fn changes(pod: &Subject<'_>, filter: &Filter, sidecars: &[String]) -> Result<Changes, Reason> {
