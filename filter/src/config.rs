@@ -5,10 +5,11 @@ use std::cell::Cell;
 use app_health_webhook::{probers, url};
 use log::{error, info, warn};
 
-use crate::metrics::TcpMetrics;
+use crate::metrics::{TcpChecker, TcpMetrics};
 use crate::page;
+use crate::process::Process;
 use crate::settings::Settings;
-use crate::table::Table;
+use crate::table::{HandlerAction, Table};
 
 /// What all requests of a filter configuration share.
 #[derive(Default)]
@@ -35,6 +36,18 @@ impl FilterConfig {
         info!("{} probes are recorded", table.len());
         errors.extend(notes);
         Self { settings, table, pod_ip: pod_ip(environment), errors, ..Self::default() }
+    }
+
+    /// Takes over the metrics of a filter that this one replaces while Envoy runs, so that they go on.
+    pub fn keep_metrics(&self, process: &dyn Process) {
+        for entry in self.table.entries() {
+            let has_any = entry.memory.keep(&entry.key, &entry.labels(), process);
+            if has_any && matches!(entry.action, Ok(HandlerAction::Tcp { .. })) {
+                for by in TcpChecker::ALL {
+                    self.tcp_checks.total(by, process);
+                }
+            }
+        }
     }
 }
 

@@ -24,6 +24,7 @@ impl RootContext for Root {
         let configuration = configuration.ok().flatten().unwrap_or_default();
         let config = FilterConfig::read(&configuration, host::environment);
         metrics::set_config(config.table.len(), config.errors.is_empty(), &EnvoyProcess);
+        config.keep_metrics(&EnvoyProcess);
         self.0 = Rc::new(config);
         true
     }

@@ -96,7 +96,18 @@ impl Memory {
         Some(Noted { change: is_change.then_some(held), since: before.since })
     }
 
-    /// How often there was which result since the filter was loaded, in all workers.
+    /// Takes over the metrics of a filter that this one replaces, since Envoy drops those that nobody else has
+    /// asked for. Returns whether there are any.
+    pub fn keep(&self, key: &str, labels: &Labels, process: &dyn Process) -> bool {
+        let (state, _) = State::shared(key, process);
+        self.results(labels, &state, process);
+        if state.passes.is_some() && !labels.kind.is_hook() {
+            self.metrics.up(labels, process);
+        }
+        state.results != 0
+    }
+
+    /// How often there was which result since a filter was first loaded, in all workers.
     pub fn results(
         &self,
         labels: &Labels,
@@ -236,6 +247,50 @@ mod tests {
         let noted = Memory::default().note("k", &labels, &result, &now, &process);
         let value = process.value.take();
         (noted, State::decode(&value))
+    }
+
+    /// A process that notes which metrics it is asked for.
+    struct Asked(&'static str, RefCell<Vec<String>>);
+
+    impl Process for Asked {
+        fn metric(&self, _: MetricKind, name: &str) -> Metric {
+            self.1.borrow_mut().push(name.rsplit(";.;").take(2).collect::<Vec<_>>().join(" "));
+            Metric(1)
+        }
+
+        fn value(&self, _: Metric) -> u64 {
+            0
+        }
+
+        fn increment(&self, _: Metric) {}
+
+        fn set(&self, _: Metric, _: u64) {}
+
+        fn shared(&self, _: &str) -> Option<(Vec<u8>, u32)> {
+            (!self.0.is_empty()).then(|| (self.0.into(), 1))
+        }
+
+        fn share(&self, _: &str, _: &[u8], _: Option<u32>) -> bool {
+            panic!("nothing has changed")
+        }
+    }
+
+    #[test]
+    fn metrics_are_taken_over_where_shared_data_has_results() {
+        let asked = |kind, shared| {
+            let process = Asked(shared, RefCell::default());
+            let labels = Labels { container: "a", kind };
+            assert_eq!(Memory::default().keep("k", &labels, &process), !shared.is_empty());
+            process.1.take()
+        };
+        let [ok, refused] = [Reason::Ok, Reason::Refused]
+            .map(|reason| format!("app_health_probe_total result=.={}", reason.as_str()));
+        let up = "app_health_probe_up probe=.=readiness";
+        let results = bit(Reason::Ok) | bit(Reason::Refused);
+        assert_eq!(results, 5, "as below");
+        assert_eq!(asked(ProbeKind::Readiness, "1 5 fails 7 refused x"), [&ok, &refused, up]);
+        assert_eq!(asked(ProbeKind::PreStop, "1 5 fails 7 refused x"), [&*ok, &refused]);
+        assert_eq!(asked(ProbeKind::Readiness, ""), [""; 0]);
     }
 
     #[test]

@@ -200,3 +200,36 @@ fn no_probe_is_lost_while_the_filter_changes() {
     drop(nginx);
     until("the app has gone", || world.node.run(|| closed.status()) == Ok(521));
 }
+
+/// A filter that replaces another counts on where that was, also where no probe comes meanwhile.
+#[test]
+fn counts_outlast_the_filter_that_made_them() {
+    let world = World::dual_stack();
+    let deployment = Deployment::example(TCP);
+    let sidecar = Setup::strict().variable(deployment.variable()).start(&world);
+    let closed = Get::probe((POD_V4, 15020).into(), "/app-health/nginx/readyz");
+    assert_eq!(world.node.run(|| closed.status()), Ok(500));
+    let counts = || {
+        [
+            "app_container=.=nginx;.;probe=.=readiness;.;result=.=refused;.;app_health_probe_total",
+            "by=.=agent;.;app_health_tcp_checks_total",
+        ]
+        .map(|name| sidecar.stat(&format!("wasmcustom.{name}")))
+    };
+    assert_eq!(counts(), [1, 1]);
+    // Another VM, as that of another .wasm.
+    let mut extension = variant("detailed-status-codes").extension();
+    let text = "type.googleapis.com/google.protobuf.StringValue";
+    extension["typed_config"]["config"]["vm_config"]["configuration"] =
+        json!({"@type": text, "value": "another"});
+    let created = sidecar.stat("wasm.envoy.wasm.runtime.v8.created");
+    let active = sidecar.stat("wasm.envoy.wasm.runtime.v8.active");
+    sidecar.send_extension(extension);
+    until("the VMs of one filter are left", || {
+        sidecar.stat("wasm.envoy.wasm.runtime.v8.created") > created
+            && sidecar.stat("wasm.envoy.wasm.runtime.v8.active") <= active
+    });
+    assert_eq!(counts(), [1, 1]);
+    assert_eq!(world.node.run(|| closed.status()), Ok(521));
+    assert_eq!(counts(), [2, 2]);
+}
