@@ -71,7 +71,7 @@ fn the_listener_is_that_of_the_bootstrap_but_for_what_is_named() {
 
     let zeros = "0".repeat(64);
     let uri = format!("http://app-health-webhook.app-health.svc.cluster.local/{zeros}.wasm");
-    let http_uri = json!({"uri": uri, "cluster": "none", "timeout": "10s"});
+    let http_uri = json!({"uri": uri, "cluster": "none", "timeout": "40s"});
     assert_eq!(code, json!({"remote": {"http_uri": http_uri, "sha256": zeros}}));
     let default = &discovery["default_config"];
     assert_eq!(
