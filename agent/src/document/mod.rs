@@ -7,7 +7,7 @@
 //! | [`object`] | one object of a document: mostly it is all of it |
 //! | [`list`] | a List, whose items are read one by one |
 //! | [`node`], [`scalar`] | a document as a tree, in which each scalar knows how it was written |
-//! | [`compose`], [`emit`] | YAML to a tree, and back |
+//! | [`mod@compose`], [`emit`] | YAML to a tree, and back |
 //! | [`resolve`] | what a YAML scalar means to kubectl |
 //! | [`json`] | JSON to a tree, and back |
 //! | [`apply`] | a patch applied to a tree |
