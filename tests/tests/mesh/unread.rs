@@ -32,11 +32,16 @@ fn clients_that_do_not_read_pages_keep_nobody_else_out() {
         stream
     };
     let start = Instant::now();
-    let clients: Vec<TcpStream> = world.node.run(|| (0..100).map(|_| ask()).collect());
-    // Sixteen are served, 64 wait, and the others are turned away: who asks now is one of these.
-    // Asked before, it would wait in the place of one of them.
-    let limit = "cluster.app_health_pilot_agent_pages.circuit_breakers.default.rq_pending_open";
-    until("pages are at their limit", || sidecar.stat(limit) == 1);
+    let clients =
+        |n: usize| -> Vec<TcpStream> { world.node.run(|| (0..n).map(|_| ask()).collect()) };
+    let pages = |stat: &str| sidecar.stat(&format!("cluster.app_health_pilot_agent_pages.{stat}"));
+    // Sixteen are served, 64 wait, and the others are turned away: who asks now is one of these. Asked before,
+    // it would wait in the place of one of them. Requests wait for their connections, too: had all come at
+    // once, more than those others would be turned away, and the places of the first sixteen be free again.
+    let _served = clients(16);
+    until("sixteen pages are served", || pages("upstream_rq_active") == 16);
+    let _waiting = clients(84);
+    until("pages are at their limit", || pages("circuit_breakers.default.rq_pending_open") == 1);
     assert_eq!(get("/stats/prometheus"), Ok(503));
     for _ in 0..20 {
         assert_eq!(get("/healthz/ready"), Ok(200));
@@ -46,5 +51,4 @@ fn clients_that_do_not_read_pages_keep_nobody_else_out() {
     assert_eq!(ports::status(&world.pod, (V4, 15020).into(), &drain), Ok(200));
     until("pages are served again", || get("/stats/prometheus") == Ok(200));
     assert!(start.elapsed().as_secs() >= 3, "that was no test");
-    drop(clients);
 }
