@@ -21,6 +21,7 @@ fn config() -> impl Strategy<Value = Value> {
         ["runtimeValues", "runtime_values"],
         ["extraStatTags", "extra_stat_tags"],
         ["proxyStatsMatcher", "proxy_stats_matcher"],
+        ["proxyMetadata", "proxy_metadata"],
         ["concurrency", "concurrency"],
     ]);
     let texts = || vec(select(vec!["a", "by", "probe", "http.app_health."]), 0..3);

@@ -101,14 +101,16 @@ fn will_be_injected(pod: &Subject<'_>, sidecars: &[String]) -> Result<(), Reason
 /// What the pod does not have yet.
 fn needed(pod: &Subject<'_>, filter: &Filter) -> Result<Changes, Reason> {
     let mut changes = Changes::default();
-    if pod.label(FILTER_LABEL).is_none() {
-        changes.label(FILTER_LABEL, filter.revision.as_str());
+    let own = pod.label(FILTER_LABEL);
+    let revision = own.unwrap_or(filter.revision.as_str());
+    if own.is_none() {
+        changes.label(FILTER_LABEL, revision);
     }
     if pod.annotation(STATUS_PORT_ANNOTATION).is_some() {
         let reason = format!("annotation {STATUS_PORT_ANNOTATION} is there");
         return Err((Cause::Annotation, reason));
     }
-    let config = proxy_config::merged(pod.annotation(CONFIG), filter.read_yaml);
+    let config = proxy_config::merged(pod.annotation(CONFIG), revision, filter.read_yaml);
     let config =
         config.map_err(|problem| (Cause::Annotation, format!("annotation {CONFIG}: {problem}")))?;
     let prefixes = pod.annotation(PREFIXES).and_then(|list| appended(list, &STATISTICS));

@@ -26,12 +26,18 @@ const TAGS: [&str; 4] = ["app_container", "probe", "result", "by"];
 pub const STATISTICS: [&str; 2] =
     ["http.app_health.", "cluster.app_health_pilot_agent_probes.upstream_rq_total"];
 
-/// The annotation's text with what the filter needs; `None` where it has all of that already.
+/// Which filter: in the metadata of the proxy, by which the EnvoyFilter's patches match, it is
+/// `APP_HEALTH_FILTER`.
+const REVISION: &str = "ISTIO_META_APP_HEALTH_FILTER";
+
+/// The annotation's text with what the filter of this revision needs; `None` where it has all of that
+/// already.
 ///
 /// # Errors
 /// What is there cannot be merged with: what is wrong with it.
 pub fn merged(
     text: Option<&str>,
+    revision: &str,
     read_yaml: fn(&str) -> Result<Value, String>,
 ) -> Result<Option<String>, String> {
     let config = text.map_or(Ok(Value::Null), |text| read(text, read_yaml))?;
@@ -48,6 +54,7 @@ pub fn merged(
     }
     append(&mut config, "extraStatTags", &TAGS)?;
     append(object(&mut config, "proxyStatsMatcher")?, "inclusionPrefixes", &STATISTICS)?;
+    object(&mut config, "proxyMetadata")?.insert(REVISION.to_owned(), revision.into());
     Ok((config != before).then(|| Value::Object(config).to_string()))
 }
 

@@ -54,6 +54,7 @@ fn all() -> Value {
         },
         "extraStatTags": ["app_container", "probe", "result", "by"],
         "proxyStatsMatcher": {"inclusionPrefixes": ["http.app_health.", "cluster.app_health_pilot_agent_probes.upstream_rq_total"]},
+        "proxyMetadata": {"ISTIO_META_APP_HEALTH_FILTER": "true"},
     })
 }
 
@@ -112,7 +113,11 @@ fn what_the_pod_says_itself_is_kept_and_lists_are_appended_to() {
             }})),
         ),
         (
-            r#"{"statusPort":null,"runtimeValues":null,"extraStatTags":null,"proxyStatsMatcher":null}"#,
+            r#"{"proxyMetadata":{"A":"b","ISTIO_META_APP_HEALTH_FILTER":"true"}}"#,
+            with(json!({"proxyMetadata": {"A": "b"}})),
+        ),
+        (
+            r#"{"statusPort":null,"runtimeValues":null,"extraStatTags":null,"proxyStatsMatcher":null,"proxyMetadata":null}"#,
             all(),
         ),
     ] {
@@ -123,7 +128,7 @@ fn what_the_pod_says_itself_is_kept_and_lists_are_appended_to() {
 /// Istio takes both spellings of a name, and refuses a pod whose config has both.
 #[test]
 fn a_name_in_snake_case_stays_the_only_one() {
-    let text = r#"{"status_port":15019,"runtime_values":{},"extra_stat_tags":[],"proxy_stats_matcher":{"inclusion_prefixes":["a"]}}"#;
+    let text = r#"{"status_port":15019,"runtime_values":{},"extra_stat_tags":[],"proxy_stats_matcher":{"inclusion_prefixes":["a"]},"proxy_metadata":{"A":"b"}}"#;
     let mut expected = all();
     let tags = expected["extraStatTags"].take();
     let runtime = expected["runtimeValues"].take();
@@ -134,6 +139,7 @@ fn a_name_in_snake_case_stays_the_only_one() {
             "runtime_values": runtime,
             "extra_stat_tags": tags,
             "proxy_stats_matcher": {"inclusion_prefixes": ["a", "http.app_health.", "cluster.app_health_pilot_agent_probes.upstream_rq_total"]},
+            "proxy_metadata": {"A": "b", "ISTIO_META_APP_HEALTH_FILTER": "true"},
         })
     );
 }
@@ -170,14 +176,26 @@ fn lists_with_commas() {
     }
 }
 
+/// In the proxy's metadata, too, whatever revision was there before.
 #[test]
 fn the_revision_is_the_pods_own_or_the_one_that_is_asked_for() {
-    for (own, expected) in [(Value::Null, "canary"), (json!("true"), "true"), (json!("b"), "b")] {
-        let pod = pod(&json!({"labels": {"app-health/filter": own}}));
-        let edited = filter(&pod, &by("canary"), &[]).unwrap();
-        let (pod, _) = done(&pod, edited);
-        assert_eq!(pod["metadata"]["labels"]["app-health/filter"], expected);
-        assert_eq!(pod["metadata"]["annotations"][EXCLUDED], "15019");
+    let before = r#"{"proxyMetadata":{"ISTIO_META_APP_HEALTH_FILTER":"before"}}"#;
+    for config in ["", before] {
+        for (own, expected) in [(Value::Null, "canary"), (json!("true"), "true"), (json!("b"), "b")]
+        {
+            let pod = pod(
+                &json!({"labels": {"app-health/filter": own}, "annotations": {CONFIG: config}}),
+            );
+            let edited = filter(&pod, &by("canary"), &[]).unwrap();
+            let (pod, _) = done(&pod, edited);
+            assert_eq!(pod["metadata"]["labels"]["app-health/filter"], expected);
+            let annotations = &pod["metadata"]["annotations"];
+            assert_eq!(annotations[EXCLUDED], "15019");
+            let config: Value =
+                serde_json::from_str(annotations[CONFIG].as_str().unwrap()).unwrap();
+            let metadata = json!({"ISTIO_META_APP_HEALTH_FILTER": expected});
+            assert_eq!(config["proxyMetadata"], metadata);
+        }
     }
 }
 
@@ -213,6 +231,7 @@ fn a_pod_that_cannot_take_it_stays_as_it_is_and_says_why() {
         (of_config(r#"{"status_port":"a\nb"}"#), Cause::Annotation, r#"statusPort is "a\nb", not"#),
         (of_config(r#"{"runtimeValues":[]}"#), Cause::Annotation, "runtimeValues: expected an obj"),
         (of_config(r#"{"extraStatTags":"a"}"#), Cause::Annotation, "extraStatTags: expected an ar"),
+        (of_config(r#"{"proxyMetadata":[]}"#), Cause::Annotation, "proxyMetadata: expected an obj"),
         (of_config(r#"{"proxyStatsMatcher":1}"#), Cause::Annotation, "proxyStatsMatcher: expected"),
         (
             of_config(r#"{"proxyStatsMatcher":{"inclusionPrefixes":{}}}"#),
