@@ -25,6 +25,7 @@ pub(super) fn bootstrap(
     pod: &PodComponent,
     has_ipv6: bool,
 ) -> String {
+    let filter = filter.sent_to(pod);
     let mut listeners =
         vec![inbound_listener(inbound, authority, has_ipv6), outbound_listener(has_ipv6)];
     listeners.extend(filter.values("LISTENER").into_iter().map(with_extension_by_file));

@@ -16,11 +16,40 @@ impl EnvoyFilter {
         Self(json("envoy-config/istio/envoyfilter.yaml"))
     }
 
-    /// What istiod would send: the values of the patches, `LISTENER`, `CLUSTER` or `EXTENSION_CONFIG`.
+    /// The values of the patches, `LISTENER`, `CLUSTER` or `EXTENSION_CONFIG`.
     pub fn values(&self, apply_to: &str) -> Vec<Value> {
-        let patches = self.0["spec"]["configPatches"].as_array().expect("patches");
-        let ours = patches.iter().filter(|patch| patch["applyTo"] == apply_to);
+        let ours = self.patches().iter().filter(|patch| patch["applyTo"] == apply_to);
         ours.map(|patch| patch["patch"]["value"].clone()).collect()
+    }
+
+    /// The patches.
+    ///
+    /// # Panics
+    /// Where it has none.
+    pub fn patches(&self) -> &[Value] {
+        self.0["spec"]["configPatches"].as_array().expect("patches")
+    }
+
+    /// What of it istiod sends to such a pod: by the pod's labels, and by what its proxy says of itself.
+    ///
+    /// # Panics
+    /// Where it has no patches.
+    #[must_use]
+    pub fn sent_to(&self, pod: &PodComponent) -> Self {
+        let of_pod = |wanted: &Value, prefix: &str, has: &Value| {
+            let mut wanted = wanted.as_object().into_iter().flatten();
+            wanted.all(|(name, value)| has.get(format!("{prefix}{name}")) == Some(value))
+        };
+        let (selector, labels) =
+            (&self.0["spec"]["workloadSelector"]["labels"], &pod.template["metadata"]["labels"]);
+        let is_selected = of_pod(selector, "", labels);
+        let metadata = &pod.proxy_config()["proxyMetadata"];
+        let mut patches = self.patches().to_vec();
+        patches.retain(|patch| {
+            let wanted = &patch["match"]["proxy"]["metadata"];
+            is_selected && of_pod(wanted, "ISTIO_META_", metadata)
+        });
+        Self(json!({"spec": {"configPatches": patches}}))
     }
 
     /// The filter as pilot-agent hands it to Envoy: once fetched, the code is a local file.
@@ -63,9 +92,13 @@ impl PodComponent {
         annotation.unwrap_or_else(|| panic!("no annotation {name}"))
     }
 
-    /// `proxy.istio.io/config`
+    /// `proxy.istio.io/config`; null where there is none.
+    ///
+    /// # Panics
+    /// Where it is no JSON.
     pub fn proxy_config(&self) -> Value {
-        serde_json::from_str(self.annotation("proxy.istio.io/config")).expect("JSON")
+        let config = self.template["metadata"]["annotations"]["proxy.istio.io/config"].as_str();
+        config.map_or(Value::Null, |text| serde_json::from_str(text).expect("JSON"))
     }
 
     /// The ports that the annotation excludes from interception.

@@ -14,10 +14,10 @@ const SWITCH: &str = "switch.webhook.app-health";
 #[test]
 fn what_the_api_server_is_told() {
     for variant in variants() {
-        for (name, path, reinvocation) in [
-            (FILTER, "/mutate/filter/true", "Never"),
-            (SWITCH, "/mutate/switch", "Never"),
-            (REWRITE, "/mutate", "IfNeeded"),
+        for (name, path, reinvocation, timeout) in [
+            (FILTER, "/mutate/filter/true", "Never", 2),
+            (SWITCH, "/mutate/switch", "Never", 2),
+            (REWRITE, "/mutate", "IfNeeded", 5),
         ] {
             let webhook = webhook(&variant.objects, name);
             for (field, expected) in [
@@ -25,7 +25,7 @@ fn what_the_api_server_is_told() {
                 ("failurePolicy", json!("Ignore")),
                 ("reinvocationPolicy", json!(reinvocation)),
                 ("sideEffects", json!("None")),
-                ("timeoutSeconds", json!(5)),
+                ("timeoutSeconds", json!(timeout)),
             ] {
                 assert_eq!(webhook[field], expected, "{name}: {field}");
             }

@@ -70,7 +70,7 @@ fn the_listener_is_that_of_the_bootstrap_but_for_what_is_named() {
     assert_eq!(istio, shipped);
 
     let zeros = "0".repeat(64);
-    let uri = format!("http://app-health-webhook.app-health.svc.cluster.local/{zeros}.wasm");
+    let uri = format!("http://app-health-webhook.app-health.svc/{zeros}.wasm");
     let http_uri = json!({"uri": uri, "cluster": "none", "timeout": "40s"});
     assert_eq!(code, json!({"remote": {"http_uri": http_uri, "sha256": zeros}}));
     let default = &discovery["default_config"];
@@ -141,14 +141,17 @@ fn the_clusters_are_those_of_the_bootstrap_but_for_pilot_agent() {
 #[test]
 fn the_component_and_the_filter_fit_together() {
     let pod = PodComponent::shipped();
-    let filter = EnvoyFilter::shipped().0;
-    let labels = &filter["spec"]["workloadSelector"]["labels"];
+    let filter = EnvoyFilter::shipped();
+    let labels = &filter.0["spec"]["workloadSelector"]["labels"];
     assert_eq!(labels, &pod.template["metadata"]["labels"]);
     assert!(labels.as_object().is_some_and(|labels| !labels.is_empty()));
-    for patch in filter["spec"]["configPatches"].as_array().expect("patches") {
-        assert_eq!(patch["match"], json!({"context": "SIDECAR_INBOUND"}));
+    for patch in filter.patches() {
+        let metadata = json!({"APP_HEALTH_FILTER": labels["app-health/filter"]});
+        let expected = json!({"context": "SIDECAR_INBOUND", "proxy": {"metadata": metadata}});
+        assert_eq!(patch["match"], expected);
         assert_eq!(patch["patch"]["operation"], "ADD");
     }
+    assert_eq!(filter.sent_to(&pod).patches(), filter.patches());
     let port = &pod.proxy_config()["statusPort"];
     let excluded = pod.annotation("traffic.sidecar.istio.io/excludeInboundPorts");
     assert_eq!(excluded, port.to_string());
@@ -159,11 +162,32 @@ fn the_component_and_the_filter_fit_together() {
     assert_eq!(pod.proxy_config()["runtimeValues"], layer);
 }
 
+/// Where pilot-agent still holds 15020, or another revision's filter is there, this listener would be rejected,
+/// and the pod never ready.
+#[test]
+fn a_pod_with_a_part_of_the_component_is_sent_nothing() {
+    const LABEL: &str = "/metadata/labels/app-health~1filter";
+    const CONFIG: &str = "/metadata/annotations/proxy.istio.io~1config";
+    let shipped = PodComponent::shipped().annotation("proxy.istio.io/config").to_owned();
+    for (at, value) in [
+        // The webhook was away, and the label is the template's own.
+        (CONFIG, json!("{}")),
+        (CONFIG, json!(shipped.replace(r#""true""#, r#""canary""#))),
+        (LABEL, json!("canary")),
+        (LABEL, json!("false")),
+    ] {
+        let mut pod = PodComponent::shipped();
+        *pod.template.pointer_mut(at).expect("it is there") = value.clone();
+        let sent = EnvoyFilter::shipped().sent_to(&pod);
+        assert!(sent.patches().is_empty(), "{at}: {value}");
+    }
+}
+
 /// Where the protobuf type is an Any, there is an `@type`: istiod reads the patches by Go's library, which takes
 /// no Any without one, and then leaves the whole patch out; Envoy takes an empty one.
 #[test]
 fn every_any_says_its_type() {
-    for patch in EnvoyFilter::shipped().0["spec"]["configPatches"].as_array().expect("patches") {
+    for patch in EnvoyFilter::shipped().patches() {
         untyped(&patch["patch"]["value"], "");
     }
 }
