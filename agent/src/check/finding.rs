@@ -72,7 +72,7 @@ macro_rules! codes {
 codes! {
     Missed = "AH001", Error,
         "a pod with a sidecar was missed: its probes ask the app, past the sidecar",
-        "replace the pod (kubectl rollout restart); if it comes back the same, see whether the webhook runs, and its log";
+        "replace the pod (kubectl rollout restart, or delete it); if it comes back the same, see whether the webhook runs, and its log";
     Lost = "AH002", Error,
         "a rewritten probe's original is not recorded: nobody can answer it",
         "replace the pod; in a manifest, go back to the original probe";
@@ -101,8 +101,8 @@ codes! {
         "the webhook's CA ends within 30 days",
         "make a new CA: app-health-agent certs without --renew";
     NoListener = "AH011", Error,
-        "a pod has the label app-health/filter, but no EnvoyFilter gives it the listener",
-        "apply envoy-config/istio to the pod's namespace, or take envoy-config/istio/pod off the pod";
+        "a pod has the label app-health/filter, or pilot-agent on 15019, but no EnvoyFilter gives it the listener: nobody answers on 15020",
+        "apply envoy-config/istio to the mesh's root namespace; or take the label app-health/filter off the pod's namespace (envoy-config/istio/pod out of its manifest), and replace the pod";
     Host = "AH012", Error,
         "a rewritten probe still has a host: the kubelet asks that one, and not the pod",
         "take the host out of the original probe, and replace the pod";
@@ -112,6 +112,9 @@ codes! {
     Port = "AH014", Error,
         "a rewritten probe asks a port on which no EnvoyFilter listens for its pod",
         "replace the pod; if it comes back the same, see --status-port of the webhook, and the annotation status.sidecar.istio.io/port";
+    NotMoved = "AH015", Warning,
+        "a pod has the label app-health/filter, but not the rest that the filter takes: pilot-agent answers, and not the filter",
+        "replace the pod (kubectl rollout restart, or delete it); if it comes back the same, see whether its namespace has the label app-health/filter=enabled and whether the webhook runs, and its log";
 }
 
 /// The object in which it is.

@@ -4,10 +4,13 @@ use app_health_webhook::handler::HandlerKind;
 use app_health_webhook::manifest::{Object, Owner, PodAt};
 use app_health_webhook::path::{ProbeKind, ProbePath};
 use app_health_webhook::probers::VARIABLE;
-use app_health_webhook::rewrite::ProbeName;
+use app_health_webhook::rewrite::{ISTIO_REWRITE_ANNOTATION, ProbeName, REWRITE_ANNOTATION};
 use serde_json::Value;
 
 use super::selector::{Labels, labels};
+
+/// Where pilot-agent is in a pod that says nothing of it.
+const USUAL_STATUS_PORT: u64 = 15020;
 
 /// A pod, or a pod template.
 pub struct Pod<'a> {
@@ -62,6 +65,13 @@ impl<'a> Pod<'a> {
         self.in_cluster && self.owner.kind == "Pod"
     }
 
+    /// Whether it says that this webhook rewrites its probes rather than Istio, which has left them alone.
+    pub fn is_switched(&self) -> bool {
+        let annotations = labels(self.value.pointer("/metadata/annotations"));
+        let says = |name: &str, value: &str| annotations.get(name).is_some_and(|it| it == value);
+        says(REWRITE_ANNOTATION, "true") && says(ISTIO_REWRITE_ANNOTATION, "false")
+    }
+
     /// The uid of the ReplicaSet, or the like, that made it.
     pub fn controller(&self) -> Option<&'a str> {
         let owners = self.value.pointer("/metadata/ownerReferences")?.as_array()?;
@@ -97,11 +107,19 @@ fn containers(pod: &Value) -> impl Iterator<Item = Container<'_>> {
 }
 
 impl<'a> Container<'a> {
-    /// The port of Istio's own pilot-agent, where the pod moves it.
+    /// The port of Istio's own pilot-agent; `None` where this is not Istio's sidecar.
     pub fn pilot_agent(self) -> Option<u64> {
-        let config =
-            serde_json::from_str::<Value>(self.env("PROXY_CONFIG")?.get("value")?.as_str()?);
-        config.ok()?.get("statusPort")?.as_u64()
+        let config = serde_json::from_str::<Value>(self.text("PROXY_CONFIG")?).ok()?;
+        Some(config.get("statusPort").and_then(Value::as_u64).unwrap_or(USUAL_STATUS_PORT))
+    }
+
+    /// What istiod knows of its proxy by this name.
+    pub fn metadata(self, name: &str) -> Option<&'a str> {
+        self.text(&format!("ISTIO_META_{name}"))
+    }
+
+    fn text(self, name: &str) -> Option<&'a str> {
+        self.env(name)?.get("value")?.as_str()
     }
 
     /// Of several of a name the last.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use app_health_webhook::injection::{FILTER_LABEL, STATUS_PORT};
 use app_health_webhook::manifest::Object;
 use app_health_webhook::patch::{self, Pointer};
 use app_health_webhook::rewrite::{
@@ -9,12 +10,9 @@ use app_health_webhook::rewrite::{
 };
 
 use super::finding::{Code, Finding, Place};
-use super::pod::{Pod, Probe};
+use super::pod::{Container, Pod, Probe};
 use super::surroundings::Surroundings;
 use super::variable;
-
-/// The label of pods that the EnvoyFilter selects.
-const FILTER_LABEL: &str = "app-health/filter";
 
 /// What the kubelet takes where a probe does not say.
 const USUAL_TIMEOUT: i64 = 1;
@@ -68,6 +66,8 @@ impl Judge<'_> {
         self.listener(pod, &place, &mut judgement);
         judgement.findings.extend(hosts(pod, &place));
         let chosen = self.surroundings.chooses(pod.owner.namespace, &pod.labels);
+        // By its own webhook, which serves the same namespaces.
+        let chosen = chosen.or(pod.is_switched().then_some(true));
         // A manifest is checked because it is meant to be rewritten, unless its namespace says not.
         let is_concerned = chosen.unwrap_or(!pod.in_cluster) || !rewritten.is_empty();
         // Nothing intercepts the traffic of a pod without a sidecar.
@@ -78,7 +78,7 @@ impl Judge<'_> {
                 Ok(result) => {
                     stays(&result, &place, &mut judgement.findings);
                     if chosen == Some(true) && may_be_missed {
-                        judgement.findings.extend(missed(&result, &rewritten, &place));
+                        judgement.findings.extend(missed(&result, pod, &rewritten, &place));
                     }
                 }
                 Err(malformed) => {
@@ -105,15 +105,27 @@ impl Judge<'_> {
     }
 
     fn listener(&self, pod: &Pod<'_>, place: &Place, judgement: &mut Judgement) {
-        let Some(value) = pod.labels.get(FILTER_LABEL).filter(|value| *value != "false") else {
-            return;
+        let label = pod.labels.get(FILTER_LABEL).filter(|value| *value != "false");
+        let label = label.map(|value| format!("{FILTER_LABEL}={value}"));
+        let (port, root) = (self.options.status_port, self.root_namespace);
+        let pilot_agent = pod.sidecar.filter(|_| pod.exists()).and_then(Container::pilot_agent);
+        let filters = u64::from(STATUS_PORT);
+        let takes = match (label, pilot_agent) {
+            (Some(label), Some(held)) if held != filters => {
+                let message = format!("{label}: pilot-agent is on {held}, not on {filters}");
+                judgement.findings.push(Finding::new(Code::NotMoved, place, None, message));
+                return;
+            }
+            (Some(label), _) => label,
+            (None, Some(held)) if held == filters && port != STATUS_PORT => {
+                format!("pilot-agent is on {held}")
+            }
+            (None, _) => return,
         };
-        let (port, namespace) = (self.options.status_port, pod.owner.namespace);
         if !self.surroundings.has_envoy_filters && !self.complete {
             judgement.of_unknown_listener = true;
-        } else if !self.surroundings.listens(namespace, &pod.labels, port, self.root_namespace) {
-            let message =
-                format!("{FILTER_LABEL}={value}: no EnvoyFilter listens on {port} for it");
+        } else if !self.surroundings.listens(pod, port, root) {
+            let message = format!("{takes}: no EnvoyFilter listens on {port} for it");
             judgement.findings.push(Finding::new(Code::NoListener, place, None, message));
         } else {
             judgement.findings.extend(self.ports(pod, place));
@@ -124,10 +136,9 @@ impl Judge<'_> {
     /// those on its own.
     fn ports(&self, pod: &Pod<'_>, place: &Place) -> impl Iterator<Item = Finding> {
         let pilot_agent = pod.sidecar.and_then(|sidecar| sidecar.pilot_agent());
-        let (namespace, root) = (pod.owner.namespace, self.root_namespace);
         pod.probes().filter(Probe::is_rewritten).filter_map(move |probe| {
             let port = probe.asked().0.filter(|port| Some(u64::from(*port)) != pilot_agent)?;
-            let listens = self.surroundings.listens(namespace, &pod.labels, port, root);
+            let listens = self.surroundings.listens(pod, port, self.root_namespace);
             let message = || format!("port {port}: no EnvoyFilter listens there for it");
             (!listens).then(|| Finding::new(Code::Port, place, Some(probe.name), message()))
         })
@@ -170,10 +181,16 @@ fn stays(result: &Rewrite, place: &Place, findings: &mut Vec<Finding>) {
 }
 
 /// What the webhook would still have to do.
-fn missed(result: &Rewrite, rewritten: &[ProbeName], place: &Place) -> Option<Finding> {
+fn missed(
+    result: &Rewrite,
+    pod: &Pod<'_>,
+    rewritten: &[ProbeName],
+    place: &Place,
+) -> Option<Finding> {
     let to_do = result.probes.iter().filter(|it| it.to.is_ok() && !rewritten.contains(&it.probe));
     let to_do: Vec<String> = to_do.map(|report| report.probe.to_string()).collect();
-    let message = || format!("not rewritten: {}", to_do.join(", "));
+    let why = if pod.is_switched() { ", nor by Istio, whose rewrite is off" } else { "" };
+    let message = || format!("not rewritten{why}: {}", to_do.join(", "));
     (!to_do.is_empty()).then(|| Finding::new(Code::Missed, place, None, message()))
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use app_health_webhook::manifest::Object;
 use serde_json::{Value, json};
 
+use super::pod::Pod;
 use super::selector::{Labels, is_empty, labels, selects};
 
 /// The label of namespaces and pods that chooses them.
@@ -42,6 +43,8 @@ struct Selectors {
 struct Listener {
     namespace: String,
     selector: Labels,
+    /// What the pod's proxy has to say of itself.
+    metadata: Labels,
     port: u64,
 }
 
@@ -101,13 +104,19 @@ impl Surroundings {
         chosen
     }
 
-    /// Whether an EnvoyFilter gives such a pod a listener on this port.
-    pub fn listens(&self, namespace: &str, labels: &Labels, port: u16, root: &str) -> bool {
+    /// Whether an EnvoyFilter gives such a pod a listener on this port. What the proxy of a pod will say
+    /// that is not there yet, nobody knows.
+    pub fn listens(&self, pod: &Pod<'_>, port: u16, root: &str) -> bool {
+        let sidecar = pod.sidecar.filter(|_| pod.exists());
         self.listeners.iter().any(|listener| {
-            let in_reach = [namespace, root].contains(&listener.namespace.as_str());
+            let in_reach = [pod.owner.namespace, root].contains(&listener.namespace.as_str());
             let mut wanted = listener.selector.iter();
-            let selected = wanted.all(|(key, value)| labels.get(key) == Some(value));
-            in_reach && selected && listener.port == u64::from(port)
+            let selected = wanted.all(|(key, value)| pod.labels.get(key) == Some(value));
+            let mut wanted = listener.metadata.iter();
+            let matched = sidecar.is_none_or(|sidecar| {
+                wanted.all(|(name, value)| sidecar.metadata(name) == Some(value.as_str()))
+            });
+            in_reach && selected && matched && listener.port == u64::from(port)
         })
     }
 }
@@ -138,7 +147,8 @@ fn listeners(object: &Object<'_>) -> impl Iterator<Item = Listener> {
         let is = |pointer, text| patch.pointer(pointer).and_then(Value::as_str) == Some(text);
         let adds = is("/applyTo", "LISTENER") && is("/patch/operation", "ADD");
         let port = patch.pointer("/patch/value/address/socket_address/port_value")?.as_u64()?;
+        let metadata = labels(patch.pointer("/match/proxy/metadata"));
         let (namespace, selector) = (namespace.clone(), selector.clone());
-        adds.then_some(Listener { namespace, selector, port })
+        adds.then_some(Listener { namespace, selector, metadata, port })
     })
 }

@@ -17,6 +17,9 @@ use crate::net::reason;
 /// For everything: the name, the connection, the whole answer. The line is there within 5 s.
 const DEADLINE: Duration = Duration::from_secs(4);
 
+/// How pilot-agent's answer to a path that it does not know begins.
+const PILOT_AGENT: &str = "app prober config does not exist";
+
 /// The longest answer, in bytes: far more than 200 probes with long texts make.
 const LARGEST: usize = 4 << 20;
 
@@ -88,6 +91,12 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
             "403: {text}: only callers on loopback see the page, by an IP address or as localhost: ask \
              in the pod, or by kubectl port-forward"
         ),
+        400 if text.starts_with(PILOT_AGENT) => {
+            "400: Istio's pilot-agent answers here, and not the filter: \
+            probes are answered, but without a status page; for the filter, label the namespace \
+            app-health/filter=enabled and replace the pod"
+                .into()
+        }
         400 => "400 instead of a status page: Envoy's configuration may lack the route status_page"
             .into(),
         503 => format!("503: {text}"),

@@ -9,6 +9,17 @@ fn labelled(value: &str) -> Value {
     with(&pod("", json!({})), "/metadata/labels", json!({"app-health/filter": value}))
 }
 
+/// The same, with this in the environment of its sidecar.
+fn with_env(pod: &Value, env: &[(&str, &str)]) -> Value {
+    let env: Vec<_> =
+        env.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+    with(pod, "/spec/containers/1/env", env.into())
+}
+
+/// What the annotations of the filter come to.
+const MOVED: (&str, &str) = ("PROXY_CONFIG", r#"{"statusPort":15019}"#);
+const REVISION: &str = "ISTIO_META_APP_HEALTH_FILTER";
+
 fn filter(namespace: &str, port: u16, selector: Value) -> Value {
     json!({
         "apiVersion": "networking.istio.io/v1alpha3",
@@ -54,6 +65,63 @@ fn ah011_a_label_without_its_listener() {
 }
 
 #[test]
+fn ah011_pilot_agent_has_left_and_nobody_has_come() {
+    let unlabelled = with_env(&pod("", json!({})), &[MOVED]);
+    let here = filter("shop", 15020, json!({}));
+    let elsewhere = filter("other", 15020, json!({}));
+    for pod in [&unlabelled, &with_env(&labelled("true"), &[MOVED])] {
+        assert_eq!(found(&[pod.clone(), elsewhere.clone()]), ["AH011"]);
+        assert!(found(&[pod.clone(), here.clone()]).is_empty());
+        assert!(found_by("--status-port 15021", &[pod.clone()]).is_empty(), "not known");
+    }
+    let in_mesh = [unlabelled, elsewhere.clone()];
+    assert!(found_by("--status-port 15019", &in_mesh).is_empty(), "pilot-agent answers");
+    for config in ["{}", r#"{"statusPort":15021}"#, "nonsense"] {
+        let pod = with_env(&pod("", json!({})), &[("PROXY_CONFIG", config)]);
+        assert!(found(&[pod, elsewhere.clone()]).is_empty(), "{config}");
+    }
+}
+
+/// By the metadata, which is of one revision too.
+#[test]
+fn ah011_a_proxy_that_the_patches_do_not_match() {
+    let metadata = json!({"proxy": {"metadata": {"APP_HEALTH_FILTER": "true"}}});
+    let filter =
+        with(&filter("istio-system", 15020, json!({})), "/spec/configPatches/0/match", metadata);
+    for (env, matches) in [
+        (&[MOVED, (REVISION, "true")][..], true),
+        (&[MOVED, (REVISION, "canary")], false),
+        (&[MOVED], false),
+    ] {
+        let pod = with_env(&labelled("true"), env);
+        let expected: &[&str] = if matches { &[] } else { &["AH011"] };
+        assert_eq!(found(&[pod.clone(), filter.clone()]), expected, "{env:?}");
+        assert!(found(&[crate::manifest(&pod), filter.clone()]).is_empty(), "not there yet");
+    }
+}
+
+/// The label is the template's own, and the webhook was away.
+#[test]
+fn ah015_the_label_alone() {
+    let there = filter("shop", 15020, json!({}));
+    for (config, found_there) in
+        [("{}", "15020"), (r#"{"statusPort":15021}"#, "15021"), (MOVED.1, "")]
+    {
+        let pod = with_env(&labelled("true"), &[("PROXY_CONFIG", config)]);
+        let expected: &[&str] = if found_there.is_empty() { &[] } else { &["AH015"] };
+        assert_eq!(found(&[pod.clone(), there.clone()]), expected, "{config}");
+        assert_eq!(found(&[pod.clone()]), expected, "whatever EnvoyFilters there are");
+        let run = check("", list(&[pod.clone()]));
+        assert_eq!(run.exit, i32::from(!found_there.is_empty()));
+        let says = format!("app-health/filter=true: pilot-agent is on {found_there}, not on 15019");
+        assert_eq!(run.stdout.contains(&says), !found_there.is_empty(), "{}", run.stdout);
+        assert!(found(&[crate::manifest(&pod)]).is_empty(), "the webhook may do the rest");
+        let opted_out = with(&pod, "/metadata/labels/app-health~1filter", "false".into());
+        assert!(found(&[opted_out, there.clone()]).is_empty());
+    }
+}
+
+#[test]
 fn ah014_a_probe_that_asks_another_port_than_its_listeners() {
     let label = json!({"app-health/filter": "true"});
     let pod = with(&rewritten(RECORDED), "/metadata/labels", label);
@@ -87,5 +155,7 @@ fn it_is_judged_where_the_input_tells() {
 fn the_envoyfilter_that_ships_gives_it() {
     let shipped = include_str!("../../../envoy-config/istio/envoyfilter.yaml");
     let shipped = with(&text_to_json(shipped), "/metadata/namespace", "shop".into());
-    assert!(found(&[labelled("true"), shipped]).is_empty());
+    let pod = with_env(&labelled("true"), &[MOVED, (REVISION, "true")]);
+    assert!(found(&[pod, shipped.clone()]).is_empty());
+    assert_eq!(found(&[with_env(&labelled("true"), &[MOVED]), shipped]), ["AH011"]);
 }

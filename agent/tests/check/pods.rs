@@ -48,6 +48,27 @@ fn ah001_a_pod_that_was_missed() {
     assert!(found_by("--default-rewrite false", &[missed, chosen()]).is_empty());
 }
 
+/// Between the two calls of the webhook it went away: Istio's rewrite is off, and nobody made another.
+#[test]
+fn ah001_a_pod_whose_rewrite_was_switched_and_not_done() {
+    let missed = pod("", json!({"readinessProbe": http(80)}));
+    let switched = |pod: &Value| {
+        let annotations = json!({
+            "app-health/rewrite": "true",
+            "sidecar.istio.io/rewriteAppHTTPProbers": "false",
+        });
+        with(pod, "/metadata/annotations", annotations)
+    };
+    let run = crate::check("", switched(&missed).to_string());
+    let says = "not rewritten, nor by Istio, whose rewrite is off: web/readinessProbe";
+    assert!(run.stdout.contains("AH001") && run.stdout.contains(says), "{}", run.stdout);
+    assert!(run.stdout.contains("or delete it"), "{}", run.stdout);
+    assert_eq!(found(&[switched(&missed), chosen()]), ["AH001"]);
+    assert!(found(&[switched(&missed), namespace(json!({}))]).is_empty(), "not chosen");
+    assert!(found(&[switched(&rewritten(RECORDED))]).is_empty());
+    assert!(found(&[switched(&manifest(&missed))]).is_empty(), "not there yet");
+}
+
 #[test]
 fn ah001_a_label_of_the_pod_itself() {
     let missed = pod("", json!({"readinessProbe": http(80)}));

@@ -19,6 +19,11 @@ fn one_line_says_why_there_is_no_page() {
             answer(400, "no probe is recorded for /app-health/\n"),
             "400 instead of a status page: Envoy's configuration may lack the route status_page\n",
         ),
+        (
+            answer(400, "app prober config does not exists for /app-health/"),
+            "400: Istio's pilot-agent answers here, and not the filter: probes are answered, but without a \
+             status page; for the filter, label the namespace app-health/filter=enabled and replace the pod\n",
+        ),
         (answer(500, &long), "500 instead of a status page\n"),
         (Script::redirect(302, "/"), "302 instead of a status page"),
         (answer(200, ""), "the answer is no JSON"),

@@ -18,5 +18,6 @@ mod switch;
 mod tests;
 
 pub use self::filter::{FILTER_LABEL, Filter, filter};
+pub use self::proxy_config::STATUS_PORT;
 pub use self::revision::Revision;
 pub use self::switch::switch;
