@@ -72,7 +72,7 @@ fn ah011_pilot_agent_has_left_and_nobody_has_come() {
     for pod in [&unlabelled, &with_env(&labelled("true"), &[MOVED])] {
         assert_eq!(found(&[pod.clone(), elsewhere.clone()]), ["AH011"]);
         assert!(found(&[pod.clone(), here.clone()]).is_empty());
-        assert!(found_by("--status-port 15021", &[pod.clone()]).is_empty(), "not known");
+        assert!(found_by("--status-port 15021", std::slice::from_ref(pod)).is_empty(), "not known");
     }
     let in_mesh = [unlabelled, elsewhere.clone()];
     assert!(found_by("--status-port 15019", &in_mesh).is_empty(), "pilot-agent answers");
@@ -110,8 +110,8 @@ fn ah015_the_label_alone() {
         let pod = with_env(&labelled("true"), &[("PROXY_CONFIG", config)]);
         let expected: &[&str] = if found_there.is_empty() { &[] } else { &["AH015"] };
         assert_eq!(found(&[pod.clone(), there.clone()]), expected, "{config}");
-        assert_eq!(found(&[pod.clone()]), expected, "whatever EnvoyFilters there are");
-        let run = check("", list(&[pod.clone()]));
+        assert_eq!(found(std::slice::from_ref(&pod)), expected, "whatever EnvoyFilters there are");
+        let run = check("", list(std::slice::from_ref(&pod)));
         assert_eq!(run.exit, i32::from(!found_there.is_empty()));
         let says = format!("app-health/filter=true: pilot-agent is on {found_there}, not on 15019");
         assert_eq!(run.stdout.contains(&says), !found_there.is_empty(), "{}", run.stdout);

@@ -152,6 +152,40 @@ fn the_component_for_a_volume_fits_together() {
     }
 }
 
+/// In a template that has no component: the webhook gives its pods all else.
+#[test]
+fn a_volume_goes_with_the_webhook() {
+    const ANNOTATIONS: [&str; 2] =
+        ["sidecar.istio.io/userVolume", "sidecar.istio.io/userVolumeMount"];
+    let [Example { plain, with_component }, _] = examples();
+    let kustomization = json!({
+        "resources": ["deployment.yaml"],
+        "components": [format!("{}/envoy-config/istio/volume", kustomize::PATH)],
+    });
+    let file = ("deployment.yaml", &*plain.to_string());
+    let made = kustomize::build_beside(&kustomization.to_string(), &[file]);
+    let template = &made[0]["spec"]["template"];
+    let pod = by_webhook(template.clone());
+    for name in ANNOTATIONS {
+        let of = |pod: &Value| pod["metadata"]["annotations"][name].clone();
+        assert!(of(&pod).is_string() && of(&pod) == of(template), "{name}");
+    }
+    assert_eq!(pod["metadata"]["labels"], with_component["spec"]["template"]["metadata"]["labels"]);
+}
+
+#[test]
+fn the_agent_can_be_left_out() {
+    let components = ["envoy-config/istio/without-agent"];
+    let made = kustomize::compose(&["envoy-config/examples"], &components);
+    for (mut made, Example { with_component, .. }) in made.into_iter().zip(examples()) {
+        let mut expected = with_component;
+        expected["spec"]["template"] = by_component(expected["spec"]["template"].take());
+        let spec = made["spec"]["template"]["spec"].as_object_mut().expect("a spec");
+        assert_eq!(spec.remove("initContainers"), Some(json!([])));
+        assert_eq!(made, expected);
+    }
+}
+
 /// The rewrite changes the probe, adds the sidecar and the mark, and that is all.
 #[test]
 fn a_rewrite_leaves_the_component_as_it_is() {

@@ -32,6 +32,8 @@ mod fallback;
 mod interrupted;
 /// What is shipped for Istio: drift, variants, what fits together.
 mod istio;
+/// What the README tells a user to build.
+mod kustomizations;
 /// Many probes.
 mod load;
 /// What a process holds.

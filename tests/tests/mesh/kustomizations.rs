@@ -1,0 +1,86 @@
+//! The kustomizations that the README of `envoy-config/istio/` shows, built.
+
+use std::fs;
+
+use app_health_tests::kustomize::{PATH, build_text};
+use app_health_tests::mesh::{EnvoyFilter, PodComponent};
+use app_health_tests::program::root;
+use serde_json::{Value, json};
+
+const CONFIG: &str = "proxy.istio.io/config";
+
+/// That of the installation, with this sum, and what a second filter adds to it.
+fn shown(sum: &str) -> [String; 2] {
+    let readme = fs::read_to_string(root().join("envoy-config/istio/README.md"));
+    let readme = readme.expect("the README").replace("\n   ", "\n");
+    let blocks = readme.split("```yaml\n").skip(1);
+    let blocks = blocks.map(|rest| rest.split("```").next().unwrap_or_default().to_owned());
+    let [install, second] = blocks.collect::<Vec<_>>().try_into().expect("two blocks");
+    assert_eq!(install.matches("SHA256").count(), 1, "the sum is named once: {install}");
+    [install.replace("SHA256", sum), second]
+}
+
+/// The one manifest of a kustomization: what it takes its values from is not applied.
+fn built(kustomization: &str) -> EnvoyFilter {
+    let [filter] = build_text(kustomization).try_into().expect("one manifest");
+    EnvoyFilter(filter)
+}
+
+/// The file that ships, with another text in each of these places.
+fn shipped_with(replaced: &[(&str, Value)]) -> Value {
+    let mut filter = EnvoyFilter::shipped().0;
+    for (pointer, value) in replaced {
+        *filter.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value.clone();
+    }
+    filter["metadata"]["namespace"] = json!("istio-system");
+    filter
+}
+
+#[test]
+fn the_sum_is_named_once_and_stands_in_both_places() {
+    const REMOTE: &str =
+        "/spec/configPatches/1/patch/value/typed_config/config/vm_config/code/remote";
+    // Some sums look like numbers.
+    for sum in ["5e".repeat(32), "17".repeat(32)] {
+        let [install, _] = shown(&sum);
+        let uri = format!("http://app-health-webhook.app-health.svc/{sum}.wasm");
+        let expected = shipped_with(&[
+            (&format!("{REMOTE}/http_uri/uri"), json!(uri)),
+            (&format!("{REMOTE}/sha256"), json!(sum)),
+        ]);
+        assert_eq!(built(&install).0, expected, "and that is all");
+    }
+}
+
+/// Beside the first: no pod is sent both.
+#[test]
+fn a_second_filter_is_for_other_pods() {
+    let [install, second] = shown(&"5e".repeat(32));
+    let first = built(&install);
+    let canary = built(&format!("{install}{second}"));
+    assert_eq!(canary.0["metadata"]["name"], "app-health-canary");
+    let values = |filter: &EnvoyFilter| -> Vec<Value> {
+        filter.patches().iter().map(|patch| patch["patch"].clone()).collect()
+    };
+    assert_eq!(values(&canary), values(&first), "the same, for others");
+
+    let pod = PodComponent::shipped();
+    let mut other = PodComponent::shipped();
+    let config = other.annotation(CONFIG).replace(r#"FILTER": "true""#, r#"FILTER": "canary""#);
+    other.template["metadata"]["annotations"][CONFIG] = json!(config);
+    other.template["metadata"]["labels"]["app-health/filter"] = json!("canary");
+    for (filter, takes, not) in [(&first, &pod, &other), (&canary, &other, &pod)] {
+        assert_eq!(filter.sent_to(takes).patches(), filter.patches());
+        assert!(filter.sent_to(not).patches().is_empty());
+    }
+}
+
+/// For the nodes without IPv6, where only some lack it.
+#[test]
+fn a_second_filter_may_be_a_variant() {
+    let [install, second] = shown(&"5e".repeat(32));
+    let sum = format!("{PATH}/envoy-config/istio/sha256");
+    let both = install.replace(&sum, &format!("{sum}, {PATH}/envoy-config/istio/ipv4-only"));
+    let listener = built(&format!("{both}{second}")).values("LISTENER").remove(0);
+    assert_eq!(listener["address"]["socket_address"]["address"], "0.0.0.0");
+}
