@@ -104,20 +104,21 @@ impl Judge<'_> {
         rewrite(&value, self.options)
     }
 
+    /// Who answers on the status port of a pod that has the label, or in which pilot-agent has left it.
     fn listener(&self, pod: &Pod<'_>, place: &Place, judgement: &mut Judgement) {
         let label = pod.labels.get(FILTER_LABEL).filter(|value| *value != "false");
         let label = label.map(|value| format!("{FILTER_LABEL}={value}"));
         let (port, root) = (self.options.status_port, self.root_namespace);
         let pilot_agent = pod.sidecar.filter(|_| pod.exists()).and_then(Container::pilot_agent);
-        let filters = u64::from(STATUS_PORT);
+        let wanted = u64::from(STATUS_PORT);
         let takes = match (label, pilot_agent) {
-            (Some(label), Some(held)) if held != filters => {
-                let message = format!("{label}: pilot-agent is on {held}, not on {filters}");
+            (Some(label), Some(held)) if held != wanted => {
+                let message = format!("{label}: pilot-agent is on {held}, not on {wanted}");
                 judgement.findings.push(Finding::new(Code::NotMoved, place, None, message));
                 return;
             }
             (Some(label), _) => label,
-            (None, Some(held)) if held == filters && port != STATUS_PORT => {
+            (None, Some(held)) if held == wanted && port != STATUS_PORT => {
                 format!("pilot-agent is on {held}")
             }
             (None, _) => return,
