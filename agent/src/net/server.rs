@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::signals::Signals;
@@ -137,17 +137,24 @@ impl Port {
         }
     }
 
-    /// Closes idle connections and lets requests finish: until `end`, or a further signal.
-    pub async fn drain(self, end: Instant, signals: &mut Signals) {
+    /// Closes idle connections, and waits until all requests are done.
+    async fn finish(self) {
         self.stopping.send_replace(true);
         let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
-        let how = tokio::select! {
-            _ = self.places.acquire_many(all) => "done",
-            () = sleep_until(end) => "some requests were not done in time",
-            _ = signals.next() => "second signal: ending at once",
-        };
-        log::info!("{how}");
+        // The semaphore is never closed.
+        let _ = self.places.acquire_many(all).await;
     }
+}
+
+/// Lets the requests of these ports finish: until `end`, or a further signal.
+pub async fn drain<const N: usize>(ports: [Port; N], end: Instant, signals: &mut Signals) {
+    let finished: JoinSet<_> = ports.into_iter().map(Port::finish).collect();
+    let how = tokio::select! {
+        _ = finished.join_all() => "done",
+        () = sleep_until(end) => "some requests were not done in time",
+        _ = signals.next() => "second signal: ending at once",
+    };
+    log::info!("{how}");
 }
 
 /// One connection, from its handshake to its end.

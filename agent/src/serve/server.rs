@@ -13,7 +13,7 @@ use super::dial::DialFailure;
 use super::limits;
 use super::own::OwnAddresses;
 use super::route::{self, Reply};
-use crate::net::server::Port;
+use crate::net::server::{Port, drain};
 use crate::net::signals::Signals;
 
 /// How long running checks may go on after the signal to stop.
@@ -40,7 +40,7 @@ impl Server {
             never = port.serve(bound, service) => match never {},
         };
         log::info!("{signal}: no new connections; requests that are under way are answered");
-        port.drain(Instant::now() + DRAIN, signals).await;
+        drain([port], Instant::now() + DRAIN, signals).await;
     }
 
     async fn answer<B>(&self, request: &Request<B>) -> Response<String> {

@@ -1,7 +1,7 @@
 //! The running server: its ports, and in the end.
 
 use std::convert::Infallible;
-use std::future::ready;
+use std::future::{pending, ready};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::rotation::Rotation;
 use super::status;
 use super::wasm::Wasm;
 use crate::net;
-use crate::net::server::{Limits, Listener, Port};
+use crate::net::server::{Limits, Listener, Port, drain};
 use crate::net::signals::Signals;
 
 /// After the signal to stop: the time in which connections are still taken. As long may a Service
@@ -95,20 +95,18 @@ pub async fn run(
     // Dropped at the end, and then aborted.
     let mut beside = JoinSet::new();
     beside.spawn(serve_status(Arc::clone(&reviews), bound.status));
-    if let Some((listener, file)) = bound.wasm {
-        beside.spawn(serve_wasm(file, listener));
-    }
     let watched = Arc::clone(&reviews);
     beside.spawn(async move { certificate.watch(watched.metrics()).await });
 
-    let port = Port::new(REVIEWS);
+    let (port, wasm_port) = (Port::new(REVIEWS), Port::new(WASM));
     let tls = Tls { listener: bound.reviews, acceptor: TlsAcceptor::from(Arc::new(tls)) };
     let end = tokio::select! {
         end = farewell(&reviews, signals) => end,
         never = serve_reviews(Arc::clone(&reviews), &port, tls) => match never {},
+        never = serve_wasm(bound.wasm, &wasm_port) => match never {},
     };
     match end {
-        Some(end) => port.drain(end, signals).await,
+        Some(end) => drain([port, wasm_port], end, signals).await,
         None => log::info!("second signal: ending at once"),
     }
 }
@@ -141,7 +139,8 @@ async fn serve_status(reviews: Arc<Reviews>, listener: TcpListener) {
     match Port::new(STATUS).serve(listener, service).await {}
 }
 
-async fn serve_wasm(file: Wasm, listener: TcpListener) {
+async fn serve_wasm(bound: Option<(TcpListener, Wasm)>, port: &Port) -> Infallible {
+    let Some((listener, file)) = bound else { return pending().await };
     let service = move |request| ready(file.answer(&request));
-    match Port::new(WASM).serve(listener, service).await {}
+    port.serve(listener, service).await
 }

@@ -2,6 +2,7 @@
 //! not read it.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,8 +11,8 @@ use app_health_tests::api_server::{Connection, Http, review};
 use app_health_tests::authority::Authority;
 use app_health_tests::kubelet::{Get, send_bytes};
 use app_health_tests::net::narrow;
-use app_health_tests::poll::until;
-use std::io::Write;
+use app_health_tests::poll::{PATIENCE, until};
+use nix::sys::signal::Signal::SIGTERM;
 use tempfile::NamedTempFile;
 
 use crate::server::Server;
@@ -43,6 +44,15 @@ impl Served {
         let get = Get::probe(self.to, path).timeout(Duration::from_secs(20)).whole_body();
         let answer = get.send().unwrap();
         (answer.status, answer.body)
+    }
+
+    /// Asks, and takes a few KiB until it is read from.
+    fn slow_client(&self) -> TcpStream {
+        let mut stream = narrow(self.to);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", self.path);
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
     }
 
     fn answer(&self, request: &str) -> String {
@@ -78,13 +88,7 @@ async fn clients_that_do_not_read_keep_nobody_out() {
     let authority = Authority::new();
     let served = Served::start(&authority, 4 << 20);
     let start = Instant::now();
-    let ask = |_| -> TcpStream {
-        let mut stream = narrow(served.to);
-        let request = format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", served.path);
-        stream.write_all(request.as_bytes()).unwrap();
-        stream
-    };
-    let clients: Vec<_> = (0..64).map(ask).collect();
+    let clients: Vec<_> = (0..64).map(|_| served.slow_client()).collect();
     let mut api_server = Connection::open(&served.server, &authority, Http::Two).await.unwrap();
     assert_eq!(api_server.post(review()).await.unwrap().status, 200);
     assert_eq!(served.server.get("/readyz"), Some((200, "ok".to_owned())));
@@ -94,4 +98,22 @@ async fn clients_that_do_not_read_keep_nobody_out() {
     until("they are gone", || Get::probe(served.to, "/").status() == Ok(503));
     assert_eq!(served.get(&served.path).1, served.bytes);
     drop(clients);
+}
+
+#[test]
+fn a_fetch_that_is_under_way_at_the_end_is_finished() {
+    let authority = Authority::new();
+    let served = Served::start(&authority, 4 << 20);
+    let mut client = served.slow_client();
+    // It has begun.
+    client.read_exact(&mut [0; 1]).unwrap();
+    served.server.signal(SIGTERM);
+    served.server.wait_for("SIGTERM: not ready any more");
+    assert_eq!(served.get(&served.path).0, 200, "for a while new ones are served all the same");
+    until("no new ones", || TcpStream::connect(served.to).is_err());
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).expect("the rest of the answer");
+    assert!(answer.ends_with(&served.bytes), "{} bytes", answer.len());
+    assert_eq!(served.server.wait(), Some(0));
+    served.server.wait_for("done");
 }
