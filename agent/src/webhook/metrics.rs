@@ -6,6 +6,7 @@ use app_health_webhook::admission::{Admission, ReviewOutcome, Task};
 use app_health_webhook::handler::HandlerKind;
 use app_health_webhook::path::ProbeKind;
 use app_health_webhook::rewrite::Cause;
+use hyper::StatusCode;
 use prometheus_client::encoding::prometheus_text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -33,6 +34,7 @@ pub struct Metrics {
     probes: Family<Labels<2>, Counter>,
     warnings: Family<Labels<1>, Counter>,
     duration: Histogram,
+    wasm: Family<[(&'static str, u16); 1], Counter>,
     begins: Gauge,
     expires: Gauge,
 }
@@ -45,6 +47,7 @@ impl Default for Metrics {
             probes: Family::default(),
             warnings: Family::default(),
             duration: Histogram::new(BUCKETS),
+            wasm: Family::default(),
             begins: Gauge::default(),
             expires: Gauge::default(),
         };
@@ -71,6 +74,9 @@ impl Metrics {
         for cause in Cause::ALL {
             let _ = self.warnings.get_or_create(&[("reason", cause.label())]);
         }
+        for status in super::wasm::STATUSES {
+            let _ = self.wasm.get_or_create(&[("code", status.as_u16())]);
+        }
     }
 
     fn register(&mut self) {
@@ -95,6 +101,11 @@ impl Metrics {
             "admission_duration_seconds",
             "From a request's head to its answer, the body included",
             self.duration.clone(),
+        );
+        all.register(
+            "wasm_requests",
+            "Requests for the filter's .wasm, by the status of the answer",
+            self.wasm.clone(),
         );
         all.register(
             "certificate_start_timestamp_seconds",
@@ -137,6 +148,11 @@ impl Metrics {
         self.duration.observe(time.as_secs_f64());
     }
 
+    /// A request for the filter was answered with this status.
+    pub fn asked_for_wasm(&self, status: StatusCode) {
+        self.wasm.get_or_create(&[("code", status.as_u16())]).inc();
+    }
+
     /// This certificate is served.
     pub fn serves(&self, certificate: Validity) {
         self.begins.set(certificate.begins.unix_timestamp());
@@ -169,6 +185,7 @@ mod tests {
         metrics.refused(&Task::Switch);
         metrics.took(Duration::from_micros(700));
         metrics.took(Duration::from_secs(60));
+        metrics.asked_for_wasm(StatusCode::OK);
         let [begins, expires] = [1_700_000_000, 1_800_000_000]
             .map(|at| OffsetDateTime::from_unix_timestamp(at).unwrap());
         metrics.serves(Validity { begins, expires });
@@ -189,6 +206,9 @@ mod tests {
             "app_health_admission_duration_seconds_bucket{le=\"+Inf\"} 2",
             "app_health_admission_duration_seconds_sum 60.0007",
             "app_health_admission_duration_seconds_count 2",
+            "app_health_wasm_requests_total{code=\"200\"} 1",
+            "app_health_wasm_requests_total{code=\"405\"} 0",
+            "app_health_wasm_requests_total{code=\"503\"} 0",
             "app_health_certificate_start_timestamp_seconds 1700000000",
             "app_health_certificate_expiry_timestamp_seconds 1800000000",
             "app_health_build_info{version=\"0.1.0\"} 1",

@@ -103,7 +103,7 @@ pub async fn run(
     let end = tokio::select! {
         end = farewell(&reviews, signals) => end,
         never = serve_reviews(Arc::clone(&reviews), &port, tls) => match never {},
-        never = serve_wasm(bound.wasm, &wasm_port) => match never {},
+        never = serve_wasm(Arc::clone(&reviews), &wasm_port, bound.wasm) => match never {},
     };
     match end {
         Some(end) => drain([port, wasm_port], end, signals).await,
@@ -139,8 +139,13 @@ async fn serve_status(reviews: Arc<Reviews>, listener: TcpListener) {
     match Port::new(STATUS).serve(listener, service).await {}
 }
 
-async fn serve_wasm(bound: Option<(TcpListener, Wasm)>, port: &Port) -> Infallible {
+async fn serve_wasm(
+    reviews: Arc<Reviews>,
+    port: &Port,
+    bound: Option<(TcpListener, Wasm)>,
+) -> Infallible {
     let Some((listener, file)) = bound else { return pending().await };
-    let service = move |request| ready(file.answer(&request));
+    let file = Arc::new(file);
+    let service = move |request| ready(file.answer(&request, reviews.metrics()));
     port.serve(listener, service).await
 }

@@ -82,6 +82,25 @@ fn the_file_is_at_its_sum_and_nothing_else_is_there() {
     assert_eq!(served.server.get(path).unwrap().0, 404, "not on the port of metrics");
 }
 
+#[test]
+fn requests_are_counted_and_another_file_is_told_of() {
+    let authority = Authority::new();
+    let served = Served::start(&authority, 1000);
+    let zeros = format!("/{}.wasm", "0".repeat(64));
+    for path in [&zeros[..], "/", "/app_health_filter.wasm", &served.path] {
+        served.get(path);
+    }
+    served.answer(&format!("POST {}", served.path));
+    for (code, number) in [(200, 1.0), (405, 1.0), (503, 3.0)] {
+        let metric = format!("app_health_wasm_requests_total{{code=\"{code}\"}}");
+        assert_eq!(served.server.metric(&metric), number, "{metric}");
+    }
+    let line = served.server.wait_for("warning: ");
+    let says = format!("warning: 503 for {zeros}: the filter here is {}; ", served.path);
+    assert!(line.contains(&says) && line.contains("EnvoyFilter"), "{line}");
+    assert_eq!(served.server.log().matches("warning").count(), 1, "{}", served.server.log());
+}
+
 /// More of them than are served at a time: they are gone after ten seconds, and a review never waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_do_not_read_keep_nobody_out() {
