@@ -49,8 +49,9 @@ const STATUS: Limits = Limits {
 
 /// A sidecar fetches the file once, when it starts or the EnvoyFilter changes. So that a cluster that
 /// starts all at once takes no memory and no descriptors from the reviews, only so many are served at a
-/// time; the others wait, and pilot-agent comes again. The kernel has what it sends of a file to a slow
-/// reader, who is gone after ten seconds.
+/// time. The others wait: pilot-agent does for 15 s, and comes again, where 503 would use up its five
+/// tries within 4 s. A thousand of them at once get the file at the first try, if each link takes 50 KB a
+/// second. The kernel has what it sends to a slow reader, who is gone after ten seconds.
 const WASM: Limits = Limits {
     connections: 64,
     first_request: Duration::from_secs(1),

@@ -2,7 +2,7 @@
 //! not read it.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,12 +10,25 @@ use std::time::{Duration, Instant};
 use app_health_tests::api_server::{Connection, Http, review};
 use app_health_tests::authority::Authority;
 use app_health_tests::kubelet::{Get, send_bytes};
-use app_health_tests::net::narrow;
+use app_health_tests::net::{narrow, raise_descriptor_limit};
 use app_health_tests::poll::{PATIENCE, until};
 use nix::sys::signal::Signal::SIGTERM;
 use tempfile::NamedTempFile;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use crate::memory::LIMIT;
 use crate::server::Server;
+
+/// Bytes of the filter, about.
+const SIZE: usize = 170_000;
+
+/// For each of its tries pilot-agent waits so long.
+const TRY: Duration = Duration::from_secs(15);
+
+/// And an API server for a review.
+const API_SERVER: Duration = Duration::from_secs(5);
 
 /// A webhook with a file to serve, where that is, and its path.
 struct Served {
@@ -135,4 +148,44 @@ fn a_fetch_that_is_under_way_at_the_end_is_finished() {
     assert!(answer.ends_with(&served.bytes), "{} bytes", answer.len());
     assert_eq!(served.server.wait(), Some(0));
     served.server.wait_for("done");
+}
+
+/// As a mesh that starts all at once, or is told of a new file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_sidecars_get_it_at_once_and_reviews_do_not_wait() {
+    raise_descriptor_limit();
+    let authority = Authority::new();
+    let served = Served::start(&authority, SIZE);
+    let mut api_server = Connection::open(&served.server, &authority, Http::Two).await.unwrap();
+    let request = format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", served.path);
+    let mut fetches = JoinSet::new();
+    for _ in 0..1000 {
+        fetches.spawn(fetched(served.to, request.clone()));
+    }
+    let mut reviews = 0;
+    while !fetches.is_empty() {
+        let asked = timeout(API_SERVER, api_server.post(review())).await.expect("in time");
+        assert_eq!(asked.unwrap().status, 200);
+        reviews += 1;
+        while let Some(fetched) = fetches.try_join_next() {
+            let answer = fetched.unwrap().expect("an answer");
+            assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(&served.bytes));
+        }
+    }
+    assert!(reviews > 1, "all were fetched before a review was answered");
+    let peak = served.server.peak_memory();
+    assert!(peak < LIMIT, "{} MiB", peak >> 20);
+    assert_eq!(served.server.metric("app_health_wasm_requests_total{code=\"200\"}"), 1000.0);
+}
+
+/// One try, since what breaks off is not tried again.
+async fn fetched(to: SocketAddr, request: String) -> io::Result<Vec<u8>> {
+    let fetch = async {
+        let mut stream = tokio::net::TcpStream::connect(to).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        Ok(answer)
+    };
+    timeout(TRY, fetch).await?
 }
