@@ -1,7 +1,11 @@
 //! One attempt: the connections, what goes over them, and when. What is sent and what follows from an
 //! answer is decided by `app_health_webhook::kubelet`.
 
-use std::io;
+use std::error::Error;
+use std::io::{
+    self,
+    ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof},
+};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -236,9 +240,14 @@ impl Exchange {
 }
 
 fn no_http2(error: &hyper::Error) -> Failure {
-    let closed = error.is_closed() || error.is_canceled() || error.is_incomplete_message();
+    let cause = error.source();
+    let io = cause.and_then(|cause| cause.downcast_ref()).map(io::Error::kind);
+    let closed = error.is_closed()
+        || error.is_canceled()
+        || error.is_incomplete_message()
+        || matches!(io, Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof));
     let reason = if closed { Reason::Reset } else { Reason::Invalid };
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    let cause = cause.map(|cause| format!(": {cause}"));
     failure(reason, format!("HTTP/2: {error}{}", cause.unwrap_or_default()))
 }
 
@@ -278,4 +287,60 @@ fn valid<T>(request: hyper::http::Result<T>) -> Result<T, Failure> {
 
 fn failure(reason: Reason, text: impl Into<String>) -> Failure {
     Failure { reason, text: text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind::InvalidData;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::ReadBuf;
+
+    use super::*;
+
+    /// A connection that takes nothing, by this error.
+    struct Fails(io::ErrorKind);
+
+    impl AsyncRead for Fails {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Fails {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(self.0.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(self.0.into()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_app_that_closes_resets_whichever_side_sees_it_first() {
+        for (kind, reason) in [
+            (ConnectionReset, Reason::Reset),
+            (BrokenPipe, Reason::Reset),
+            (InvalidData, Reason::Invalid),
+        ] {
+            let request = Request::post("http://a/").body(Full::default()).unwrap();
+            let sent = Exchange::default().send(Box::new(Fails(kind)), request).await;
+            let failure = sent.expect_err("no connection");
+            assert_eq!(failure.reason, reason, "{kind}: {}", failure.text);
+        }
+    }
 }
