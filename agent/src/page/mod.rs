@@ -32,8 +32,12 @@ fn url(text: &str) -> Result<Uri, String> {
     let url: Uri = text.parse().map_err(|error| format!("no URL: {error}"))?;
     match url.authority() {
         _ if url.scheme_str() != Some("http") => Err("no http:// URL".into()),
-        Some(authority) if !authority.as_str().contains('@') => Ok(url),
-        _ => Err("a user in the URL".into()),
+        Some(it) if it.as_str().contains('@') => Err("a user in the URL".into()),
+        // A port that is none is passed over.
+        Some(it) if it.as_str() != it.host() && it.port_u16().is_none_or(|port| port == 0) => {
+            Err("no port from 1 to 65535 in the URL".into())
+        }
+        _ => Ok(url),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The arguments of `probe`.
 
 use app_health_webhook::path::{LIFECYCLE_PREFIX, PROBE_PREFIX, ProbePath};
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::page::PageArgs;
 
@@ -24,13 +24,14 @@ Examples:
 
 /// Arguments of `probe`.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("which").args(["probe", "all"]).required(true)))]
 pub struct ProbeArgs {
     /// Which probe: CONTAINER/readyz, CONTAINER/livez or CONTAINER/startupz
-    #[arg(value_name = "PROBE", value_parser = path, required_unless_present = "all")]
+    #[arg(value_name = "PROBE", value_parser = path)]
     pub probe: Option<String>,
 
     /// Every probe, one after the other, but for startup probes and those with hidden headers
-    #[arg(long, conflicts_with = "probe")]
+    #[arg(long)]
     pub all: bool,
 
     /// Where the page is.

@@ -90,10 +90,12 @@ fn a_filter_that_is_none() {
     };
     let large = write("large", &[&b"\0asm"[..], &vec![0; 4 << 20]].concat());
     let text = write("text", b"(module)");
+    let empty = write("empty", b"");
     for (file, says) in [
         ("/no/such/file", ["--wasm /no/such/file: ", "No such file"]),
         ("/", ["--wasm /: ", "Is a directory"]),
         (&text, ["--wasm ", "no WebAssembly"]),
+        (&empty, ["--wasm ", "no WebAssembly"]),
         (&large, ["--wasm ", "larger than 4 MiB"]),
     ] {
         refuses(&[&files[..], &["--wasm", file]].concat(), &[], 66, &says);

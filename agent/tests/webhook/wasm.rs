@@ -36,6 +36,7 @@ struct Served {
     to: SocketAddr,
     path: String,
     bytes: Vec<u8>,
+    file: NamedTempFile,
 }
 
 impl Served {
@@ -50,7 +51,7 @@ impl Served {
         let server = Server::with(authority, &["--wasm", name, "--wasm-listen", "127.0.0.1:0"]);
         let line = server.wait_for("the filter is at http://");
         let to = line.split("http://").nth(1).unwrap().strip_suffix(&path).unwrap();
-        Self { to: to.parse().unwrap(), server, path, bytes }
+        Self { to: to.parse().unwrap(), server, path, bytes, file }
     }
 
     fn get(&self, path: &str) -> (u16, Vec<u8>) {
@@ -93,6 +94,16 @@ fn the_file_is_at_its_sum_and_nothing_else_is_there() {
     assert!(post.starts_with("HTTP/1.1 405 ") && post.contains("allow: GET, HEAD\r\n"), "{post}");
     assert_eq!(served.server.get("/readyz"), Some((200, "ok".to_owned())));
     assert_eq!(served.server.get(path).unwrap().0, 404, "not on the port of metrics");
+}
+
+#[test]
+fn a_file_that_is_replaced_while_it_is_served_is_served_as_it_was() {
+    let authority = Authority::new();
+    let served = Served::start(&authority, 1000);
+    fs::write(served.file.path(), "none").unwrap();
+    assert_eq!(served.get(&served.path), (200, served.bytes.clone()));
+    fs::remove_file(served.file.path()).unwrap();
+    assert_eq!(served.get(&served.path), (200, served.bytes.clone()));
 }
 
 #[test]

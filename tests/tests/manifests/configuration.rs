@@ -2,11 +2,14 @@
 
 use std::fs;
 
+use app_health_tests::kustomize::build_text;
 use app_health_tests::manifest::documents;
 use app_health_tests::{process, program};
 use serde_json::{Value, json};
 
-use super::built::{FILTER, REWRITE, named, only, variant, variants, webhook, webhooks};
+use super::built::{
+    FILTER, REWRITE, kustomization, named, only, variant, variants, webhook, webhooks,
+};
 
 /// The other webhook of the configuration [`FILTER`].
 const SWITCH: &str = "switch.webhook.app-health";
@@ -199,6 +202,23 @@ fn its_own_namespace_is_labelled() {
 }
 
 /// `app-health-agent certs`, without options, is for these manifests.
+/// By the line of the kustomization that is there for it.
+#[test]
+fn its_namespace_may_have_another_name() {
+    let objects = build_text(&(kustomization() + "namespace: probes\n"));
+    let service = only(&objects, "Service");
+    assert_eq!(service["metadata"]["namespace"], "probes");
+    for (_, webhook) in webhooks(&objects) {
+        assert_eq!(webhook["clientConfig"]["service"]["namespace"], "probes");
+        let labels = &only(&objects, "Namespace")["metadata"]["labels"];
+        assert!(!selects(&webhook["namespaceSelector"], labels));
+    }
+    let within = objects.iter().filter(|object| object["metadata"]["namespace"].is_string());
+    assert!(within.clone().count() > 5);
+    assert!(within.clone().all(|object| object["metadata"]["namespace"] == "probes"));
+    assert_eq!(only(&objects, "Namespace")["metadata"]["name"], "probes");
+}
+
 #[test]
 fn what_certs_prints_fits() {
     let mut command = process::command(program::agent());
