@@ -100,6 +100,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
         400 => "400 instead of a status page: Envoy's configuration may lack the route status_page"
             .into(),
         503 => format!("503: {text}"),
+        404 => "404 instead of a status page, whose path is /app-health/".into(),
         _ => format!("{status} instead of a status page"),
     }
 }

@@ -14,7 +14,7 @@ fn one_line_says_why_there_is_no_page() {
         (answer(403, "RBAC"), "403: RBAC: only callers on loopback see the page"),
         (answer(503, "the filter is not there\n"), "503: the filter is not there\n"),
         (answer(503, hostile), "503: \\u{1b}[31m\n"),
-        (answer(404, ""), "404 instead of a status page"),
+        (answer(404, ""), "404 instead of a status page, whose path is /app-health/\n"),
         (
             answer(400, "no probe is recorded for /app-health/\n"),
             "400 instead of a status page: Envoy's configuration may lack the route status_page\n",
