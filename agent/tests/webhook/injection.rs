@@ -102,26 +102,6 @@ async fn the_rewrite_is_switched() {
     }
 }
 
-/// Each task is asked for twice of a pod, before and after the sidecar is there.
-#[tokio::test]
-async fn of_a_webhook_that_is_installed_twice_the_second_changes_nothing() {
-    let authority = Authority::new();
-    let server = Server::start(&authority);
-    let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
-    for (path, mut review) in [
-        ("/mutate/filter/true", plain("a", "b")),
-        ("/mutate/switch", plain("a", "b")),
-        ("/mutate", parsed()),
-    ] {
-        let first = ask(&mut connection, path, &review).await;
-        review["request"]["object"] = patched(&review, &first);
-        let second = ask(&mut connection, path, &review).await;
-        assert_eq!(second.get("patch"), None, "{path}");
-        assert_eq!(second.get("warnings"), first.get("warnings"), "{path}");
-        assert_eq!(second["allowed"], true);
-    }
-}
-
 #[tokio::test]
 async fn what_is_no_revision_is_no_path() {
     let authority = Authority::new();
@@ -144,4 +124,24 @@ async fn what_is_no_revision_is_no_path() {
     }
     let answer = connection.send("GET", "/mutate/switch", String::new()).await.unwrap();
     assert_eq!(answer.status, 405);
+}
+
+/// Each task is asked for twice of a pod, before and after the sidecar is there.
+#[tokio::test]
+async fn of_a_webhook_that_is_installed_twice_the_second_changes_nothing() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
+    for (path, mut review) in [
+        ("/mutate/filter/true", plain("a", "b")),
+        ("/mutate/switch", plain("a", "b")),
+        ("/mutate", parsed()),
+    ] {
+        let first = ask(&mut connection, path, &review).await;
+        review["request"]["object"] = patched(&review, &first);
+        let second = ask(&mut connection, path, &review).await;
+        assert_eq!(second.get("patch"), None, "{path}");
+        assert_eq!(second.get("warnings"), first.get("warnings"), "{path}");
+        assert_eq!(second["allowed"], true);
+    }
 }
