@@ -98,6 +98,8 @@ pub struct ServeArgs {
 
 /// Arguments of `rewrite`.
 #[derive(Args, Debug)]
+#[command(mut_arg("proxy_config", |arg| arg.requires("filter")))]
+#[command(mut_arg("exclude_inbound_ports", |arg| arg.requires("filter")))]
 pub struct RewriteArgs {
     /// What to read and how to write.
     #[command(flatten)]
@@ -256,6 +258,13 @@ mod tests {
             (&["webhook", "--agent-resources", "{\"cpu\":\"1\"}"], "--agent-resources"),
             (&["webhook", "--agent-user", "root"], "--agent-user"),
             (&["webhook", "--agent-pull-secret", "a b"], "--agent-pull-secret"),
+            (&["webhook", "--proxy-config", "[]"], "--proxy-config"),
+            (&["webhook", "--proxy-config", "a: &b c\nd: *b"], "--proxy-config"),
+            (&["webhook", "--proxy-config", "runtimeValues: []"], "runtimeValues"),
+            (&["webhook", "--exclude-inbound-ports", "80,a"], "--exclude-inbound-ports"),
+            (&["webhook", "--exclude-inbound-ports", "0"], "--exclude-inbound-ports"),
+            (&["rewrite", "-f", "-", "--proxy-config", "{}"], "--filter"),
+            (&["rewrite", "-f", "-", "--exclude-inbound-ports", "80"], "--filter"),
             (&["rewrite", "-f", "-", "--agent-image", "a b"], "--agent-image"),
             (&["rewrite", "-f", "-", "--agent-resources", "[]"], "--agent-resources"),
             (&["rewrite", "-f", "-", "--agent-resources", "none"], "--agent-image"),

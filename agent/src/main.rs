@@ -3,7 +3,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`cli`], [`pod_args`], [`agent_args`] | the arguments |
+//! | [`cli`], [`pod_args`], [`agent_args`], [`mesh_args`] | the arguments |
 //! | [`image`], [`names`] | what is a reference of an image, or a name |
 //! | [`exit`] | how a command fails |
 //! | [`input`] | files that are read as a whole |
@@ -29,6 +29,7 @@ mod exit;
 mod image;
 mod input;
 mod logger;
+mod mesh_args;
 mod names;
 mod net;
 mod offline;

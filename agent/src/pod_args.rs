@@ -4,6 +4,7 @@ use app_health_webhook::rewrite::Options;
 use clap::Args;
 
 use crate::agent_args::AgentArgs;
+use crate::mesh_args::MeshArgs;
 use crate::names::label;
 
 /// What is done to pods, by `webhook` and `rewrite`.
@@ -16,6 +17,10 @@ pub struct PodArgs {
     /// What is put into pods.
     #[command(flatten)]
     pub agent: AgentArgs,
+
+    /// What the mesh sets for all of them.
+    #[command(flatten)]
+    pub mesh: MeshArgs,
 }
 
 /// Which probes are sent where.

@@ -134,7 +134,8 @@ impl Composer<'_, '_> {
             match event.data {
                 EventData::StreamEnd => break,
                 EventData::DocumentStart { .. } if node.is_some() => {
-                    return self.fail("a second document must begin with a line `---`");
+                    return self
+                        .fail("a second document, which only a line `---` of a file may begin");
                 }
                 EventData::StreamStart { .. }
                 | EventData::DocumentStart { .. }

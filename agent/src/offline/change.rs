@@ -55,7 +55,8 @@ impl Job {
     /// What pods need to take the filter.
     pub fn filter(args: &RewriteArgs, revision: &Revision) -> Self {
         let options = args.pods.options(false);
-        let by = Filter { revision: revision.clone(), read_yaml: document::value };
+        let (revision, mesh) = (revision.clone(), args.pods.mesh.mesh());
+        let by = Filter { revision, mesh, read_yaml: document::value };
         let edit = move |pod: &Value, options: &Options| filter(pod, &by, &options.sidecars);
         Self { edit: Box::new(edit), options, add_sidecar: false, advice: "" }
     }

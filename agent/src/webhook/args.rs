@@ -20,6 +20,8 @@ use crate::pod_args::PodArgs;
 #[command(mut_arg("agent_resources", |arg| arg.env("APP_HEALTH_AGENT_RESOURCES")))]
 #[command(mut_arg("agent_user", |arg| arg.env("APP_HEALTH_AGENT_USER")))]
 #[command(mut_arg("agent_pull_secret", |arg| arg.env("APP_HEALTH_AGENT_PULL_SECRET")))]
+#[command(mut_arg("proxy_config", |arg| arg.env("APP_HEALTH_PROXY_CONFIG")))]
+#[command(mut_arg("exclude_inbound_ports", |arg| arg.env("APP_HEALTH_EXCLUDE_INBOUND_PORTS")))]
 pub struct WebhookArgs {
     /// Where to serve admission reviews: IP:PORT, or :PORT for every address
     #[arg(long, value_name = "ADDRESS", default_value = ":8443", env = "APP_HEALTH_LISTEN")]

@@ -76,7 +76,7 @@ pub fn run(args: &WebhookArgs) -> Result<(), Failure> {
         let wasm = wasm.map(|file| serve_wasm(file, args.wasm_listen)).transpose()?;
         log::info!("listening on {address}, metrics on {status_address}");
         let listeners = Listeners { reviews, status, wasm };
-        let reviews = Arc::new(Reviews::new(args.pods.options(true)));
+        let reviews = Arc::new(Reviews::new(args.pods.options(true), args.pods.mesh.mesh()));
         server::run(reviews, listeners, tls, rotation, &mut signals).await;
         Ok(())
     })

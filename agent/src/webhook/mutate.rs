@@ -7,7 +7,7 @@ use std::time::Duration;
 use app_health_webhook::admission::{
     Admission, NoReview, ReviewOutcome, SPEAKER, Task, admit, admit_too_large,
 };
-use app_health_webhook::injection::Filter;
+use app_health_webhook::injection::{Filter, Mesh};
 use app_health_webhook::rewrite::{Cause, Options, Warning};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
@@ -36,6 +36,7 @@ const FILTER: &str = "/mutate/filter/";
 /// What all reviews share.
 pub struct Reviews {
     options: Options,
+    mesh: Mesh,
     memory: Memory,
     metrics: Metrics,
     stopping: AtomicBool,
@@ -53,9 +54,9 @@ enum Refusal {
 
 impl Reviews {
     /// None was answered yet.
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: Options, mesh: Mesh) -> Self {
         let (memory, metrics) = (Memory::default(), Metrics::default());
-        Self { options, memory, metrics, stopping: AtomicBool::new(false) }
+        Self { options, mesh, memory, metrics, stopping: AtomicBool::new(false) }
     }
 
     /// What is counted of them.
@@ -77,7 +78,7 @@ impl Reviews {
     pub async fn review(&self, request: Request<Incoming>) -> Response<Counted> {
         let began = Instant::now();
         let version = request.version();
-        let mut response = match task(request.uri().path()) {
+        let mut response = match self.task(request.uri().path()) {
             None => Refusal::Path.response(),
             Some(_) if request.method() != Method::POST => Refusal::Method.response(),
             Some(task) => {
@@ -116,6 +117,19 @@ impl Reviews {
         }
     }
 
+    /// What is done to pods of which a review comes on this path.
+    fn task(&self, path: &str) -> Option<Task> {
+        match path {
+            REWRITE => Some(Task::Rewrite),
+            SWITCH => Some(Task::Switch),
+            _ => {
+                let revision = path.strip_prefix(FILTER)?.parse().ok()?;
+                let mesh = self.mesh.clone();
+                Some(Task::Filter(Filter { revision, mesh, read_yaml: document::value }))
+            }
+        }
+    }
+
     async fn answer(
         &self,
         request: Request<Incoming>,
@@ -139,18 +153,6 @@ impl Reviews {
         let answer = self.memory.replace(body, std::mem::take(&mut admission.body));
         let answer = timeout_at(end, answer).await.map_err(|_| Refusal::NoMemory)?;
         Ok((admission, answer))
-    }
-}
-
-/// What is done to pods of which a review comes on this path.
-fn task(path: &str) -> Option<Task> {
-    match path {
-        REWRITE => Some(Task::Rewrite),
-        SWITCH => Some(Task::Switch),
-        _ => {
-            let revision = path.strip_prefix(FILTER)?.parse().ok()?;
-            Some(Task::Filter(Filter { revision, read_yaml: document::value }))
-        }
     }
 }
 

@@ -59,12 +59,24 @@ fn the_rest_of_a_file_stays_as_it_stands() {
 }
 
 #[test]
+fn what_the_mesh_sets_is_repeated() {
+    let mesh = r#"--proxy-config={"runtimeValues":{"mesh":"a"}} --exclude-inbound-ports=9000"#;
+    let after = template(&output(&format!("rewrite -f - --filter {mesh}"), PLAIN));
+    let annotations = &after["metadata"]["annotations"];
+    let config = annotations["proxy.istio.io/config"].as_str().unwrap();
+    let config: Value = serde_json::from_str(config).unwrap();
+    assert_eq!(config["runtimeValues"]["mesh"], "a");
+    assert_eq!(annotations["traffic.sidecar.istio.io/excludeInboundPorts"], "9000,15019");
+}
+
+#[test]
 fn a_config_that_cannot_be_merged_with_gets_one_line() {
     let config = "concurrency: 2   # of their own\n          extraStatTags: [mine]";
     let long = format!("a: {}", "x".repeat(200 << 10));
     for (text, says) in [
         ("a: b: c", "line 1: not YAML: mapping values are not allowed"),
         ("a: &x [b]\n          c: *x", "line 2: no alias is taken here"),
+        ("a: b\n          ---\n          c: d", "line 2: a second document"),
         ("- a", "expected an object, not an array"),
         ("statusPort: 15021", "statusPort is 15021, not 15019"),
         (&long, "200 KiB, more than a sidecar takes"),

@@ -66,6 +66,7 @@ async fn a_config_that_cannot_be_merged_with_gets_one_line_and_its_pod_comes_in(
     for (text, says) in [
         ("a: &x 1\nb: *x\n", "line 2: no alias is taken here"),
         ("a: b: c", "line 1: not YAML"),
+        ("a: b\n---\nc: d\n", "line 2: a second document"),
         ("[]", "expected an object, not an array"),
         (&long, "200 KiB, more than a sidecar takes"),
     ] {
@@ -78,8 +79,8 @@ async fn a_config_that_cannot_be_merged_with_gets_one_line_and_its_pod_comes_in(
         server.wait_for(&format!("not given the filter; warnings: annotation {CONFIG}: {says}"));
     }
     let counted = r#"app_health_admissions_total{result="unchanged",task="filter"}"#;
-    assert_eq!(server.metric(counted), 4.0);
-    assert_eq!(server.metric(r#"app_health_warnings_total{reason="annotation"}"#), 4.0);
+    assert_eq!(server.metric(counted), 5.0);
+    assert_eq!(server.metric(r#"app_health_warnings_total{reason="annotation"}"#), 5.0);
 }
 
 #[tokio::test]
@@ -100,6 +101,21 @@ async fn the_rewrite_is_switched() {
         let counted = format!("app_health_admissions_total{{result=\"{result}\",task=\"switch\"}}");
         assert_eq!(server.metric(&counted), 1.0);
     }
+}
+
+#[tokio::test]
+async fn what_the_mesh_sets_is_repeated() {
+    let authority = Authority::new();
+    let yaml = "proxyStatsMatcher: {inclusionRegexps: [mesh]} # all pods\n";
+    let arguments = ["--proxy-config", yaml, "--exclude-inbound-ports", "9000, 9001"];
+    let server = Server::with(&authority, &arguments);
+    let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
+    let review = plain("a", "b");
+    let answer = ask(&mut connection, "/mutate/filter/true", &review).await;
+    let annotations = patched(&review, &answer)["metadata"]["annotations"].take();
+    let config: Value = serde_json::from_str(annotations[CONFIG].as_str().unwrap()).unwrap();
+    assert_eq!(config["proxyStatsMatcher"]["inclusionRegexps"], json!(["mesh"]));
+    assert_eq!(annotations["traffic.sidecar.istio.io/excludeInboundPorts"], "9000,9001,15019");
 }
 
 #[tokio::test]

@@ -116,6 +116,8 @@ fn values_that_are_none_by_flag_and_by_environment() {
         ("--agent-resources", "APP_HEALTH_AGENT_RESOURCES", r#"{"limits":{"cpu":"fast"}}"#),
         ("--agent-user", "APP_HEALTH_AGENT_USER", "1337"),
         ("--agent-pull-secret", "APP_HEALTH_AGENT_PULL_SECRET", "a b"),
+        ("--proxy-config", "APP_HEALTH_PROXY_CONFIG", "[]"),
+        ("--exclude-inbound-ports", "APP_HEALTH_EXCLUDE_INBOUND_PORTS", "80,"),
         ("--log-format", "APP_HEALTH_LOG_FORMAT", "xml"),
         ("--log-level", "APP_HEALTH_LOG_LEVEL", "loud"),
     ] {
@@ -128,7 +130,10 @@ fn values_that_are_none_by_flag_and_by_environment() {
     refuses(&[], &both, 66, &["--tls-cert /none: "]);
     let user = [&both[..], &[("APP_HEALTH_AGENT_USER", "none")]].concat();
     refuses(&[], &user, 64, &["--agent-image"]);
-    // Which names no image, and is none that is not valid.
-    let without = [&both[..], &[("APP_HEALTH_AGENT_IMAGE", "")]].concat();
-    refuses(&[], &without, 66, &["--tls-cert /none: "]);
+    // Which name nothing, and nothing that is not valid.
+    for empty in
+        ["APP_HEALTH_AGENT_IMAGE", "APP_HEALTH_PROXY_CONFIG", "APP_HEALTH_EXCLUDE_INBOUND_PORTS"]
+    {
+        refuses(&[], &[&both[..], &[(empty, "")]].concat(), 66, &["--tls-cert /none: "]);
+    }
 }

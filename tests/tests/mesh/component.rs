@@ -1,7 +1,7 @@
 use app_health_tests::mesh::{Deployment, EnvoyFilter, PodComponent};
 use app_health_tests::{kustomize, manifest, process, program};
 use app_health_webhook::admission::{Task, admit};
-use app_health_webhook::injection::Filter;
+use app_health_webhook::injection::{Filter, Mesh};
 use app_health_webhook::patch::apply;
 use app_health_webhook::rewrite::{
     AGENT_CONTAINER, AgentOptions, Options, STATUS_ANNOTATION, add_sidecar, rewrite,
@@ -90,7 +90,11 @@ fn by_webhook(mut template: Value) -> Value {
         "object": template,
     }});
     let read_yaml = |_: &str| panic!("there is none to be read");
-    let task = Task::Filter(Filter { revision: "true".parse().expect("a revision"), read_yaml });
+    let task = Task::Filter(Filter {
+        revision: "true".parse().expect("a revision"),
+        mesh: Mesh::default(),
+        read_yaml,
+    });
     let admitted = admit(review.to_string().as_bytes(), &task, &Options::default());
     let answer: Value = serde_json::from_str(&admitted.expect("a review").body).expect("JSON");
     let patch = answer["response"]["patch"].as_str().expect("a patch");

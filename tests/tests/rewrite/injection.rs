@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use app_health_webhook::injection::{Filter, filter};
+use app_health_webhook::injection::{Filter, Mesh, filter};
 use app_health_webhook::rewrite::Rewrite;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -44,7 +44,8 @@ fn config() -> impl Strategy<Value = Value> {
 
 fn filtered(pod: &Value) -> (Value, Rewrite) {
     let read_yaml = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
-    let by = Filter { revision: "true".parse().expect("a revision"), read_yaml };
+    let by =
+        Filter { revision: "true".parse().expect("a revision"), mesh: Mesh::default(), read_yaml };
     let edited = filter(pod, &by, &[]).expect("a pod");
     (patched(pod, &edited), edited)
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::handler::HandlerKind;
-use crate::injection::Filter;
+use crate::injection::{Filter, Mesh};
 use crate::rewrite::{AgentOptions, STATUS_ANNOTATION, rewrite};
 
 /// A ReplicaSet's pod, defaulted, after Istio's and another injector.
@@ -332,7 +332,7 @@ fn done(task: &Task, review: &Value) -> Admission {
 /// By a revision that no pod has yet.
 fn by_filter() -> Task {
     let read_yaml = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
-    Task::Filter(Filter { revision: "canary".parse().unwrap(), read_yaml })
+    Task::Filter(Filter { revision: "canary".parse().unwrap(), mesh: Mesh::default(), read_yaml })
 }
 
 /// The pod before Istio's injector has read it.

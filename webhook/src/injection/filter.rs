@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::metadata::{Changes, Subject};
-use super::proxy_config::{self, STATISTICS, STATUS_PORT};
+use super::proxy_config::{self, ProxyDefaults, STATISTICS, STATUS_PORT};
 use super::revision::{NONE, Revision};
 use crate::rewrite::{
     Cause, Malformed, Rewrite, STATUS_PORT_ANNOTATION, Warning, out_of_reach, quoted,
@@ -20,6 +20,8 @@ const CONFIG: &str = "proxy.istio.io/config";
 /// If 15019 were intercepted, calls from outside would reach pilot-agent from 127.0.0.6, which it takes for
 /// loopback: anyone could end the sidecar.
 const EXCLUDED: &str = "traffic.sidecar.istio.io/excludeInboundPorts";
+/// The image of a container by which a pod customises the sidecar that is yet to be injected.
+const AUTO: &str = "auto";
 /// Where a pod has it, Istio does not read the same of [`CONFIG`].
 const PREFIXES: &str = "sidecar.istio.io/statsInclusionPrefixes";
 
@@ -28,8 +30,20 @@ const PREFIXES: &str = "sidecar.istio.io/statsInclusionPrefixes";
 pub struct Filter {
     /// Which filter, where the pod does not say another.
     pub revision: Revision,
+    /// What an annotation replaces.
+    pub mesh: Mesh,
     /// Reads YAML without aliases; null where it says nothing. An error is one line.
     pub read_yaml: fn(&str) -> Result<Value, String>,
+}
+
+/// What the mesh sets for all pods, where Istio takes a pod's annotation in its place: it is repeated
+/// there.
+#[derive(Clone, Debug, Default)]
+pub struct Mesh {
+    /// Of its `defaultConfig`.
+    pub proxy_config: ProxyDefaults,
+    /// `global.proxy.excludeInboundPorts`, with commas.
+    pub excluded_inbound_ports: String,
 }
 
 /// What a warning is about, and what it says.
@@ -82,8 +96,8 @@ fn changes(pod: &Subject<'_>, filter: &Filter, sidecars: &[String]) -> Result<Ch
 
 /// Whether Istio's injector will give the pod a sidecar in which the filter can be.
 fn will_be_injected(pod: &Subject<'_>, sidecars: &[String]) -> Result<(), Reason> {
-    // As for Istio, the label takes precedence.
-    if pod.label(INJECT).or(pod.annotation(INJECT)) == Some("false") {
+    // As for Istio, the label takes precedence, also an empty one.
+    if pod.label_text(INJECT).or(pod.annotation_text(INJECT)) == Some("false") {
         return Err((Cause::NotInjected, format!("{INJECT} is false")));
     }
     let templates = pod.annotation(TEMPLATES).unwrap_or("sidecar");
@@ -91,7 +105,8 @@ fn will_be_injected(pod: &Subject<'_>, sidecars: &[String]) -> Result<(), Reason
         let reason = format!("annotation {TEMPLATES} is {}", quoted(templates));
         return Err((Cause::NotInjected, reason));
     }
-    if let Some((sidecar, _)) = pod.pod.sidecar(sidecars) {
+    let sidecar = pod.pod.sidecar(sidecars).filter(|(sidecar, _)| sidecar.image != Some(AUTO));
+    if let Some((sidecar, _)) = sidecar {
         let reason = format!("the sidecar {} is there already", sidecar.name);
         return Err((Cause::InjectedBefore, reason));
     }
@@ -110,11 +125,12 @@ fn needed(pod: &Subject<'_>, filter: &Filter) -> Result<Changes, Reason> {
         let reason = format!("annotation {STATUS_PORT_ANNOTATION} is there");
         return Err((Cause::Annotation, reason));
     }
-    let config = proxy_config::merged(pod.annotation(CONFIG), revision, filter.read_yaml);
+    let (mesh, own) = (&filter.mesh, pod.annotation(CONFIG));
+    let config = proxy_config::merged(own, revision, &mesh.proxy_config, filter.read_yaml);
     let config =
         config.map_err(|problem| (Cause::Annotation, format!("annotation {CONFIG}: {problem}")))?;
     let prefixes = pod.annotation(PREFIXES).and_then(|list| appended(list, &STATISTICS));
-    let excluded = pod.annotation(EXCLUDED).unwrap_or_default();
+    let excluded = pod.annotation_text(EXCLUDED).unwrap_or(&mesh.excluded_inbound_ports);
     let excluded = appended(excluded, &[&STATUS_PORT.to_string()]);
     for (name, text) in [(CONFIG, config), (PREFIXES, prefixes), (EXCLUDED, excluded)] {
         if let Some(text) = text {

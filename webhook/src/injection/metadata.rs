@@ -7,6 +7,9 @@ use crate::rewrite::{JsonObject, LARGEST_ANNOTATIONS, Malformed, Node, Pod};
 
 const METADATA: &str = "metadata";
 
+/// Bytes for the annotations of Istio's injector, of the rewrite and of others after these.
+const RESERVE: usize = 8192;
+
 /// A pod, of which only the metadata may change.
 pub struct Subject<'a> {
     pub pod: Pod<'a>,
@@ -34,21 +37,32 @@ impl<'a> Subject<'a> {
 
     /// A label; an empty one is as good as none.
     pub fn label(&self, name: &str) -> Option<&'a str> {
-        text(self.labels, name)
+        self.label_text(name).filter(|text| !text.is_empty())
     }
 
     /// An annotation; an empty one is as good as none.
     pub fn annotation(&self, name: &str) -> Option<&'a str> {
-        text(self.pod.annotations, name)
+        self.annotation_text(name).filter(|text| !text.is_empty())
     }
 
-    /// Whether the API server takes the annotations, names and values, with the changes.
+    /// A label's text, which may be empty.
+    pub fn label_text(&self, name: &str) -> Option<&'a str> {
+        self.labels?.get(name)?.as_str()
+    }
+
+    /// An annotation's text, which may be empty.
+    pub fn annotation_text(&self, name: &str) -> Option<&'a str> {
+        self.pod.annotations?.get(name)?.as_str()
+    }
+
+    /// Whether the API server takes the annotations, names and values, with the changes and with what
+    /// others add to them.
     pub fn has_room(&self, changes: &Changes) -> bool {
         let stays = |key: &str| !changes.annotations.contains_key(key);
         let others = self.pod.annotations.into_iter().flatten().filter(|(key, _)| stays(key));
         let all = others.chain(&changes.annotations);
         let size = all.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len));
-        size.sum::<usize>() <= LARGEST_ANNOTATIONS
+        size.sum::<usize>() + RESERVE <= LARGEST_ANNOTATIONS
     }
 
     /// The changes as a patch.
@@ -88,8 +102,4 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.annotations.is_empty()
     }
-}
-
-fn text<'a>(all: Option<&'a JsonObject>, name: &str) -> Option<&'a str> {
-    all?.get(name)?.as_str().filter(|text| !text.is_empty())
 }

@@ -17,7 +17,7 @@ mod switch;
 #[cfg(test)]
 mod tests;
 
-pub use self::filter::{FILTER_LABEL, Filter, filter};
-pub use self::proxy_config::STATUS_PORT;
+pub use self::filter::{FILTER_LABEL, Filter, Mesh, filter};
+pub use self::proxy_config::{ProxyDefaults, STATUS_PORT};
 pub use self::revision::Revision;
 pub use self::switch::switch;

@@ -8,9 +8,9 @@ use crate::rewrite::{JsonObject, brief};
 /// Where pilot-agent serves instead of 15020, which the filter takes.
 pub const STATUS_PORT: u16 = 15019;
 
-/// Bytes of the annotation that are read: the sidecar has its config in a variable, of which `exec` takes
-/// no more.
-const LARGEST: usize = 131_072;
+/// Bytes of the annotation: the sidecar has its config, with some more of the mesh's, in a variable, of
+/// which `exec` takes 128 KiB.
+const LARGEST: usize = 120 << 10;
 
 /// Those of the bootstrap that ships: they limit an endless answer to 1 MiB, and the port's connections.
 const RUNTIME: [(&str, &str); 2] = [
@@ -30,6 +30,27 @@ pub const STATISTICS: [&str; 2] =
 /// `APP_HEALTH_FILTER`.
 const REVISION: &str = "ISTIO_META_APP_HEALTH_FILTER";
 
+/// Members that Istio takes as a whole: what the annotation says replaces what the mesh sets.
+const REPLACED: [&str; 3] = ["runtimeValues", "extraStatTags", "proxyStatsMatcher"];
+
+/// What the mesh's `defaultConfig` has of these.
+#[derive(Clone, Debug, Default)]
+pub struct ProxyDefaults(JsonObject);
+
+impl TryFrom<Value> for ProxyDefaults {
+    type Error = String;
+
+    /// # Errors
+    /// It cannot be merged with: what is wrong with it.
+    fn try_from(config: Value) -> Result<Self, String> {
+        let mut config = object_of(config)?;
+        let member = |name: &str| (name.to_owned(), member(&mut config, name).take());
+        let defaults = Self(REPLACED.map(member).into_iter().collect());
+        completed(JsonObject::new(), "", &defaults)?;
+        Ok(defaults)
+    }
+}
+
 /// The annotation's text with what the filter of this revision needs; `None` where it has all of that
 /// already.
 ///
@@ -38,15 +59,30 @@ const REVISION: &str = "ISTIO_META_APP_HEALTH_FILTER";
 pub fn merged(
     text: Option<&str>,
     revision: &str,
+    defaults: &ProxyDefaults,
     read_yaml: fn(&str) -> Result<Value, String>,
 ) -> Result<Option<String>, String> {
-    let config = text.map_or(Ok(Value::Null), |text| read(text, read_yaml))?;
-    let before = match config {
-        Value::Null => JsonObject::new(),
-        Value::Object(config) => config,
-        other => return Err(format!("expected an object, not {}", brief(&other))),
-    };
-    let mut config = before.clone();
+    let before = object_of(text.map_or(Ok(Value::Null), |text| read(text, read_yaml))?)?;
+    let config = completed(before.clone(), revision, defaults)?;
+    if config == before {
+        return Ok(None);
+    }
+    let text = Value::Object(config).to_string();
+    fits(&text)?;
+    Ok(Some(text))
+}
+
+fn completed(
+    mut config: JsonObject,
+    revision: &str,
+    defaults: &ProxyDefaults,
+) -> Result<JsonObject, String> {
+    for (name, value) in &defaults.0 {
+        let own = member(&mut config, name);
+        if own.is_null() {
+            own.clone_from(value);
+        }
+    }
     status_port(member(&mut config, "statusPort"))?;
     let runtime = object(&mut config, "runtimeValues")?;
     for (name, value) in RUNTIME {
@@ -55,14 +91,27 @@ pub fn merged(
     append(&mut config, "extraStatTags", &TAGS)?;
     append(object(&mut config, "proxyStatsMatcher")?, "inclusionPrefixes", &STATISTICS)?;
     object(&mut config, "proxyMetadata")?.insert(REVISION.to_owned(), revision.into());
-    Ok((config != before).then(|| Value::Object(config).to_string()))
+    Ok(config)
 }
 
 fn read(text: &str, read_yaml: fn(&str) -> Result<Value, String>) -> Result<Value, String> {
+    fits(text)?;
+    read_yaml(text)
+}
+
+fn fits(text: &str) -> Result<(), String> {
     if text.len() > LARGEST {
         return Err(format!("{} KiB, more than a sidecar takes", text.len() >> 10));
     }
-    read_yaml(text)
+    Ok(())
+}
+
+fn object_of(config: Value) -> Result<JsonObject, String> {
+    match config {
+        Value::Null => Ok(JsonObject::new()),
+        Value::Object(config) => Ok(config),
+        other => Err(format!("expected an object, not {}", brief(&other))),
+    }
 }
 
 fn status_port(port: &mut Value) -> Result<(), String> {
@@ -76,13 +125,14 @@ fn status_port(port: &mut Value) -> Result<(), String> {
 }
 
 /// The member of this name, null where there is none. Istio takes a name in camel case or in snake case,
-/// and no config that has both.
+/// of both that in camel case.
 fn member<'c>(config: &'c mut JsonObject, name: &str) -> &'c mut Value {
     let snake: String = name
         .chars()
         .flat_map(|c| c.is_uppercase().then_some('_').into_iter().chain(c.to_lowercase()))
         .collect();
-    let name = if config.contains_key(&snake) { &snake } else { name };
+    let is_snake = config.contains_key(&snake) && !config.contains_key(name);
+    let name = if is_snake { &snake } else { name };
     config.entry(name).or_insert(Value::Null)
 }
 

@@ -11,7 +11,7 @@ const EXCLUDED: &str = "traffic.sidecar.istio.io/excludeInboundPorts";
 
 fn by(revision: &str) -> Filter {
     let read_yaml = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
-    Filter { revision: revision.parse().expect("a revision"), read_yaml }
+    Filter { revision: revision.parse().expect("a revision"), mesh: Mesh::default(), read_yaml }
 }
 
 fn filtered(pod: &Value) -> Result<Rewrite, Malformed> {
@@ -125,7 +125,7 @@ fn what_the_pod_says_itself_is_kept_and_lists_are_appended_to() {
     }
 }
 
-/// Istio takes both spellings of a name, and refuses a pod whose config has both.
+/// Istio takes both spellings of a name.
 #[test]
 fn a_name_in_snake_case_stays_the_only_one() {
     let text = r#"{"status_port":15019,"runtime_values":{},"extra_stat_tags":[],"proxy_stats_matcher":{"inclusion_prefixes":["a"]},"proxy_metadata":{"A":"b"}}"#;
@@ -142,6 +142,126 @@ fn a_name_in_snake_case_stays_the_only_one() {
             "proxy_metadata": {"A": "b", "ISTIO_META_APP_HEALTH_FILTER": "true"},
         })
     );
+}
+
+/// As it is for Istio, also where that is null.
+#[test]
+fn of_two_spellings_the_one_in_camel_case_counts() {
+    let with = |changes: Value| {
+        let mut expected = all();
+        json_patch::merge(&mut expected, &changes);
+        expected
+    };
+    for (text, others) in [
+        (r#"{"status_port":15020,"statusPort":15019}"#, json!({"status_port": 15020})),
+        (r#"{"extra_stat_tags":"a","extraStatTags":null}"#, json!({"extra_stat_tags": "a"})),
+    ] {
+        assert_eq!(config(text), with(others), "{text}");
+    }
+    let pod = annotated(&json!({CONFIG: r#"{"status_port":15019,"statusPort":15020}"#}));
+    let (_, warning) = done(&pod, filtered(&pod).unwrap());
+    assert!(warning.unwrap().1.contains("statusPort is 15020"));
+}
+
+/// What Istio puts into the sidecar's environment may be a little longer.
+#[test]
+fn a_config_is_no_longer_than_a_sidecar_takes() {
+    let with =
+        |length: usize| annotated(&json!({CONFIG: json!({"a": "x".repeat(length)}).to_string()}));
+    let text = |pod: &Value| pod["metadata"]["annotations"][CONFIG].as_str().unwrap().len();
+    let (given, _) = done(&with(0), filtered(&with(0)).unwrap());
+    let length = (120 << 10) - text(&given);
+    for (length, says) in [(length, None), (length + 1, Some("120 KiB, more than a sidecar takes"))]
+    {
+        let (given, warning) = done(&with(length), filtered(&with(length)).unwrap());
+        assert_eq!(text(&given) == 120 << 10, says.is_none());
+        assert_eq!(warning.is_none(), says.is_none());
+        assert!(says.is_none_or(|says| warning.unwrap().1.contains(says)));
+    }
+}
+
+/// Istio's injector and others add annotations of their own.
+#[test]
+fn room_is_left_for_what_others_annotate() {
+    let with = |length: usize| annotated(&json!({"a": "x".repeat(length)}));
+    let size = |pod: &Value| {
+        let all = pod["metadata"]["annotations"].as_object().unwrap();
+        all.iter().map(|(name, text)| name.len() + text.as_str().unwrap().len()).sum::<usize>()
+    };
+    let (given, _) = done(&with(0), filtered(&with(0)).unwrap());
+    let length = (248 << 10) - size(&given);
+    for (length, cause) in [(length, None), (length + 1, Some(Cause::TooLong))] {
+        let (given, warning) = done(&with(length), filtered(&with(length)).unwrap());
+        assert_eq!(warning.map(|(cause, _)| cause), cause);
+        assert_eq!(size(&given) == 248 << 10, cause.is_none());
+    }
+}
+
+/// Istio replaces each member of what the mesh sets by the annotation's, but for the metadata.
+#[test]
+fn what_the_mesh_sets_is_set_where_the_pod_does_not_say_otherwise() {
+    let mesh = |config: Value| Mesh {
+        proxy_config: config.try_into().unwrap(),
+        excluded_inbound_ports: "9000".to_owned(),
+    };
+    let mesh = mesh(json!({
+        "runtimeValues": {"a": "b", "http.async_response_buffer_limit": "9"},
+        "extra_stat_tags": ["mesh", "by"],
+        "proxyStatsMatcher": {"inclusion_prefixes": ["mesh"], "inclusionRegexps": ["r"]},
+        "proxyMetadata": {"A": "b"},
+        "concurrency": 7,
+    }));
+    let by = Filter { mesh, ..by("true") };
+    let limit = "envoy.resource_limits.listener.app_health.connection_limit";
+    let every = |name: &str| all()[name].clone();
+    let with_all = json!({
+        "runtimeValues": {"a": "b", "http.async_response_buffer_limit": "9", limit: "12000"},
+        "extraStatTags": ["mesh", "by", "app_container", "probe", "result"],
+        "proxyStatsMatcher": {
+            "inclusion_prefixes": ["mesh", "http.app_health.", "cluster.app_health_pilot_agent_probes.upstream_rq_total"],
+            "inclusionRegexps": ["r"],
+        },
+        "proxyMetadata": every("proxyMetadata"),
+        "statusPort": 15019,
+    });
+    let own = json!({"runtimeValues": {}, "extra_stat_tags": [], "proxyStatsMatcher": {}});
+    let with_own = json!({
+        "runtimeValues": every("runtimeValues"),
+        "extra_stat_tags": every("extraStatTags"),
+        "proxyStatsMatcher": every("proxyStatsMatcher"),
+        "proxyMetadata": every("proxyMetadata"),
+        "statusPort": 15019,
+    });
+    for (annotations, expected, excluded) in [
+        (json!({}), &with_all, "9000,15019"),
+        (json!({CONFIG: r#"{"extraStatTags":null}"#}), &with_all, "9000,15019"),
+        (json!({CONFIG: own.to_string(), EXCLUDED: "1"}), &with_own, "1,15019"),
+        (json!({CONFIG: own.to_string(), EXCLUDED: ""}), &with_own, "15019"),
+    ] {
+        let pod = annotated(&annotations);
+        let (after, warning) = done(&pod, filter(&pod, &by, &[]).unwrap());
+        assert_eq!(warning, None);
+        let annotations = &after["metadata"]["annotations"];
+        let config: Value = serde_json::from_str(annotations[CONFIG].as_str().unwrap()).unwrap();
+        assert_eq!((&config, &annotations[EXCLUDED]), (expected, &json!(excluded)));
+        assert_eq!(filter(&after, &by, &[]).unwrap(), Rewrite::default(), "a second time");
+    }
+}
+
+#[test]
+fn what_cannot_be_a_meshs_defaults() {
+    for (config, says) in [
+        (json!(null), None),
+        (json!({"statusPort": 15020, "proxyMetadata": 7, "runtimeValues": null}), None),
+        (json!([]), Some("expected an object, not an array")),
+        (json!({"runtimeValues": "a"}), Some("runtimeValues: expected an object")),
+        (json!({"extraStatTags": {}}), Some("extraStatTags: expected an array")),
+        (json!({"proxy_stats_matcher": []}), Some("proxyStatsMatcher: expected an object")),
+    ] {
+        let problem = ProxyDefaults::try_from(config).err();
+        assert_eq!(problem.is_some(), says.is_some(), "{problem:?}");
+        assert!(problem.is_none_or(|problem| problem.starts_with(says.unwrap())));
+    }
 }
 
 #[test]
@@ -261,6 +381,11 @@ fn a_pod_that_cannot_take_it_stays_as_it_is_and_says_why() {
             Cause::InjectedBefore,
             "the sidecar istio-proxy is there already",
         ),
+        (
+            with(json!({"containers": [{"name": "istio-proxy", "image": "proxyv2:1"}]})),
+            Cause::InjectedBefore,
+            "the sidecar istio-proxy is there already",
+        ),
         (annotated(&full), Cause::TooLong, "its annotations would be too long"),
     ] {
         let (after, warning) = done(&pod, filtered(&pod).unwrap());
@@ -298,7 +423,10 @@ fn what_does_not_keep_a_pod_from_it() {
         json!({"labels": {"sidecar.istio.io/inject": "true"}, "annotations": {"sidecar.istio.io/inject": "false"}}),
         json!({"annotations": {"inject.istio.io/templates": " sidecar "}}),
         json!({"annotations": {"sidecar.istio.io/userVolume": "[{\"name\":\"mine\"}]"}}),
-        json!({"annotations": {"a": "x".repeat(260_000)}}),
+        json!({"annotations": {"a": "x".repeat(250_000)}}),
+        // Istio goes by the label where that is there, and takes nothing but true and false.
+        json!({"labels": {"sidecar.istio.io/inject": ""}, "annotations": {"sidecar.istio.io/inject": "false"}}),
+        json!({"annotations": {"sidecar.istio.io/inject": "False"}}),
     ] {
         let before = pod(&metadata);
         let (after, warning) = done(&before, filtered(&before).unwrap());
@@ -309,6 +437,20 @@ fn what_does_not_keep_a_pod_from_it() {
         for (name, text) in metadata["annotations"].as_object().unwrap() {
             assert_eq!(&after["metadata"]["annotations"][name], text);
         }
+    }
+}
+
+/// By a container of the sidecar's name and without an image of its own, which is Istio's way.
+#[test]
+fn a_sidecar_that_the_pod_only_customises_is_yet_to_come() {
+    let sidecar = json!({"name": "istio-proxy", "image": "auto"});
+    for list in ["containers", "initContainers"] {
+        let mut before = pod(&json!({}));
+        json_patch::merge(&mut before["spec"], &json!({list: [sidecar]}));
+        let (after, warning) = done(&before, filtered(&before).unwrap());
+        assert_eq!(warning, None);
+        assert_eq!(after["metadata"]["labels"]["app-health/filter"], "true");
+        assert_eq!(after["spec"], before["spec"]);
     }
 }
 

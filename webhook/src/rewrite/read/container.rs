@@ -13,6 +13,7 @@ pub struct Container<'a> {
     pub list: List,
     pub index: usize,
     pub name: &'a str,
+    pub image: Option<&'a str>,
     /// Its own restartPolicy is Always.
     restarts: bool,
     /// It has the agent's name, and runs `serve`.
@@ -63,10 +64,11 @@ impl<'a> Container<'a> {
         } else {
             Role::App(probe::read_all(node)?)
         };
+        let image = node.text("image")?;
         let restarts = node.text("restartPolicy")? == Some(ALWAYS);
         let serves = name == AGENT_CONTAINER && serves(node)?;
         let resources = Resources::read(node)?;
-        Ok(Container { list, index, name, restarts, serves, resources, role })
+        Ok(Container { list, index, name, image, restarts, serves, resources, role })
     }
 
     /// Its probes and hooks; none of a sidecar's.
