@@ -29,7 +29,7 @@ pub struct Counted {
 
 /// Why there is no body.
 pub enum BodyError {
-    /// The body is larger than [`LARGEST`]: its beginning.
+    /// The body is larger than it may be: its beginning.
     TooLarge(Counted),
     /// The client did not send all of it.
     Broken,
@@ -47,20 +47,20 @@ impl Memory {
     /// # Errors
     /// The body is too large, and was read to its end all the same, so that its sender gets to read the
     /// answer; or its connection broke.
-    pub async fn read(&self, mut body: Incoming) -> Result<Counted, BodyError> {
+    pub async fn read(&self, mut body: Incoming, largest: usize) -> Result<Counted, BodyError> {
         let mut counted = Counted::default();
         let mut length = 0;
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
             length += data.len();
-            if length <= LARGEST {
+            if length <= largest {
                 counted.add(self.permits(data.len()).await);
                 counted.push(&data);
             } else {
                 counted.truncate(BEGINNING);
             }
         }
-        if length > LARGEST { Err(BodyError::TooLarge(counted)) } else { Ok(counted) }
+        if length > largest { Err(BodyError::TooLarge(counted)) } else { Ok(counted) }
     }
 
     /// Puts the text of the answer in the place of a body, whose memory it takes over.

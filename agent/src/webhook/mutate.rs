@@ -33,6 +33,10 @@ const REWRITE: &str = "/mutate";
 const SWITCH: &str = "/mutate/switch";
 const FILTER: &str = "/mutate/filter/";
 
+/// Bytes that a review may have whose pod is then to be rewritten here rather than by Istio: less than
+/// [`LARGEST`] by what Istio's injector and others may add until then.
+const LARGEST_TO_SWITCH: usize = LARGEST - (128 << 10);
+
 /// What all reviews share.
 pub struct Reviews {
     options: Options,
@@ -136,7 +140,8 @@ impl Reviews {
         task: &Task,
         end: Instant,
     ) -> Result<(Admission, Counted), Refusal> {
-        let read = self.memory.read(request.into_body());
+        let largest = if matches!(task, Task::Switch) { LARGEST_TO_SWITCH } else { LARGEST };
+        let read = self.memory.read(request.into_body(), largest);
         let (body, admission) = match timeout_at(end, read).await.map_err(|_| Refusal::Slow)? {
             Ok(body) => {
                 // Everything runs on one thread, so that one review is parsed at a time.
@@ -144,7 +149,7 @@ impl Reviews {
                 (body, admission)
             }
             Err(BodyError::TooLarge(body)) => {
-                let admission = admit_too_large(body.as_ref(), LARGEST, task);
+                let admission = admit_too_large(body.as_ref(), largest, task);
                 (body, admission)
             }
             Err(BodyError::Broken) => return Err(Refusal::Broken),

@@ -4,7 +4,7 @@ use app_health_tests::api_server::{Connection, Http, review};
 use app_health_tests::authority::Authority;
 use serde_json::{Value, json};
 
-use crate::reviews::{parsed, patched, response};
+use crate::reviews::{as_go_writes, parsed, patched, response};
 use crate::server::Server;
 
 const CONFIG: &str = "proxy.istio.io/config";
@@ -100,6 +100,26 @@ async fn the_rewrite_is_switched() {
     for result in ["patched", "unchanged"] {
         let counted = format!("app_health_admissions_total{{result=\"{result}\",task=\"switch\"}}");
         assert_eq!(server.metric(&counted), 1.0);
+    }
+}
+
+/// The rewrite could not read it once it has its sidecar, and Istio's would be off.
+#[tokio::test]
+async fn the_rewrite_of_a_pod_that_is_nearly_too_large_is_not_switched() {
+    let authority = Authority::new();
+    let server = Server::start(&authority);
+    let mut connection = Connection::open(&server, &authority, Http::Two).await.unwrap();
+    for (length, is_switched) in [(896 << 10, true), ((896 << 10) + 1, false)] {
+        let others = as_go_writes(plain("a", "")).len();
+        let review = as_go_writes(plain("a", &"x".repeat(length - others)));
+        assert_eq!(review.len(), length);
+        let answer = connection.send("POST", "/mutate/switch", review).await.unwrap();
+        let answer = response(&answer.body);
+        assert_eq!(answer.get("patch").is_some(), is_switched);
+        let warning =
+            "app-health: the review is larger than 896 KiB; the pod's rewrite is not switched";
+        assert_eq!(answer.get("warnings").is_none(), is_switched);
+        assert!(is_switched || answer["warnings"] == json!([warning]), "{answer}");
     }
 }
 

@@ -130,13 +130,17 @@ async fn other_requests_get_what_fits() {
     }
 }
 
-/// A review with a pod of so many bytes and some more, written as Go does: its fields in the order of
-/// their declaration, with no space between them.
+/// A review with a pod of so many bytes and some more.
 fn large(bytes: usize) -> String {
     let mut large = parsed();
     let env = large["request"]["object"]["spec"]["containers"][0]["env"].as_array_mut().unwrap();
     env.push(json!({"name": "BIG", "value": "\u{e9}\n".repeat(bytes / 4)}));
-    let (uid, request) = (large["request"]["uid"].take(), large["request"].to_string());
+    as_go_writes(large)
+}
+
+/// Its fields in the order of their declaration, with no space between them.
+pub fn as_go_writes(mut review: Value) -> String {
+    let (uid, request) = (review["request"]["uid"].take(), review["request"].to_string());
     let request = request.replacen(r#""uid":null"#, r#""userInfo":{}"#, 1);
     format!(
         r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":{uid},{}}}"#,
