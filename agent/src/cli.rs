@@ -81,6 +81,8 @@ Examples:
   app-health-agent rewrite -f hello.yaml --filter | kubectl apply -f -";
 
 const RESTORE_HELP: &str = "\
+What rewrite --filter has set stays, with a warning.
+
 Example:
   kubectl get deployment hello -o yaml | app-health-agent restore -f - | kubectl replace -f -";
 

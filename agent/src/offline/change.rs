@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use app_health_webhook::injection::{Filter, Revision, filter};
+use app_health_webhook::injection::{Filter, Revision, filter, left_by_restore};
 use app_health_webhook::manifest::{Object, Owner, PodAt, objects};
 use app_health_webhook::patch::{self, Operation, Pointer};
 use app_health_webhook::rewrite::{self, Cause, Malformed, Options, Report, Rewrite, add_sidecar};
@@ -49,7 +49,7 @@ impl Job {
     pub fn restore(args: &RestoreArgs) -> Self {
         let sidecars = args.sidecar.names.clone();
         let options = Options { sidecars, reports: false, ..Options::default() };
-        Self { edit: Box::new(rewrite::restore), options, add_sidecar: false, advice: "" }
+        Self { edit: Box::new(restore), options, add_sidecar: false, advice: "" }
     }
 
     /// What pods need to take the filter.
@@ -141,6 +141,12 @@ impl Job {
         }
         Ok(missing)
     }
+}
+
+fn restore(pod: &Value, options: &Options) -> Result<Rewrite, Malformed> {
+    let mut restored = rewrite::restore(pod, options)?;
+    restored.warnings.extend(left_by_restore(pod));
+    Ok(restored)
 }
 
 impl Change {

@@ -69,6 +69,20 @@ fn what_the_mesh_sets_is_repeated() {
     assert_eq!(annotations["traffic.sidecar.istio.io/excludeInboundPorts"], "9000,15019");
 }
 
+/// It is for probes alone.
+#[test]
+fn restore_says_that_it_leaves_the_filter() {
+    let made = output("rewrite -f - --filter", PLAIN);
+    let run = agent("restore -f -", &made);
+    assert_eq!((run.exit, run.stdout), (0, made));
+    let says = "hello: label app-health/filter: it stays, as do the annotations for the filter";
+    assert_eq!(run.stderr, format!("{says}: restore gives back probes alone\n"));
+    for plain in [PLAIN, &PLAIN.replace("app: hello", "app-health/filter: \"false\"")] {
+        let run = agent("restore -f -", plain);
+        assert_eq!((run.exit, run.stdout, run.stderr), (0, plain.to_owned(), String::new()));
+    }
+}
+
 #[test]
 fn a_config_that_cannot_be_merged_with_gets_one_line() {
     let config = "concurrency: 2   # of their own\n          extraStatTags: [mine]";

@@ -77,6 +77,15 @@ fn unselected(pod: &Subject<'_>, cause: Cause) -> Changes {
     changes
 }
 
+/// What `restore` leaves: nothing in a pod says what its annotations were merged with.
+pub fn left_by_restore(pod: &Value) -> Option<Warning> {
+    let label = pod.get("metadata")?.get("labels")?.get(FILTER_LABEL)?.as_str()?;
+    let reason = format!(
+        "label {FILTER_LABEL}: it stays, as do the annotations for the filter: restore gives back probes alone"
+    );
+    (!["", NONE].contains(&label)).then(|| Warning::of_pod(Cause::Annotation, reason))
+}
+
 fn changes(pod: &Subject<'_>, filter: &Filter, sidecars: &[String]) -> Result<Changes, Reason> {
     if pod.label(FILTER_LABEL) == Some(NONE) {
         return Ok(Changes::default());

@@ -17,7 +17,7 @@ mod switch;
 #[cfg(test)]
 mod tests;
 
-pub use self::filter::{FILTER_LABEL, Filter, Mesh, filter};
+pub use self::filter::{FILTER_LABEL, Filter, Mesh, filter, left_by_restore};
 pub use self::proxy_config::{ProxyDefaults, STATUS_PORT};
 pub use self::revision::Revision;
 pub use self::switch::switch;
