@@ -71,7 +71,7 @@ pub fn filter(pod: &Value, filter: &Filter, sidecars: &[String]) -> Result<Rewri
 /// listener, and never be ready.
 fn unselected(pod: &Subject<'_>, cause: Cause) -> Changes {
     let mut changes = Changes::default();
-    if cause == Cause::Annotation && pod.label(FILTER_LABEL).is_some() {
+    if [Cause::Annotation, Cause::TooLong].contains(&cause) && pod.label(FILTER_LABEL).is_some() {
         changes.label(FILTER_LABEL, NONE);
     }
     changes

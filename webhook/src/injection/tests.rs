@@ -400,7 +400,9 @@ fn a_pod_that_cannot_take_it_stays_as_it_is_and_says_why() {
 /// Selected without the port that is moved, its sidecar would never be ready.
 #[test]
 fn a_pod_that_cannot_take_it_is_not_selected_either() {
+    let long = "x".repeat(255 << 10);
     for (annotation, text, label) in [
+        ("a", &*long, "false"),
         (CONFIG, "{", "false"),
         (CONFIG, r#"{"statusPort":15021}"#, "false"),
         ("status.sidecar.istio.io/port", "15021", "false"),
