@@ -34,7 +34,7 @@ pub enum Command {
     /// Serve the admission webhook, which redirects the probes of new pods
     #[command(after_help = WEBHOOK_HELP)]
     Webhook(Box<WebhookArgs>),
-    /// Make a CA and a certificate for the webhook, as manifests
+    /// Make a CA and a certificate for the webhook, as manifests or in the cluster
     #[command(after_help = CERTS_HELP)]
     Certs(CertsArgs),
     /// Redirect the probes of Kubernetes manifests to the status port
@@ -63,9 +63,10 @@ The private keys are in the Secret that is printed, and nowhere else. Without a 
 own, what is applied would take the rest of the configuration away.
 
 Examples:
-  app-health-agent certs | kubectl apply --server-side --field-manager=app-health-certs -f -
+  app-health-agent certs |
+    kubectl apply --server-side --force-conflicts --field-manager=app-health-certs -f -
   kubectl get secret -n app-health app-health-webhook-tls -o yaml | app-health-agent certs --renew - |
-    kubectl apply --server-side --field-manager=app-health-certs -f -";
+    kubectl apply --server-side --force-conflicts --field-manager=app-health-certs -f -";
 
 const REWRITE_HELP: &str = "\
 Pods are found in Kubernetes' own workloads, in whatever else has spec.template.spec.containers (Argo \
@@ -226,6 +227,8 @@ mod tests {
             (&["serve", "--listen"], "--listen"),
             (&["serve", "--log-level", "loud"], "--log-level"),
             (&["certs", "--days", "0"], "--days"),
+            (&["certs", "--apply", "--renew", "-"], "--renew"),
+            (&["certs", "--service-account", "a"], "--apply"),
             (&["certs", "--service", "a.b"], "--service"),
             (&["certs", "--namespace", ""], "--namespace"),
             (&["certs", "--webhook", "a..b"], "--webhook"),

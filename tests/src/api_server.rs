@@ -81,9 +81,17 @@ pub async fn tls(
     to: impl Into<SocketAddr>,
     config: ClientConfig,
 ) -> io::Result<TlsStream<TcpStream>> {
+    tls_to(NAME, to, config).await
+}
+
+async fn tls_to(
+    name: &'static str,
+    to: impl Into<SocketAddr>,
+    config: ClientConfig,
+) -> io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(to.into()).await?;
     stream.set_nodelay(true)?;
-    let name = ServerName::try_from(NAME).expect("a name");
+    let name = ServerName::try_from(name).expect("a name");
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
@@ -97,10 +105,23 @@ impl Connection {
         authority: &Authority,
         http: Http,
     ) -> Result<Self, Failure> {
-        let mut config = config(authority.roots(), rustls::ALL_VERSIONS);
+        Self::open_to(NAME, to, authority.roots(), http).await
+    }
+
+    /// A new connection to whoever has this name by one of these.
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub async fn open_to(
+        name: &'static str,
+        to: impl Into<SocketAddr>,
+        roots: RootCertStore,
+        http: Http,
+    ) -> Result<Self, Failure> {
+        let mut config = config(roots, rustls::ALL_VERSIONS);
         let protocol: &[u8] = if http == Http::Two { b"h2" } else { b"http/1.1" };
         config.alpn_protocols = vec![protocol.to_vec()];
-        let tls = tls(to, config).await.map_err(not_sent)?;
+        let tls = tls_to(name, to, config).await.map_err(not_sent)?;
         assert_eq!(tls.get_ref().1.alpn_protocol(), Some(protocol));
         let io = TokioIo::new(tls);
         Ok(match http {

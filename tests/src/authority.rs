@@ -22,7 +22,15 @@ pub struct Issuer(CertifiedIssuer<'static, KeyPair>);
 
 impl Default for Issuer {
     fn default() -> Self {
+        Self::until(10 * VALID)
+    }
+}
+
+impl Issuer {
+    /// One that may sign for so long.
+    pub fn until(end: Duration) -> Self {
         let mut params = CertificateParams::new([]).expect("no names");
+        params.not_after = OffsetDateTime::now_utc() + end;
         // Another one than the certificates that it signs, which would else count as self-signed.
         params.distinguished_name.push(DnType::CommonName, "test authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -40,11 +48,22 @@ impl Issuer {
         self.issue_between(name, -Duration::days(1), VALID)
     }
 
-    fn issue_between(&self, name: &str, from: Duration, until: Duration) -> (Certificate, KeyPair) {
+    /// The same, valid from then until then, counted from now.
+    pub fn issue_between(
+        &self,
+        name: &str,
+        from: Duration,
+        until: Duration,
+    ) -> (Certificate, KeyPair) {
         let (mut params, key) = (CertificateParams::new([name.to_owned()]).expect("a name"), key());
         params.not_before = OffsetDateTime::now_utc() + from;
         params.not_after = OffsetDateTime::now_utc() + until;
         (params.signed_by(&key, &self.0).expect("a certificate"), key)
+    }
+
+    /// What it signs with, as a file has it.
+    pub fn key(&self) -> String {
+        self.0.key().serialize_pem()
     }
 
     /// Whom to trust, as a file has it.

@@ -5,6 +5,7 @@
 //! | [`poll`] | waiting for what has to come |
 //! | [`kubelet`] | asks as the kubelet does, and concludes what it would conclude |
 //! | [`api_server`], [`authority`] | asks the webhook as an API server does; certificates |
+//! | [`cluster`] | an API server that keeps a few objects |
 //! | [`app`] | real apps on loopback that answer by a script, and record what they were asked; one that changes |
 //! | [`envoy`] | the real Envoy with the shipped configuration, and the agent beside it |
 //! | [`entries`] | what the variable holds |
@@ -19,6 +20,7 @@
 pub mod api_server;
 pub mod app;
 pub mod authority;
+pub mod cluster;
 pub mod entries;
 pub mod envoy;
 pub mod health;

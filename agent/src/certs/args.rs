@@ -1,5 +1,6 @@
 //! The arguments of `certs`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -22,13 +23,11 @@ pub struct CertsArgs {
           value_parser = subdomain)]
     pub secret: String,
 
-    /// A webhook that gets the caBundle: its MutatingWebhookConfiguration and its name in it; may be given
-    /// several times
-    #[arg(long, value_name = "CONFIGURATION/NAME", value_parser = webhook,
-          default_values = ["filter.webhook.app-health/filter.webhook.app-health",
-                            "filter.webhook.app-health/switch.webhook.app-health",
-                            "rewrite.webhook.app-health/rewrite.webhook.app-health"])]
-    pub webhook: Vec<Webhook>,
+    /// A webhook that gets the caBundle beside the three of app-health: its MutatingWebhookConfiguration
+    /// and its name in it; may be given several times. With --apply, all webhooks of the configuration
+    /// that ask the Service get it
+    #[arg(long = "webhook", value_name = "CONFIGURATION/NAME", value_parser = webhook)]
+    pub more_webhooks: Vec<Webhook>,
 
     /// How long the serving certificate is valid
     #[arg(long, value_name = "DAYS", default_value_t = 365,
@@ -37,8 +36,44 @@ pub struct CertsArgs {
 
     /// An existing Secret of an earlier run, in YAML or JSON, whose CA is kept; `-` reads stdin.
     /// --namespace, --service and --secret have to be those of that run
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "apply")]
     pub renew: Option<PathBuf>,
+
+    /// Print no manifests, but see to it that the Secret, which has to be there, holds a certificate of
+    /// which more than a third of its life is left, and that the webhooks have its CA. For a pod: the API
+    /// server is the one that KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT name
+    #[arg(long)]
+    pub apply: bool,
+
+    /// With --apply, the folder of the API server's CA (ca.crt) and of the token to show it (token)
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        requires = "apply",
+        default_value = "/var/run/secrets/kubernetes.io/serviceaccount"
+    )]
+    pub service_account: PathBuf,
+}
+
+impl CertsArgs {
+    /// All webhooks that get the caBundle, by their configurations.
+    pub fn webhooks(&self) -> BTreeSet<Webhook> {
+        let own = [
+            ("filter.webhook.app-health", "filter.webhook.app-health"),
+            ("filter.webhook.app-health", "switch.webhook.app-health"),
+            ("rewrite.webhook.app-health", "rewrite.webhook.app-health"),
+        ];
+        let own = own.map(|(configuration, name)| Webhook {
+            configuration: configuration.to_owned(),
+            name: name.to_owned(),
+        });
+        own.into_iter().chain(self.more_webhooks.iter().cloned()).collect()
+    }
+
+    /// What the API server calls the Service.
+    pub fn host(&self) -> String {
+        format!("{}.{}.svc", self.service, self.namespace)
+    }
 }
 
 /// A webhook of a MutatingWebhookConfiguration.

@@ -13,7 +13,7 @@ use crate::logger::timestamp;
 const LIFETIME: Duration = Duration::days(3650);
 
 /// Clocks differ.
-const BACKDATED: Duration = Duration::hours(1);
+pub const BACKDATED: Duration = Duration::hours(1);
 
 /// A CA and its key.
 pub struct Authority {
@@ -76,6 +76,11 @@ impl Authority {
         &self.certificate
     }
 
+    /// Until when it may sign.
+    pub fn expires(&self) -> OffsetDateTime {
+        self.expires
+    }
+
     /// Its private key, in PEM.
     pub fn key(&self) -> String {
         self.issuer.key().serialize_pem()
@@ -93,7 +98,7 @@ impl Authority {
     ) -> Result<Signed, String> {
         if self.expires <= now {
             let at = timestamp(self.expires);
-            return Err(format!("the CA expired at {at}: make a new one, without --renew"));
+            return Err(format!("the CA expired at {at}: another one is needed"));
         }
         let not_after = self.expires.min(now + valid);
         let mut params = params("app-health webhook", now, not_after);
@@ -138,9 +143,6 @@ mod tests {
             assert_eq!(expires - now, Duration::days(valid));
         }
         let error = authority.sign(&names, now + LIFETIME, Duration::DAY).err().unwrap();
-        assert_eq!(
-            error,
-            "the CA expired at 2037-01-12T08:00:00.000Z: make a new one, without --renew"
-        );
+        assert_eq!(error, "the CA expired at 2037-01-12T08:00:00.000Z: another one is needed");
     }
 }

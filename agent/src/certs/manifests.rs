@@ -1,7 +1,5 @@
 //! Writes what is applied.
 
-use std::collections::BTreeSet;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -9,19 +7,19 @@ use super::args::{CertsArgs, Webhook};
 use super::authority::{Authority, Signed};
 
 /// The Secret, and the caBundle as a part of the configurations that are there already: applied by
-/// the server for a field manager of its own, it leaves the rest of those as it is. All names are DNS
-/// names: none needs quotes but one of digits.
+/// the server for a field manager of its own, it leaves the rest of those as it is. What `certs
+/// --apply` has set is taken over, by force. The Secret's type is not named, since that of one that is
+/// there cannot change. All names are DNS names: none needs quotes but one of digits.
 pub fn write(args: &CertsArgs, authority: &Authority, signed: &Signed) -> String {
     let ca = STANDARD.encode(authority.certificate());
     let mut text = format!(
         "\
-# kubectl apply --server-side --field-manager=app-health-certs -f -
+# kubectl apply --server-side --force-conflicts --field-manager=app-health-certs -f -
 apiVersion: v1
 kind: Secret
 metadata:
   name: '{secret}'
   namespace: '{namespace}'
-type: kubernetes.io/tls
 data:
   tls.crt: {certificate}
   tls.key: {key}
@@ -34,11 +32,9 @@ data:
         key = STANDARD.encode(&signed.key),
         ca_key = STANDARD.encode(authority.key()),
     );
-    let webhooks: BTreeSet<_> = args.webhook.iter().collect();
-    let mut begun = None;
-    for Webhook { configuration, name } in webhooks {
-        if begun != Some(configuration) {
-            begun = Some(configuration);
+    let mut begun = String::new();
+    for Webhook { configuration, name } in args.webhooks() {
+        if begun != configuration {
             text += &format!(
                 "\
 ---
@@ -49,6 +45,7 @@ metadata:
 webhooks:
 "
             );
+            begun = configuration;
         }
         text += &format!("- name: '{name}'\n  clientConfig:\n    caBundle: {ca}\n");
     }

@@ -1,20 +1,30 @@
-//! `app-health-agent certs`: a CA and a serving certificate for the webhook's Service, as manifests
-//! for `kubectl apply --server-side`. For clusters without cert-manager.
+//! `app-health-agent certs`: a CA and a serving certificate for the webhook's Service, for clusters
+//! without cert-manager: as manifests for `kubectl apply --server-side`, or with `--apply` put where
+//! they belong.
 //!
-//! The private keys are in the Secret that is printed, and nowhere else: the CA's too, so that a
-//! later run with `--renew` can sign with it.
+//! The private keys are in the Secret, and nowhere else: the CA's too, so that a later run can sign
+//! with it.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`args`] | the arguments |
 //! | [`authority`] | the CA, new or kept, and what it signs |
-//! | [`secret`] | reads the Secret to renew |
-//! | [`manifests`] | writes what is applied |
+//! | [`secret`] | what is in the Secret |
+//! | [`manifests`] | writes what is applied by hand |
+//! | [`apply`] | applies it itself, and renews what ends |
+//! | [`serving`] | whether a serving certificate is to be renewed |
+//! | [`trust`], [`bundle`] | which CAs the webhooks' caBundles have |
+//! | [`api`] | asks the API server |
 
+mod api;
+mod apply;
 pub mod args;
 mod authority;
+mod bundle;
 mod manifests;
 mod secret;
+mod serving;
+mod trust;
 
 use std::io::{self, Write};
 
@@ -24,14 +34,18 @@ use crate::exit::Failure;
 use args::CertsArgs;
 use authority::Authority;
 
-/// Prints the manifests.
+/// Prints the manifests, or applies them.
 ///
 /// # Errors
-/// No input when the Secret to renew cannot be read, data when it cannot be used.
+/// No input when the Secret to renew cannot be read, data when it cannot be used; those of [`apply`].
 pub fn run(args: &CertsArgs) -> Result<(), Failure> {
+    if args.apply { apply::run(args) } else { print(args) }
+}
+
+fn print(args: &CertsArgs) -> Result<(), Failure> {
     let now = OffsetDateTime::now_utc();
     let authority = match &args.renew {
-        Some(file) => secret::authority(file, args)?,
+        Some(file) => secret::read(file, args)?,
         None => Authority::new(now).map_err(Failure::internal)?,
     };
     let valid = Duration::days(i64::from(args.days));

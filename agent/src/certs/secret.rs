@@ -1,4 +1,4 @@
-//! Reads the Secret of an earlier run.
+//! What is in the Secret of an earlier run.
 
 use std::path::Path;
 
@@ -23,15 +23,26 @@ const LARGEST: u64 = 4 << 20;
 /// # Errors
 /// No input when it cannot be read; data when it holds no Secret of `certs`, or one that is not the
 /// one that the arguments name.
-pub fn authority(file: &Path, args: &CertsArgs) -> Result<Authority, Failure> {
+pub fn read(file: &Path, args: &CertsArgs) -> Result<Authority, Failure> {
     let name = format!("--renew {}", InLine(file.display()));
     let text = input::manifest(file, LARGEST).map_err(|failure| failure.of(&name))?;
-    let of_secret = || {
-        let secret = find(&text)?;
-        let authority = Authority::kept(part(&secret, "ca.crt")?, &part(&secret, "ca.key")?)?;
-        fits(&secret, args).map(|()| authority)
-    };
-    of_secret().map_err(|problem| Failure::data(problem).of(&name))
+    let authority = find(&text).and_then(|secret| authority(&secret, args));
+    authority.map_err(|problem| Failure::data(problem).of(&name))
+}
+
+/// The CA in a Secret.
+///
+/// # Errors
+/// `certs` has not made it, or not by these arguments.
+pub fn authority(secret: &Value, args: &CertsArgs) -> Result<Authority, String> {
+    let authority = Authority::kept(part(secret, "ca.crt")?, &part(secret, "ca.key")?)?;
+    fits(secret, args).map(|()| authority)
+}
+
+/// Whether nothing was put into it yet.
+pub fn is_empty(secret: &Value) -> bool {
+    let parts = secret["data"].as_object().into_iter().flat_map(|data| data.values());
+    parts.into_iter().all(|part| part.as_str().is_none_or(str::is_empty))
 }
 
 /// The first Secret: what an earlier run printed will do as well.
@@ -59,7 +70,7 @@ fn fits(secret: &Value, args: &CertsArgs) -> Result<(), String> {
         }
     }
     let names = part(secret, "tls.crt").map(|pem| names_of(&pem)).unwrap_or_default();
-    let expected = format!("{}.{}.svc", args.service, args.namespace);
+    let expected = args.host();
     if names.is_empty() || names.contains(&expected) {
         return Ok(());
     }
@@ -81,7 +92,11 @@ fn names_of(pem: &str) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn part(secret: &Value, name: &str) -> Result<String, String> {
+/// A part of it, decoded.
+///
+/// # Errors
+/// It is not there, or no text.
+pub fn part(secret: &Value, name: &str) -> Result<String, String> {
     let text = secret["data"][name].as_str().ok_or_else(|| {
         format!("data has no {name}: only a Secret that `certs` made can be renewed")
     })?;

@@ -1,10 +1,12 @@
-//! What every server of this program needs: `serve` and `webhook`.
+//! What every server of this program needs, `serve` and `webhook`, and what asks one.
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`client`] | one request, the whole answer |
 //! | [`server`] | one port: accepts, speaks HTTP, ends with grace |
 //! | [`signals`] | SIGTERM and SIGINT |
 
+pub mod client;
 pub mod server;
 pub mod signals;
 

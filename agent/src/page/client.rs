@@ -3,15 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, HOST, HeaderValue};
 use hyper::{Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::net::client::exchange;
 use crate::net::reason;
 
 /// For everything: the name, the connection, the whole answer. The line is there within 5 s.
@@ -38,19 +37,7 @@ pub async fn get(url: &Uri) -> Result<Bytes, String> {
 
 async fn answer(url: &Uri) -> Result<Response<Bytes>, String> {
     let stream = connect(url).await.map_err(|error| not_connected(&error))?;
-    let broken = |error: hyper::Error| format!("no HTTP answer: {error}");
-    let (mut client, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    // It ends with the client.
-    tokio::spawn(connection);
-    let (head, body) = client.send_request(request(url)).await.map_err(broken)?.into_parts();
-    let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            format!("the answer is longer than {} MiB", LARGEST >> 20)
-        } else {
-            format!("the answer broke off: {error}")
-        }
-    })?;
-    Ok(Response::from_parts(head, body.to_bytes()))
+    exchange(stream, request(url), LARGEST).await
 }
 
 async fn connect(url: &Uri) -> io::Result<TcpStream> {
@@ -69,8 +56,8 @@ fn not_connected(error: &io::Error) -> String {
     format!("{}{hint}", reason(error))
 }
 
-fn request(url: &Uri) -> Request<Empty<Bytes>> {
-    let mut request = Request::new(Empty::new());
+fn request(url: &Uri) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::default());
     let target = url.path_and_query().cloned().map(Uri::from);
     *request.uri_mut() = target.unwrap_or_default();
     // An authority has no character that a header could not have.

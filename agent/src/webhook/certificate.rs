@@ -28,11 +28,21 @@ pub struct Files {
     pub key: PathBuf,
 }
 
-/// The two files' bytes, as they belong together.
+/// Chain and key in PEM, as they belong together.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Contents {
-    certificate: Vec<u8>,
-    key: Vec<u8>,
+    /// The chain.
+    pub certificate: Vec<u8>,
+    /// The private key of its first.
+    pub key: Vec<u8>,
+}
+
+/// Which of the two cannot be used, and why.
+pub enum Problem {
+    /// The chain.
+    Certificate(String),
+    /// The key.
+    Key(String),
 }
 
 /// A pair that can be served with.
@@ -90,6 +100,24 @@ impl Validity {
     }
 }
 
+impl Contents {
+    /// A pair, where that is one.
+    ///
+    /// # Errors
+    /// No PEM, no certificate, a key that does not fit.
+    pub fn pair(&self) -> Result<Pair, Problem> {
+        let chain = CertificateDer::pem_slice_iter(&self.certificate)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Problem::Certificate(pem_problem(&error, "certificate")))?;
+        let validity = Validity::of(&chain).map_err(Problem::Certificate)?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|error| Problem::Key(pem_problem(&error, "private key")))?;
+        let unfit = |error| Problem::Key(format!("cannot be used with the certificate: {error}"));
+        let certified = CertifiedKey::from_der(chain, key, &default_provider()).map_err(unfit)?;
+        Ok(Pair { certified: Arc::new(certified), validity })
+    }
+}
+
 impl Files {
     /// Reads both. A Kubernetes Secret is swapped whole, by a symlink of the folder; where that
     /// happens between the two, they are read again.
@@ -118,17 +146,10 @@ impl Files {
     /// # Errors
     /// One line that names the flag and the file: no PEM, no certificate, a key that does not fit.
     pub fn pair(&self, contents: &Contents) -> Result<Pair, String> {
-        let chain = CertificateDer::pem_slice_iter(&contents.certificate)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| self.about_certificate(&pem_problem(&error, "certificate")))?;
-        let validity = Validity::of(&chain).map_err(|problem| self.about_certificate(&problem))?;
-        let key = PrivateKeyDer::from_pem_slice(&contents.key)
-            .map_err(|error| self.about_key(&pem_problem(&error, "private key")))?;
-        let certified =
-            CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| {
-                self.about_key(&format!("cannot be used with the certificate: {error}"))
-            })?;
-        Ok(Pair { certified: Arc::new(certified), validity })
+        contents.pair().map_err(|problem| match problem {
+            Problem::Certificate(problem) => self.about_certificate(&problem),
+            Problem::Key(problem) => self.about_key(&problem),
+        })
     }
 
     /// A line that names the flag and the file.

@@ -2,30 +2,32 @@
 
 use time::{Duration, OffsetDateTime};
 
+use super::certificate::Validity;
 use crate::logger::timestamp;
 
-/// From when on it is said.
-const NOTICE: Duration = Duration::days(7);
-
 /// How often it is said again.
-const AGAIN: Duration = Duration::hours(6);
+const AGAIN: Duration = Duration::days(1);
 
-/// Whether, and when last, the expiry of the current certificate was logged.
+/// When last the expiry of the current certificate was logged, and whether it had expired then.
 #[derive(Default)]
 pub struct Notices {
-    last: Option<OffsetDateTime>,
+    last: Option<(OffsetDateTime, bool)>,
 }
 
 impl Notices {
-    /// What to say now of a certificate that expires then.
-    pub fn due(&mut self, now: OffsetDateTime, expires: OffsetDateTime) -> Option<String> {
-        let early = expires - now > NOTICE;
-        if early || self.last.is_some_and(|last| now - last < AGAIN) {
+    /// What to say now of a certificate: from when less than a sixth of its life is left. By then
+    /// whatever renews it has failed for long.
+    pub fn due(&mut self, now: OffsetDateTime, validity: Validity) -> Option<String> {
+        let Validity { begins, expires } = validity;
+        let has_expired = expires <= now;
+        let is_early = (expires - now) * 6 >= expires - begins;
+        let is_said = |(at, said)| said == has_expired && now - at < AGAIN;
+        if is_early || self.last.is_some_and(is_said) {
             return None;
         }
-        self.last = Some(now);
+        self.last = Some((now, has_expired));
         let at = timestamp(expires);
-        Some(if expires <= now {
+        Some(if has_expired {
             format!("the certificate expired at {at}: the API server does not take it any more")
         } else {
             format!("the certificate expires at {at}: renew it")
@@ -38,20 +40,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_said_from_seven_days_before_and_not_all_the_time() {
+    fn it_is_said_in_the_last_sixth_of_its_life_once_a_day() {
         let expires = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
+        let validity = Validity { begins: expires - Duration::days(90), expires };
         let mut notices = Notices::default();
         for (before, says) in [
             (Duration::days(90), None),
-            (Duration::days(7) + Duration::SECOND, None),
-            (Duration::days(7), Some("expires at 2027-01-15T08:00:00.000Z: renew")),
-            (Duration::days(7) - Duration::SECOND, None),
-            (Duration::days(7) - Duration::hours(6), Some("expires at")),
+            (Duration::days(15), None),
+            (
+                Duration::days(15) - Duration::SECOND,
+                Some("expires at 2027-01-15T08:00:00.000Z: renew"),
+            ),
+            (Duration::days(14), None),
+            (Duration::days(14) - Duration::SECOND, Some("expires at")),
             (Duration::SECOND, Some("expires at")),
-            (Duration::ZERO, None),
-            (-Duration::hours(6), Some("expired at 2027-01-15T08:00:00.000Z")),
+            (Duration::ZERO, Some("expired at 2027-01-15T08:00:00.000Z")),
+            (-Duration::days(1) + Duration::SECOND, None),
+            (-Duration::days(1), Some("expired at")),
         ] {
-            let said = notices.due(expires - before, expires);
+            let said = notices.due(expires - before, validity);
             assert_eq!(said.is_some(), says.is_some(), "{before}");
             assert!(said.unwrap_or_default().contains(says.unwrap_or_default()), "{before}");
         }

@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use time::OffsetDateTime;
 
 use super::certificate::Validity;
 use super::process::Process;
@@ -159,6 +160,11 @@ impl Metrics {
         self.expires.set(certificate.expires.unix_timestamp());
     }
 
+    /// Whether that one has expired.
+    pub fn serves_an_expired(&self, now: OffsetDateTime) -> bool {
+        self.expires.get() <= now.unix_timestamp()
+    }
+
     /// The text that is scraped.
     pub fn text(&self) -> String {
         let mut page = String::with_capacity(8192);
@@ -172,7 +178,6 @@ impl Metrics {
 mod tests {
     use app_health_webhook::admission::admit;
     use app_health_webhook::rewrite::Options;
-    use time::OffsetDateTime;
 
     use super::*;
 

@@ -7,7 +7,7 @@
 //! | | another method there | 405 |
 //! | | anything else | 404 |
 //! | `--metrics-listen` | `GET /healthz` | 200 |
-//! | | `GET /readyz` | 200 until told to stop, then 503 |
+//! | | `GET /readyz` | 200; 503 once told to stop, or while the certificate has expired |
 //! | | `GET /metrics` | the counters, in the text format of Prometheus |
 //! | | anything else | 404, 405 |
 //! | `--wasm-listen`, with `--wasm` | `GET /SHA256.wasm` | the file |

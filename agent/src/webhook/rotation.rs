@@ -85,7 +85,7 @@ impl Rotation {
         loop {
             metrics.serves(self.validity);
             let now = OffsetDateTime::now_utc();
-            if let Some(notice) = self.notices.due(now, self.validity.expires) {
+            if let Some(notice) = self.notices.due(now, self.validity) {
                 log::warn!("{notice}");
             }
             ticks.tick().await;

@@ -3,6 +3,7 @@
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus_client::encoding::prometheus_text::CONTENT_TYPE as METRICS;
+use time::OffsetDateTime;
 
 use super::mutate::Reviews;
 
@@ -12,9 +13,10 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 pub fn answer<B>(request: &Request<B>, reviews: &Reviews) -> Response<String> {
     let (status, kind, text) = match request.uri().path() {
         "/healthz" => (StatusCode::OK, PLAIN, "ok".to_owned()),
-        // The certificate was loaded before there was a port to ask.
-        "/readyz" if !reviews.is_stopping() => (StatusCode::OK, PLAIN, "ok".to_owned()),
-        "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, "stopping".to_owned()),
+        "/readyz" => match not_ready(reviews) {
+            None => (StatusCode::OK, PLAIN, "ok".to_owned()),
+            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, why.to_owned()),
+        },
         "/metrics" => (StatusCode::OK, METRICS, reviews.metrics().text()),
         _ => {
             let text = "only /healthz, /readyz and /metrics are served here".to_owned();
@@ -28,6 +30,17 @@ pub fn answer<B>(request: &Request<B>, reviews: &Reviews) -> Response<String> {
         return response;
     }
     of(status, kind, text)
+}
+
+/// Why no review can be answered. A certificate was loaded before there was a port to ask.
+fn not_ready(reviews: &Reviews) -> Option<&'static str> {
+    if reviews.is_stopping() {
+        Some("stopping")
+    } else if reviews.metrics().serves_an_expired(OffsetDateTime::now_utc()) {
+        Some("the certificate has expired")
+    } else {
+        None
+    }
 }
 
 fn of(status: StatusCode, kind: &'static str, text: String) -> Response<String> {

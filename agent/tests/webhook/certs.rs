@@ -74,15 +74,28 @@ fn private_keys_are_in_the_secret_alone() {
 }
 
 #[test]
-fn each_configuration_is_printed_once() {
+fn each_configuration_is_printed_once_and_the_own_ones_always() {
     let named = ["--webhook", "b/b.a", "--webhook", "a/x", "--webhook", "b/b.c"];
+    let named = [&named[..], &["--webhook", "rewrite.webhook.app-health/other"]].concat();
     let text = printed(&named, "");
     let lines: Vec<_> = text.lines().filter(|line| line.contains("name: ")).skip(1).collect();
     assert_eq!(
         lines,
-        ["  name: 'a'", "- name: 'x'", "  name: 'b'", "- name: 'b.a'", "- name: 'b.c'"]
+        [
+            "  name: 'a'",
+            "- name: 'x'",
+            "  name: 'b'",
+            "- name: 'b.a'",
+            "- name: 'b.c'",
+            "  name: 'filter.webhook.app-health'",
+            "- name: 'filter.webhook.app-health'",
+            "- name: 'switch.webhook.app-health'",
+            "  name: 'rewrite.webhook.app-health'",
+            "- name: 'other'",
+            "- name: 'rewrite.webhook.app-health'",
+        ]
     );
-    assert_eq!(text.matches("caBundle: ").count(), 3);
+    assert_eq!(text.matches("caBundle: ").count(), 7);
 }
 
 /// The manifest with a comment behind it, so that it has this length.

@@ -11,14 +11,18 @@
 //! | [`status`] | health, readiness, metrics, log lines |
 //! | [`rotation`] | another certificate while requests go on |
 //! | [`certs`] | the certificates that `certs` makes |
+//! | [`apply`] | what `certs --apply` does in a cluster, and how it is cut off |
+//! | [`renewal`] | reviews while it does |
 //! | [`stop`] | SIGTERM under load |
 //! | [`wasm`] | the filter for sidecars |
 //! | [`server`] | the process under test |
 
+mod apply;
 mod certs;
 mod hostile;
 mod injection;
 mod memory;
+mod renewal;
 mod reviews;
 mod rotation;
 mod server;

@@ -101,9 +101,10 @@ async fn a_bad_pair_is_logged_once_and_the_old_one_stays() {
 }
 
 #[tokio::test]
-async fn its_expiry_is_logged_from_seven_days_before() {
+async fn its_expiry_is_logged_in_the_last_sixth_of_its_life() {
     let authority = Authority::new();
-    authority.swap(Duration::days(6));
+    // A day old.
+    authority.swap(Duration::hours(4));
     let server = Server::start(&authority);
     server.wait_for("warning: the certificate expires at");
 }
@@ -148,8 +149,14 @@ async fn one_that_has_expired_is_served_where_there_is_no_other() {
     let server = Server::start(&authority);
     server.wait_for("warning: the certificate expired at");
     assert_eq!(server.log().matches("expired at").count(), 1, "{}", server.log());
+    let expired = Some((503, "the certificate has expired".to_owned()));
+    assert_eq!(server.get("/readyz"), expired);
+    assert_eq!(server.get("/healthz"), Some((200, "ok".to_owned())));
     authority.swap(-Duration::hours(1));
     server.wait_for("new certificate");
     let error = Connection::open(&server, &authority, Http::Two).await.err().unwrap();
     assert!(matches!(error, Failure::NotSent(error) if error.contains("certificate expired")));
+    assert_eq!(server.get("/readyz"), expired);
+    authority.swap(Duration::days(90));
+    until("it is ready", || server.get("/readyz") == Some((200, "ok".to_owned())));
 }

@@ -1,0 +1,160 @@
+//! Brings Secret and configurations into order, in a cluster.
+//!
+//! Each step leaves behind what works, so that a run may end after any of them, and the next one
+//! goes on from there:
+//!
+//! 1. Where the Secret is empty, it gets a CA, and no certificate yet.
+//! 2. Each webhook's caBundle gets that CA, beside those that are in it already.
+//! 3. Only then the Secret gets a certificate of it, where one is needed.
+//! 4. An hour later every pod serves with that, and the other CAs go.
+//!
+//! Each write names the version that was read. Where another run was faster, this one begins anew.
+
+use std::io::{self, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+
+use super::api::{Api, Stop};
+use super::args::CertsArgs;
+use super::authority::{Authority, BACKDATED};
+use super::serving::{Serving, judge};
+use super::trust::trust;
+use super::{names, secret};
+use crate::exit::Failure;
+use crate::logger::timestamp;
+use crate::net::runtime;
+use crate::webhook::certificate::{Contents, Validity};
+
+/// How often another run may be faster.
+const ATTEMPTS: usize = 10;
+
+/// Long after the kubelet has brought a new certificate to every pod, which takes two minutes at most.
+const SETTLED: Duration = Duration::hours(1);
+
+/// From when on each run fails, for no run makes another CA in its place.
+const CA_ENDS: Duration = Duration::days(30);
+
+/// A run, and where its Secret is.
+struct Run<'a> {
+    args: &'a CertsArgs,
+    api: Api,
+    path: String,
+    name: String,
+}
+
+/// Until all is in order.
+///
+/// # Errors
+/// Usage or no input where this is no pod, data where the Secret is somebody else's, unreachable where
+/// the API server does not do what it is asked for.
+pub fn run(args: &CertsArgs) -> Result<(), Failure> {
+    let CertsArgs { namespace, secret, .. } = args;
+    let run = Run {
+        args,
+        api: Api::of_pod(&args.service_account)?,
+        path: format!("/api/v1/namespaces/{namespace}/secrets/{secret}"),
+        name: format!("Secret {namespace}/{secret}"),
+    };
+    runtime()?.block_on(async {
+        for _ in 0..ATTEMPTS {
+            match run.once(OffsetDateTime::now_utc()).await {
+                Ok(()) => return Ok(()),
+                Err(Stop::Failed(failure)) => return Err(failure),
+                Err(Stop::Again) => {}
+            }
+        }
+        Err(Failure::unreachable("others change the same objects all the time"))
+    })
+}
+
+impl Run<'_> {
+    async fn once(&self, now: OffsetDateTime) -> Result<(), Stop> {
+        let Some(secret) = self.api.get(&self.path).await? else {
+            let text = format!("{}: not there: apply it first, empty", self.name);
+            return Err(Failure::unreachable(text).into());
+        };
+        let (authority, secret) = self.authority(secret, now).await?;
+        let serving = judge(&contents(&secret), authority.certificate(), &self.args.host(), now)
+            .map_err(|problem| self.somebody_elses(&problem))?;
+        let made = |it: &Validity| it.begins + BACKDATED;
+        let alone = matches!(&serving, Serving::Stays(it) if now - made(it) >= SETTLED);
+        let trusting = trust(&self.api, self.args, authority.certificate(), alone).await?;
+        match serving {
+            Serving::Stays(it) => say(&format!(
+                "{}: the certificate stays, which expires at {}",
+                self.name,
+                timestamp(it.expires)
+            )),
+            Serving::Ends(why) => self.renew(&authority, secret, now, &why).await?,
+        }
+        if trusting == 0 {
+            let text = "no webhook was found that asks the Service: nothing has the CA";
+            return Err(Failure::unreachable(text).into());
+        }
+        if authority.expires() - now < CA_ENDS {
+            let at = timestamp(authority.expires());
+            let text = format!("{}: its CA ends at {at}: another one is needed", self.name);
+            return Err(Failure::data(text).into());
+        }
+        Ok(())
+    }
+
+    /// The Secret's CA, and the Secret with it.
+    async fn authority(
+        &self,
+        secret: Value,
+        now: OffsetDateTime,
+    ) -> Result<(Authority, Value), Stop> {
+        if !secret::is_empty(&secret) {
+            let kept = secret::authority(&secret, self.args);
+            let kept = kept.map_err(|problem| self.somebody_elses(&problem))?;
+            return Ok((kept, secret));
+        }
+        let authority = Authority::new(now).map_err(Failure::internal)?;
+        let key = authority.key();
+        let ca = [("ca.crt", authority.certificate()), ("ca.key", key.as_str())];
+        let secret = self.put(secret, ca).await?;
+        say(&format!("{}: new CA, until {}", self.name, timestamp(authority.expires())));
+        Ok((authority, secret))
+    }
+
+    async fn renew(
+        &self,
+        authority: &Authority,
+        secret: Value,
+        now: OffsetDateTime,
+        why: &str,
+    ) -> Result<(), Stop> {
+        let valid = Duration::days(i64::from(self.args.days));
+        let signed = authority.sign(&names(self.args), now, valid).map_err(Failure::data)?;
+        let pair = [("tls.crt", signed.certificate.as_str()), ("tls.key", signed.key.as_str())];
+        self.put(secret, pair).await?;
+        say(&format!("{}: new certificate for {} days, since: {why}", self.name, self.args.days));
+        Ok(())
+    }
+
+    async fn put(&self, mut secret: Value, parts: [(&str, &str); 2]) -> Result<Value, Stop> {
+        for (name, text) in parts {
+            secret["data"][name] = STANDARD.encode(text).into();
+        }
+        self.api.put(&self.path, &secret).await
+    }
+
+    fn somebody_elses(&self, problem: &str) -> Failure {
+        Failure::data(format!("{}: {problem}; it is left as it is", self.name))
+    }
+}
+
+/// What is served with; empty where it is missing.
+fn contents(secret: &Value) -> Contents {
+    let part = |name| secret::part(secret, name).unwrap_or_default().into_bytes();
+    Contents { certificate: part("tls.crt"), key: part("tls.key") }
+}
+
+/// Nothing depends on who reads it.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
