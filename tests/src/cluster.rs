@@ -1,5 +1,5 @@
 //! An API server that keeps objects in memory, as far as `certs --apply` needs one: GET, PUT and
-//! strategic merge patches, versions, a token. It may break off after any request.
+//! strategic merge patches, versions, a token. It may break off after any request, or hold one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,8 +37,7 @@ pub struct Cluster {
 #[derive(Default)]
 struct State {
     inner: Mutex<Inner>,
-    /// Told of every request.
-    asked: Notify,
+    resumed: Notify,
 }
 
 #[derive(Default)]
@@ -49,8 +48,8 @@ struct Inner {
     requests: Vec<(String, u16)>,
     /// After so many requests nothing is answered any more.
     breaks_after: Option<usize>,
-    /// Nothing is written until so many requests have come.
-    writes_after: usize,
+    /// The request before which so many have come is held.
+    held: Option<usize>,
 }
 
 impl Cluster {
@@ -125,11 +124,17 @@ impl Cluster {
         inner.breaks_after = requests;
     }
 
-    /// From now on, the first request that writes waits until so many requests have come.
-    pub fn write_after(&self, requests: usize) {
+    /// From now on, the request before which so many have come is held, until [`Cluster::release`].
+    pub fn hold(&self, requests: usize) {
         let mut inner = self.inner();
         inner.requests.clear();
-        inner.writes_after = requests;
+        inner.held = Some(requests);
+    }
+
+    /// Goes on with it, where it has come, and holds none.
+    pub fn release(&self) {
+        self.inner().held = None;
+        self.state.resumed.notify_waiters();
     }
 
     /// Method and path of each request since then, and its status.
@@ -172,9 +177,7 @@ async fn answer(
     let token = head.headers.get("authorization").and_then(|value| value.to_str().ok());
     let known = token == Some(&format!("Bearer {TOKEN}"));
     let index = state.begin(format!("{} {}", head.method, head.uri.path()));
-    if head.method != Method::GET {
-        state.may_write().await;
-    }
+    state.wait_while_held(index).await;
     let mut inner = state.inner.lock().expect("not poisoned");
     if inner.breaks_after.is_some_and(|after| index > after) {
         return Err("broken off");
@@ -202,21 +205,16 @@ impl State {
     fn begin(&self, request: String) -> usize {
         let mut inner = self.inner.lock().expect("not poisoned");
         inner.requests.push((request, 0));
-        self.asked.notify_waiters();
         inner.requests.len() - 1
     }
 
-    async fn may_write(&self) {
+    async fn wait_while_held(&self, index: usize) {
         loop {
-            let asked = self.asked.notified();
-            let come = {
-                let inner = self.inner.lock().expect("not poisoned");
-                inner.requests.len() >= inner.writes_after
-            };
-            if come {
+            let resumed = self.resumed.notified();
+            if self.inner.lock().expect("not poisoned").held != Some(index) {
                 return;
             }
-            asked.await;
+            resumed.await;
         }
     }
 }

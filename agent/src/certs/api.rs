@@ -33,6 +33,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// How much of what the API server says is repeated.
 const LONGEST: usize = 400;
 
+const JSON: &str = "application/json";
+
 /// Where it is, whom to trust there, and who asks.
 pub struct Api {
     host: String,
@@ -42,7 +44,6 @@ pub struct Api {
 }
 
 /// Why it is of no use to go on.
-#[derive(Debug)]
 pub enum Stop {
     /// An object is no longer as it was read: from the start.
     Again,
@@ -85,7 +86,7 @@ impl Api {
     /// # Errors
     /// The API server does not answer, or refuses.
     pub async fn get(&self, path: &str) -> Result<Option<Value>, Stop> {
-        self.ask(Method::GET, path, "", None).await
+        self.ask(Method::GET, path, JSON, None).await
     }
 
     /// Replaces one. What it is then.
@@ -93,7 +94,7 @@ impl Api {
     /// # Errors
     /// As above; or it has changed since it was read.
     pub async fn put(&self, path: &str, object: &Value) -> Result<Value, Stop> {
-        self.ask(Method::PUT, path, "application/json", Some(object)).await?.ok_or(Stop::Again)
+        self.ask(Method::PUT, path, JSON, Some(object)).await?.ok_or(Stop::Again)
     }
 
     /// Changes parts of one; items of lists go by their names.

@@ -21,7 +21,6 @@ use super::api::{Api, Stop};
 use super::args::CertsArgs;
 use super::authority::{Authority, BACKDATED};
 use super::serving::{Serving, judge};
-use super::trust::trust;
 use super::{names, secret};
 use crate::exit::Failure;
 use crate::logger::timestamp;
@@ -38,9 +37,9 @@ const SETTLED: Duration = Duration::hours(1);
 const CA_ENDS: Duration = Duration::days(30);
 
 /// A run, and where its Secret is.
-struct Run<'a> {
-    args: &'a CertsArgs,
-    api: Api,
+pub struct Run<'a> {
+    pub args: &'a CertsArgs,
+    pub api: Api,
     path: String,
     name: String,
 }
@@ -81,7 +80,7 @@ impl Run<'_> {
             .map_err(|problem| self.somebody_elses(&problem))?;
         let made = |it: &Validity| it.begins + BACKDATED;
         let alone = matches!(&serving, Serving::Stays(it) if now - made(it) >= SETTLED);
-        let trusting = trust(&self.api, self.args, authority.certificate(), alone).await?;
+        let trusting = self.trust(&secret, authority.certificate(), alone).await?;
         match serving {
             Serving::Stays(it) => say(&format!(
                 "{}: the certificate stays, which expires at {}",
@@ -141,6 +140,13 @@ impl Run<'_> {
             secret["data"][name] = STANDARD.encode(text).into();
         }
         self.api.put(&self.path, &secret).await
+    }
+
+    /// Whoever has changed the Secret since it was read counts, and this run begins anew.
+    pub async fn expect_unchanged(&self, secret: &Value) -> Result<(), Stop> {
+        let version = |secret: &Value| secret["metadata"]["resourceVersion"].clone();
+        let now = self.api.get(&self.path).await?.unwrap_or_default();
+        if version(&now) == version(secret) { Ok(()) } else { Err(Stop::Again) }
     }
 
     fn somebody_elses(&self, problem: &str) -> Failure {

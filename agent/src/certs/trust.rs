@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::api::{Api, Stop};
-use super::apply::say;
+use super::apply::{Run, say};
 use super::args::CertsArgs;
 use super::bundle;
 
@@ -19,36 +19,40 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often it is looked for.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// In all configurations, so that each caBundle has this CA, or no other. How many webhooks have it
-/// then.
-///
-/// # Errors
-/// [`Stop`]
-pub async fn trust(api: &Api, args: &CertsArgs, ca: &str, alone: bool) -> Result<usize, Stop> {
-    let names: BTreeSet<_> = args.webhooks().into_iter().map(|it| it.configuration).collect();
-    let deadline = Instant::now() + PATIENCE;
-    let mut trusting = 0;
-    for name in names {
-        let path =
-            format!("/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{name}");
-        match wait_for(api, &path, deadline).await? {
-            Some(configuration) => {
-                let ours = asking(&configuration, args);
-                let changes: Vec<_> = ours.iter().filter_map(|it| change(it, ca, alone)).collect();
-                trusting += ours.len();
-                if !changes.is_empty() {
-                    let count = changes.len();
-                    let version = &configuration["metadata"]["resourceVersion"];
-                    let metadata = json!({"resourceVersion": version});
-                    let patch = json!({"metadata": metadata, "webhooks": changes});
-                    api.patch(&path, &patch).await?;
-                    say(&format!("MutatingWebhookConfiguration {name}: caBundle of {count} set"));
-                }
+impl Run<'_> {
+    /// In all configurations, so that each caBundle has the CA of this Secret, or no other. How many
+    /// webhooks have it then.
+    ///
+    /// # Errors
+    /// [`Stop`]
+    pub async fn trust(&self, secret: &Value, ca: &str, alone: bool) -> Result<usize, Stop> {
+        let names: BTreeSet<_> =
+            self.args.webhooks().into_iter().map(|it| it.configuration).collect();
+        let deadline = Instant::now() + PATIENCE;
+        let mut trusting = 0;
+        for name in names {
+            let path = format!(
+                "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{name}"
+            );
+            let Some(configuration) = wait_for(&self.api, &path, deadline).await? else {
+                say(&format!("MutatingWebhookConfiguration {name}: not there, left out"));
+                continue;
+            };
+            let ours = asking(&configuration, self.args);
+            trusting += ours.len();
+            let changes: Vec<_> = ours.iter().filter_map(|it| change(it, ca, alone)).collect();
+            if !changes.is_empty() {
+                // Else it might take out the CA of a Secret that was changed meanwhile.
+                self.expect_unchanged(secret).await?;
+                let count = changes.len();
+                let version = &configuration["metadata"]["resourceVersion"];
+                let metadata = json!({"resourceVersion": version});
+                self.api.patch(&path, &json!({"metadata": metadata, "webhooks": changes})).await?;
+                say(&format!("MutatingWebhookConfiguration {name}: caBundle of {count} set"));
             }
-            None => say(&format!("MutatingWebhookConfiguration {name}: not there, left out")),
         }
+        Ok(trusting)
     }
-    Ok(trusting)
 }
 
 async fn wait_for(api: &Api, path: &str, deadline: Instant) -> Result<Option<Value>, Stop> {

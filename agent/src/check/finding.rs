@@ -93,13 +93,13 @@ codes! {
         "make timeoutSeconds at most periodSeconds";
     NoCa = "AH008", Error,
         "the webhook has no CA: the API server cannot ask it, and pods start as they came",
-        "run app-health-agent certs, or look at cert-manager's cainjector";
+        "see the log of the job app-health-certs, or of cert-manager's cainjector";
     CaInvalid = "AH009", Error,
         "the webhook's CA has expired, is not valid yet, or is no certificate",
-        "make a new CA: app-health-agent certs without --renew";
+        "make a new CA (envoy-config/webhook/README.md, Another CA)";
     CaEnds = "AH010", Warning,
         "the webhook's CA ends within 30 days",
-        "make a new CA: app-health-agent certs without --renew";
+        "make a new CA (envoy-config/webhook/README.md, Another CA)";
     NoListener = "AH011", Error,
         "a pod has the label app-health/filter, or pilot-agent on 15019, but no EnvoyFilter gives it the listener: nobody answers on 15020",
         "apply envoy-config/istio to the mesh's root namespace; or take the label app-health/filter off the pod's namespace (envoy-config/istio/pod out of its manifest), and replace the pod";

@@ -262,26 +262,6 @@ fn somebody_elses_secret_is_left_alone() {
     }
 }
 
-/// Both read the Secret while it is empty.
-#[test]
-fn two_at_once_agree() {
-    let cluster = installed();
-    cluster.write_after(2);
-    thread::scope(|scope| {
-        let runs = [0, 1].map(|_| scope.spawn(|| applied(&cluster)));
-        for run in runs {
-            run.join().unwrap();
-        }
-    });
-    let requests = cluster.requests();
-    assert!(requests.iter().any(|(_, status)| *status == 409), "{requests:?}");
-    assert_trusted(&cluster, &part(&cluster, "tls.crt"));
-    assert!(bundles(&cluster).iter().all(|bundle| *bundle == part(&cluster, "ca.crt")));
-    cluster.break_after(None);
-    assert!(applied(&cluster).contains("the certificate stays"));
-    assert_eq!(written(&cluster), [""; 0]);
-}
-
 /// What pods may still serve with, and what they are about to.
 #[track_caller]
 fn assert_all_trusted(cluster: &Cluster, served: &str) {
@@ -292,44 +272,104 @@ fn assert_all_trusted(cluster: &Cluster, served: &str) {
     }
 }
 
-/// After each of its requests, which was carried out or not, nobody knows. From an empty Secret; with a
-/// certificate that ends; and with another CA, while pods still serve with a certificate of the old one.
-#[test]
-fn wherever_it_is_cut_off_all_is_trusted_and_the_next_run_ends_it() {
-    for (name, is_old, is_emptied) in
-        [("new", false, true), ("renewed", true, false), ("another CA", true, true)]
-    {
+/// What a run may find: an empty Secret; a certificate that ends; the same, and somebody has emptied the
+/// Secret to have another CA; and a CA of before, which goes. With it the certificate that pods serve with.
+fn situations() -> [(&'static str, Cluster, String); 4] {
+    let days = Duration::days;
+    let situation = |name, age: Option<(Duration, Duration)>, is_emptied, has_other| {
         let cluster = installed();
-        if is_old {
-            made(&cluster, -Duration::days(60), Duration::days(20));
+        if let Some((from, until)) = age {
+            made(&cluster, from, until);
         }
+        let other = if has_other { Issuer::default().pem() } else { String::new() };
+        let bundle = STANDARD.encode(other + &part(&cluster, "ca.crt"));
+        for_each_webhook(&cluster, |webhook| {
+            webhook["clientConfig"]["caBundle"] = bundle.clone().into();
+        });
         let served = part(&cluster, "tls.crt");
-        let ca = cluster.get(SECRET)["data"]["ca.crt"].clone();
-        for_each_webhook(&cluster, |webhook| webhook["clientConfig"]["caBundle"] = ca.clone());
         if is_emptied {
             empty(&cluster);
         }
+        (name, cluster, served)
+    };
+    let old = Some((-days(60), days(20)));
+    [
+        situation("new", None, false, false),
+        situation("renewed", old, false, false),
+        situation("another CA", old, true, false),
+        situation("the old CA goes", Some((-days(1), days(80))), false, true),
+    ]
+}
+
+/// How many requests a run makes from here. The cluster is then as before.
+fn requests(cluster: &Cluster) -> usize {
+    let start = cluster.objects();
+    cluster.break_after(None);
+    applied(cluster);
+    cluster.restore(start);
+    cluster.requests().len()
+}
+
+/// Whether it was carried out or not, nobody knows.
+#[test]
+fn wherever_it_is_cut_off_all_is_trusted_and_the_next_run_ends_it() {
+    for (name, cluster, served) in situations() {
         let start = cluster.objects();
-        cluster.break_after(None);
-        applied(&cluster);
-        let all = cluster.requests().len();
+        let all = requests(&cluster);
         assert!(all >= 4, "{name}: {all}");
-        for requests in 0..all {
+        for cut in 0..all {
             cluster.restore(start.clone());
-            cluster.break_after(Some(requests));
+            cluster.break_after(Some(cut));
             let run = apply(&cluster);
-            assert_eq!(run.exit, 2, "{name}, {requests}: {}", run.stderr);
+            assert_eq!(run.exit, 2, "{name}, {cut}: {}", run.stderr);
             assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
             assert_all_trusted(&cluster, &served);
             cluster.break_after(None);
             applied(&cluster);
             assert_all_trusted(&cluster, &served);
-            assert_ne!(part(&cluster, "tls.crt"), served, "{name}, {requests}");
             // A new one is not renewed at once.
             cluster.break_after(None);
-            assert!(applied(&cluster).contains("the certificate stays"), "{name}, {requests}");
-            assert_eq!(written(&cluster), [""; 0], "{name}, {requests}");
+            assert!(applied(&cluster).contains("the certificate stays"), "{name}, {cut}");
+            assert_eq!(written(&cluster), [""; 0], "{name}, {cut}");
         }
+    }
+}
+
+/// The other one is the first run's twin, or that of somebody who wants another CA meanwhile.
+#[test]
+fn another_run_may_come_between_any_two_requests() {
+    for (name, cluster, served) in situations() {
+        let start = cluster.objects();
+        let all = requests(&cluster);
+        for (held, is_emptied) in (0..all).flat_map(|held| [(held, false), (held, true)]) {
+            cluster.restore(start.clone());
+            cluster.hold(held);
+            thread::scope(|scope| {
+                let _released = Released(&cluster);
+                let run = scope.spawn(|| applied(&cluster));
+                until("it is held", || cluster.requests().len() > held);
+                if is_emptied {
+                    empty(&cluster);
+                }
+                applied(&cluster);
+                assert_all_trusted(&cluster, &served);
+                cluster.release();
+                run.join().unwrap();
+            });
+            assert_all_trusted(&cluster, &served);
+            cluster.break_after(None);
+            assert!(applied(&cluster).contains("the certificate stays"), "{name}, {held}");
+            assert_eq!(written(&cluster), [""; 0], "{name}, {held}, {is_emptied}");
+        }
+    }
+}
+
+/// Also where the test fails.
+struct Released<'a>(&'a Cluster);
+
+impl Drop for Released<'_> {
+    fn drop(&mut self) {
+        self.0.release();
     }
 }
 

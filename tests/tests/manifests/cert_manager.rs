@@ -65,6 +65,7 @@ enum Algorithm {
 #[derive(Deserialize, Serialize)]
 enum RotationPolicy {
     Always,
+    Never,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -123,4 +124,6 @@ fn the_serving_certificate_is_the_one_that_is_mounted_called_and_trusted() {
     assert_eq!(&authority["spec"]["secretName"], ca);
     let root = named(objects, "Issuer", &text(&authority["spec"]["issuerRef"]["name"]));
     assert!(root["spec"]["selfSigned"].is_object());
+    // The configurations have its one key from the start, and keep it.
+    assert_eq!(authority["spec"]["privateKey"]["rotationPolicy"], "Never");
 }

@@ -8,10 +8,12 @@
 //! | `monitoring` | the same of those of the Prometheus Operator, and that they find what they name |
 //! | `configuration` | the MutatingWebhookConfiguration: what it chooses, whom it calls |
 //! | `conditions` | which pods its CEL expressions let through |
+//! | `certs` | the jobs that renew the certificate: what they may, and that it is what they need |
 //! | `workload` | Deployment, Service and all that has to fit them |
 
 mod built;
 mod cert_manager;
+mod certs;
 mod conditions;
 mod configuration;
 mod monitoring;

@@ -3,9 +3,11 @@
 
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, ResourceQuota, Service, ServiceAccount};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::{Namespace, ResourceQuota, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,6 +23,15 @@ fn check(object: &Value) -> Result<(), String> {
         ("v1", "ServiceAccount") => round_trip::<ServiceAccount>(object),
         ("v1", "ResourceQuota") => round_trip::<ResourceQuota>(object),
         ("v1", "Service") => round_trip::<Service>(object),
+        ("v1", "Secret") => round_trip::<Secret>(object),
+        ("batch/v1", "CronJob") => round_trip::<CronJob>(object),
+        ("batch/v1", "Job") => round_trip::<Job>(object),
+        ("rbac.authorization.k8s.io/v1", "Role") => round_trip::<Role>(object),
+        ("rbac.authorization.k8s.io/v1", "RoleBinding") => round_trip::<RoleBinding>(object),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole") => round_trip::<ClusterRole>(object),
+        ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding") => {
+            round_trip::<ClusterRoleBinding>(object)
+        }
         ("apps/v1", "Deployment") => round_trip::<Deployment>(object),
         ("policy/v1", "PodDisruptionBudget") => round_trip::<PodDisruptionBudget>(object),
         ("networking.k8s.io/v1", "NetworkPolicy") => round_trip::<NetworkPolicy>(object),
@@ -70,8 +81,9 @@ fn fields(value: &Value, at: &str, found: &mut Vec<(String, String)>) {
 #[test]
 fn a_field_misspelt_anywhere_is_found() {
     let mut tried = 0;
-    // This one has objects of all kinds.
-    for object in &variant("cert-manager", "opt-in").objects {
+    // These have objects of all kinds.
+    let variants = ["cert-manager", "self-signed"].map(|one| &variant(one, "opt-in").objects);
+    for object in variants.into_iter().flatten() {
         let mut places = Vec::new();
         fields(object, "", &mut places);
         for (at, name) in places {
@@ -83,5 +95,5 @@ fn a_field_misspelt_anywhere_is_found() {
             tried += 1;
         }
     }
-    assert!(tried > 250, "{tried} fields");
+    assert!(tried > 500, "{tried} fields");
 }

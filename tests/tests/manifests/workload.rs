@@ -8,18 +8,21 @@ use app_health_tests::process;
 use app_health_tests::program::{self, root};
 use serde_json::{Value, json};
 
-use super::built::{Variant, kustomization, only, variants, webhooks};
+use super::built::{Variant, kustomization, named, only, variants, webhooks};
+
+/// Of the Deployment and what belongs to it.
+const NAME: &str = "app-health-webhook";
 
 impl Variant {
     fn deployment(&self) -> &Value {
         &only(&self.objects, "Deployment")["spec"]
     }
 
-    fn pod(&self) -> &Value {
+    pub fn pod(&self) -> &Value {
         &self.deployment()["template"]["spec"]
     }
 
-    fn container(&self) -> &Value {
+    pub fn container(&self) -> &Value {
         assert_eq!(self.pod()["containers"].as_array().map(Vec::len), Some(1));
         &self.pod()["containers"][0]
     }
@@ -140,7 +143,7 @@ fn ports_lead_from_the_api_server_to_the_listener() {
         let file = variant.env_value("APP_HEALTH_WASM").strip_prefix('/').expect("a path");
         assert!(script.contains(&format!("/release/{file}\n")));
 
-        let policy = only(objects, "NetworkPolicy");
+        let policy = named(objects, "NetworkPolicy", NAME);
         let ports = policy["spec"]["ingress"][0]["ports"].as_array().expect("ports");
         let ports: Vec<_> = ports.iter().map(|port| port["port"].as_u64()).collect();
         assert_eq!(ports, [Some(reviews), Some(status), Some(wasm)]);
@@ -172,7 +175,7 @@ fn the_certificate_and_its_key_are_mounted_and_nothing_else() {
 fn one_selector_for_all() {
     for variant in variants() {
         let labels = &variant.deployment()["template"]["metadata"]["labels"];
-        let of = |kind: &str| only(&variant.objects, kind)["spec"].clone();
+        let of = |kind: &str| named(&variant.objects, kind, NAME)["spec"].clone();
         let mut selectors = vec![
             of("Service")["selector"].take(),
             of("Deployment")["selector"]["matchLabels"].take(),
@@ -211,12 +214,13 @@ fn it_may_do_nothing_but_serve() {
         let (pod, container) = (variant.pod(), variant.container());
         assert_eq!(pod["automountServiceAccountToken"], false);
         assert_eq!(pod["enableServiceLinks"], false);
-        let account = only(&variant.objects, "ServiceAccount");
+        let account = named(&variant.objects, "ServiceAccount", NAME);
         assert_eq!(pod["serviceAccountName"], account["metadata"]["name"]);
         assert_eq!(account["automountServiceAccountToken"], false);
-        let rights =
-            |object: &&Value| object["kind"].as_str().is_some_and(|it| it.contains("Role"));
-        assert_eq!(variant.objects.iter().find(rights), None);
+        for object in &variant.objects {
+            let subjects = object["subjects"].as_array().into_iter().flatten();
+            assert!(subjects.into_iter().all(|subject| subject["name"] != NAME), "{object}");
+        }
 
         let user = pod["securityContext"]["runAsUser"].as_u64();
         assert!(user.is_some_and(|user| user != 0 && user != 1337), "{user:?}");
