@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -32,6 +32,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How much of what the API server says is repeated.
 const LONGEST: usize = 400;
+
+/// As the audit log has it, and the fields that were set.
+const PROGRAM: &str = "app-health-agent";
 
 const JSON: &str = "application/json";
 
@@ -147,6 +150,7 @@ impl Api {
             .method(method)
             .uri(path)
             .header(HOST, self.authority())
+            .header(USER_AGENT, PROGRAM)
             .header(AUTHORIZATION, self.token.clone())
             .header(CONTENT_TYPE, kind)
             .body(Full::from(body.map(Value::to_string).unwrap_or_default()))

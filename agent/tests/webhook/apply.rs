@@ -86,11 +86,13 @@ pub fn bundles(cluster: &Cluster) -> Vec<String> {
     [of(FILTER)[..3].to_vec(), of(REWRITE)].concat().iter().map(bundle).collect()
 }
 
+fn certificates(pem: &str) -> impl Iterator<Item = CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap)
+}
+
 pub fn roots(bundle: &str) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    for ca in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
-        roots.add(ca.unwrap()).unwrap();
-    }
+    certificates(bundle).for_each(|ca| roots.add(ca).unwrap());
     roots
 }
 
@@ -301,6 +303,17 @@ fn situations() -> [(&'static str, Cluster, String); 4] {
     ]
 }
 
+/// Nobody trusts a CA that no certificate is of: only those of before, and the Secret's.
+#[track_caller]
+fn assert_no_other_ca(cluster: &Cluster, before: &[String]) {
+    for (bundle, before) in bundles(cluster).iter().zip(before) {
+        let allowed = format!("{before}{}", part(cluster, "ca.crt"));
+        let unknown: Vec<_> =
+            certificates(bundle).filter(|ca| !certificates(&allowed).any(|it| it == *ca)).collect();
+        assert_eq!(unknown, []);
+    }
+}
+
 /// How many requests a run makes from here. The cluster is then as before.
 fn requests(cluster: &Cluster) -> usize {
     let start = cluster.objects();
@@ -314,7 +327,7 @@ fn requests(cluster: &Cluster) -> usize {
 #[test]
 fn wherever_it_is_cut_off_all_is_trusted_and_the_next_run_ends_it() {
     for (name, cluster, served) in situations() {
-        let start = cluster.objects();
+        let (start, before) = (cluster.objects(), bundles(&cluster));
         let all = requests(&cluster);
         assert!(all >= 4, "{name}: {all}");
         for cut in 0..all {
@@ -327,6 +340,7 @@ fn wherever_it_is_cut_off_all_is_trusted_and_the_next_run_ends_it() {
             cluster.break_after(None);
             applied(&cluster);
             assert_all_trusted(&cluster, &served);
+            assert_no_other_ca(&cluster, &before);
             // A new one is not renewed at once.
             cluster.break_after(None);
             assert!(applied(&cluster).contains("the certificate stays"), "{name}, {cut}");
@@ -339,7 +353,7 @@ fn wherever_it_is_cut_off_all_is_trusted_and_the_next_run_ends_it() {
 #[test]
 fn another_run_may_come_between_any_two_requests() {
     for (name, cluster, served) in situations() {
-        let start = cluster.objects();
+        let (start, before) = (cluster.objects(), bundles(&cluster));
         let all = requests(&cluster);
         for (held, is_emptied) in (0..all).flat_map(|held| [(held, false), (held, true)]) {
             cluster.restore(start.clone());
@@ -357,6 +371,9 @@ fn another_run_may_come_between_any_two_requests() {
                 run.join().unwrap();
             });
             assert_all_trusted(&cluster, &served);
+            if !is_emptied {
+                assert_no_other_ca(&cluster, &before);
+            }
             cluster.break_after(None);
             assert!(applied(&cluster).contains("the certificate stays"), "{name}, {held}");
             assert_eq!(written(&cluster), [""; 0], "{name}, {held}, {is_emptied}");
