@@ -95,7 +95,10 @@ impl Run<'_> {
         }
         if authority.expires() - now < CA_ENDS {
             let at = timestamp(authority.expires());
-            let text = format!("{}: its CA ends at {at}: another one is needed", self.name);
+            let text = format!(
+                "{}: its CA ends at {at}: make another (envoy-config/webhook/README.md, Another CA)",
+                self.name
+            );
             return Err(Failure::data(text).into());
         }
         Ok(())
