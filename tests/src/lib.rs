@@ -10,7 +10,7 @@
 //! | [`envoy`] | the real Envoy with the shipped configuration, and the agent beside it |
 //! | [`entries`] | what the variable holds |
 //! | [`health`] | the messages of the gRPC health service |
-//! | [`manifest`], [`kustomize`] | manifests as JSON: those of the project, and what the real Kustomize makes of them |
+//! | [`manifest`], [`kustomize`], [`helm`] | manifests as JSON: those of the project, and what the real Kustomize and Helm make of them |
 //! | [`mesh`] | a pod whose traffic is intercepted, and the node beside it, in namespaces |
 //! | [`net`] | ports and descriptors |
 //! | [`process`] | programs that never outlive the test, and programs that run to their end |
@@ -24,6 +24,7 @@ pub mod cluster;
 pub mod entries;
 pub mod envoy;
 pub mod health;
+pub mod helm;
 pub mod kubelet;
 pub mod kustomize;
 pub mod manifest;

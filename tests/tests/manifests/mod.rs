@@ -7,6 +7,7 @@
 //! | `cert_manager` | the same of cert-manager's objects |
 //! | `monitoring` | the same of those of the Prometheus Operator, and that they find what they name |
 //! | `configuration` | the MutatingWebhookConfiguration: what it chooses, whom it calls |
+//! | `chart` | the chart by the real Helm: the same objects, and what its values do |
 //! | `conditions` | which pods its CEL expressions let through |
 //! | `certs` | the jobs that renew the certificate: what they may, and that it is what they need |
 //! | `workload` | Deployment, Service and all that has to fit them |
@@ -14,6 +15,7 @@
 mod built;
 mod cert_manager;
 mod certs;
+mod chart;
 mod conditions;
 mod configuration;
 mod monitoring;

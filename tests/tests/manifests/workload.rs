@@ -185,8 +185,31 @@ fn one_selector_for_all() {
         for spread in variant.pod()["topologySpreadConstraints"].as_array().expect("a spread") {
             selectors.push(spread["labelSelector"]["matchLabels"].clone());
         }
+        // Of the recommended labels none: the version changes, and a Deployment's selector cannot.
         for selector in selectors {
-            assert_eq!(&selector, labels);
+            assert_eq!(selector, json!({"app": labels["app"]}));
+        }
+    }
+}
+
+#[test]
+fn objects_and_pods_have_the_recommended_labels() {
+    for variant in variants() {
+        let pods = variant.objects.iter().filter_map(|it| it.pointer("/spec/template/metadata"));
+        let own = |object: &&Value| object["kind"] != "Namespace";
+        let objects = variant.objects.iter().filter(own).map(|object| &object["metadata"]);
+        for metadata in objects.chain(pods) {
+            for (name, value) in [
+                ("name", "app-health"),
+                ("instance", "app-health"),
+                ("version", env!("CARGO_PKG_VERSION")),
+                ("component", "webhook"),
+                ("part-of", "app-health"),
+                ("managed-by", "kustomize"),
+            ] {
+                let label = &metadata["labels"][format!("app.kubernetes.io/{name}")];
+                assert_eq!(label, value, "{name}: {metadata}");
+            }
         }
     }
 }
