@@ -58,9 +58,20 @@ drift, and come out of here with the values put in.
 {{ toYaml $object }}
 {{ end }}
 
-{{/* Fails where a namespace that a value names is not in the cluster (helm template asks none). */}}
-{{- define "app-health.namespace" -}}
-{{- if and (lookup "v1" "Namespace" "" "kube-system") (not (lookup "v1" "Namespace" "" (index . 1))) }}
-{{- fail (printf "%s: the cluster has no namespace %s" (index . 0) (index . 1)) }}
+{{/*
+Fail where the cluster lacks what a value asks for, before anything is made. (helm template asks no cluster.) Given the
+root, what is asked for, and the value.
+*/}}
+{{- define "app-health.needs-namespace" -}}
+{{- if and (include "app-health.cluster" .) (not (lookup "v1" "Namespace" "" (index . 1))) }}
+{{- fail (printf "%s: the cluster has no namespace %s" (index . 2) (index . 1)) }}
 {{- end }}
+{{- end }}
+{{- define "app-health.needs-kind" -}}
+{{- if and (include "app-health.cluster" .) (not ((index . 0).Capabilities.APIVersions.Has (index . 1))) }}
+{{- fail (printf "%s: the cluster has no %s" (index . 2) (index . 1)) }}
+{{- end }}
+{{- end }}
+{{- define "app-health.cluster" -}}
+{{- if lookup "v1" "Namespace" "" "kube-system" }}true{{ end }}
 {{- end }}
