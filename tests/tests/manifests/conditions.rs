@@ -14,10 +14,10 @@ use super::built::{REWRITE, variants, webhook};
 use crate::rewrite::yaml;
 
 /// The conditions, of which all have to hold.
-struct Conditions(Vec<Program>);
+pub struct Conditions(Vec<Program>);
 
 impl Conditions {
-    fn of(objects: &[Value]) -> Self {
+    pub fn of(objects: &[Value]) -> Self {
         let all = webhook(objects, REWRITE)["matchConditions"].as_array().expect("conditions");
         assert!(!all.is_empty());
         let text = |condition: &Value| condition["expression"].as_str().expect("text").to_owned();
@@ -26,7 +26,7 @@ impl Conditions {
     }
 
     /// Whether the API server would call.
-    fn let_through(&self, pod: &Value) -> bool {
+    pub fn let_through(&self, pod: &Value) -> bool {
         let mut context = Context::default();
         context.add_variable("object", pod).expect("JSON is a value of CEL");
         self.0.iter().all(|program| {

@@ -79,7 +79,7 @@ fn selects(selector: &Value, labels: &Value) -> bool {
 
 /// Whether a webhook is asked about pods of a namespace with this name, as the API server has it in a
 /// label, and these labels of ours.
-fn chooses(webhook: &Value, name: &str, ours: &Value) -> bool {
+pub fn chooses(webhook: &Value, name: &str, ours: &Value) -> bool {
     let mut labels = json!({"kubernetes.io/metadata.name": name});
     json_patch::merge(&mut labels, ours);
     selects(&webhook["namespaceSelector"], &labels)
