@@ -3,11 +3,13 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `drift` | the same objects as the real Kustomize makes of the folders beside it |
+//! | `release` | what a release ships of it |
 //! | `refused` | values that it does not take, and what it says |
 //! | `values` | what each value does |
 
 mod drift;
 mod refused;
+mod release;
 mod values;
 
 use app_health_tests::helm::render;
