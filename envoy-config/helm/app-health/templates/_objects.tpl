@@ -16,6 +16,7 @@ drift, and come out of here with the values put in.
   | replace "matchNames: [app-health]" (printf "matchNames: [%s]" $namespace)
   | replace "app-health-agent:0.1.0" (include "app-health.image" $root)
   | replace "app-health/filter: \"true\"" (printf "app-health/filter: %q" $values.revision)
+  | replace "APP_HEALTH_FILTER: \"true\"" (printf "APP_HEALTH_FILTER: %q" $values.revision)
   | replace "/mutate/filter/true" (printf "/mutate/filter/%s" $values.revision)
   | replace "c.name != 'istio-proxy'" (include "app-health.no-sidecar" $root) }}
 {{- end }}

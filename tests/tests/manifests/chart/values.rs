@@ -174,6 +174,10 @@ fn each_revision_has_an_envoyfilter_that_stays() {
         assert_eq!(filter["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
         let selector = &filter["spec"]["workloadSelector"]["labels"];
         assert_eq!(selector, &json!({"app-health/filter": revision}));
+        for patch in filter["spec"]["configPatches"].as_array().expect("patches") {
+            let metadata = &patch["match"]["proxy"]["metadata"];
+            assert_eq!(metadata, &json!({"APP_HEALTH_FILTER": revision}));
+        }
         let path = format!("/mutate/filter/{revision}");
         assert_eq!(webhook(&objects, FILTER)["clientConfig"]["service"]["path"], path);
         // The same for istiod to push by, which has nothing in it and comes after all else.
