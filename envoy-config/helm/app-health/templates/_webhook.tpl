@@ -3,11 +3,9 @@
 {{- $root := index . 0 }}
 {{- $spec := index . 1 }}
 {{- $values := $root.Values }}
-{{- $pod := $spec.template.spec }}
-{{- $container := index $pod.containers 0 }}
+{{- $container := index $spec.template.spec.containers 0 }}
 {{- $_ := set $spec "replicas" $values.replicas }}
-{{- include "app-health.label" (list $root $spec.template.metadata "webhook") }}
-{{- include "app-health.pod" (list $root $pod) }}
+{{- include "app-health.pod" (list $root $spec.template) }}
 {{- $_ := set $container "resources" $values.resources }}
 {{- $agent := $values.agent }}
 {{- if not $agent.enabled }}
@@ -35,10 +33,11 @@
 {{- $_ := set $container "env" $all }}
 {{- end }}
 
-{{/* Puts those into the spec of a pod that are not the webhook's alone. */}}
+{{/* Puts those into a pod's template that are not the Deployment's alone. */}}
 {{- define "app-health.pod" -}}
 {{- $values := (index . 0).Values }}
-{{- $pod := index . 1 }}
+{{- $pod := (index . 1).spec }}
+{{- include "app-health.label" (list (index . 0) (index . 1).metadata "webhook") }}
 {{- with $values.imagePullSecrets }}
 {{- $_ := set $pod "imagePullSecrets" . }}
 {{- end }}

@@ -10,9 +10,11 @@ use super::{NAMESPACE, chart, is_hook};
 const ROOT: &str = "istio-system";
 
 /// What either tool adds for itself.
-const OWN: [(&str, &str); 4] = [
+const OWN: [(&str, &str); 6] = [
     ("/metadata/labels", "app.kubernetes.io/managed-by"),
     ("/spec/template/metadata/labels", "app.kubernetes.io/managed-by"),
+    ("/spec/jobTemplate/metadata/labels", "app.kubernetes.io/managed-by"),
+    ("/spec/jobTemplate/spec/template/metadata/labels", "app.kubernetes.io/managed-by"),
     ("/metadata/labels", "helm.sh/chart"),
     ("/metadata/annotations", "helm.sh/resource-policy"),
 ];
@@ -26,6 +28,13 @@ fn kustomize(folder: &str, components: &[&str], namespace: &str) -> Vec<Value> {
     build_text(&file.to_string())
 }
 
+/// The name of one of the chart's Jobs ends with a digest of what it runs, and Kustomize's does not.
+fn without_digest(name: &Value) -> &str {
+    let name = name.as_str().expect("a name");
+    let is_digest = |end: &str| end.len() == 8 && end.bytes().all(|it| it.is_ascii_hexdigit());
+    name.rsplit_once('-').filter(|(_, end)| is_digest(end)).map_or(name, |(name, _)| name)
+}
+
 /// The objects that are compared, by kind, namespace and name.
 fn compared(objects: Vec<Value>) -> BTreeMap<String, Value> {
     let is_compared = |object: &Value| object["kind"] != "Namespace" && !is_hook(object);
@@ -36,6 +45,9 @@ fn compared(objects: Vec<Value>) -> BTreeMap<String, Value> {
             }
         }
         let kind = object["kind"].clone();
+        if kind == "Job" {
+            object["metadata"]["name"] = json!(without_digest(&object["metadata"]["name"]));
+        }
         let metadata = object["metadata"].as_object_mut().expect("metadata");
         metadata.retain(|_, members| *members != json!({}));
         let key = format!("{kind} {:?} {}", metadata.get("namespace"), metadata["name"]);

@@ -19,6 +19,8 @@ fn a_wrong_value_is_named() {
         (json!({"revision": "false"}), "at '/revision'"),
         (json!({"revision": "R/2"}), "at '/revision'"),
         (json!({"certificate": "self"}), "at '/certificate'"),
+        (json!({"apiServerPorts": []}), "at '/apiServerPorts'"),
+        (json!({"apiServerPorts": [0]}), "at '/apiServerPorts/0'"),
         (json!({"rewrite": "all"}), "at '/rewrite'"),
         (json!({"failurePolicy": "Retry"}), "at '/failurePolicy'"),
         (json!({"replicas": 0}), "at '/replicas'"),
