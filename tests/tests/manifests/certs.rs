@@ -157,9 +157,9 @@ fn their_pods_are_as_hardened_as_the_webhooks() {
 fn nobody_reaches_them_and_they_reach_one() {
     let objects = &built().objects;
     let labels = &templates()[0]["metadata"]["labels"];
-    assert_eq!(*labels, json!({"app": NAME}));
+    assert_eq!(labels["app"], NAME);
     let policy = &named(objects, "NetworkPolicy", NAME)["spec"];
-    assert_eq!(policy["podSelector"]["matchLabels"], *labels);
+    assert_eq!(policy["podSelector"]["matchLabels"], json!({"app": NAME}));
     assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
     assert_eq!(policy["ingress"], json!([]));
     let egress = policy["egress"].as_array().expect("a list");

@@ -195,7 +195,10 @@ fn one_selector_for_all() {
 #[test]
 fn objects_and_pods_have_the_recommended_labels() {
     for variant in variants() {
-        let pods = variant.objects.iter().filter_map(|it| it.pointer("/spec/template/metadata"));
+        let pods = ["/spec/template/metadata", "/spec/jobTemplate/spec/template/metadata"];
+        let pods = pods
+            .into_iter()
+            .flat_map(|at| variant.objects.iter().filter_map(move |object| object.pointer(at)));
         let own = |object: &&Value| object["kind"] != "Namespace";
         let objects = variant.objects.iter().filter(own).map(|object| &object["metadata"]);
         for metadata in objects.chain(pods) {

@@ -87,6 +87,32 @@ fn values_are_put_into_the_deployment() {
     }
 }
 
+/// As often as a release needs it, which no Job's pod could.
+#[test]
+fn the_jobs_are_of_the_same_image_and_another_image_is_another_job() {
+    let secrets = json!([{"name": "a"}]);
+    let names = ["1", "2", "2"].map(|tag| {
+        let objects = chart(&json!({"image": {"tag": tag}, "imagePullSecrets": secrets}));
+        let job = only(&objects, "Job");
+        let daily = &only(&objects, "CronJob")["spec"]["jobTemplate"]["spec"];
+        for pod in [&job["spec"]["template"]["spec"], &daily["template"]["spec"]] {
+            assert_eq!(pod["containers"][0]["image"], format!("app-health-agent:{tag}"));
+            assert_eq!(pod["imagePullSecrets"], secrets);
+        }
+        job["metadata"]["name"].as_str().expect("a name").to_owned()
+    });
+    assert!(names[0] != names[1] && names[1] == names[2], "{names:?}");
+}
+
+#[test]
+fn the_jobs_may_reach_the_api_server_where_it_is() {
+    let objects = chart(&json!({"apiServerPorts": [7443]}));
+    let egress = &named(&objects, "NetworkPolicy", "app-health-certs")["spec"]["egress"];
+    assert_eq!(egress, &json!([{"ports": [{"protocol": "TCP", "port": 7443}]}]));
+    let webhook = &named(&objects, "NetworkPolicy", DEPLOYMENT)["spec"]["egress"];
+    assert_eq!(webhook, &json!([]));
+}
+
 /// Each once, as the API server would refuse a second, and so that the webhook takes them.
 #[test]
 fn values_become_variables_of_the_webhook() {
