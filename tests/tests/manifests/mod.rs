@@ -6,6 +6,7 @@
 //! | `schema` | every object against the Kubernetes API's own types |
 //! | `cert_manager` | the same of cert-manager's objects |
 //! | `monitoring` | the same of those of the Prometheus Operator, and that they find what they name |
+//! | `pod` | the pod with an Envoy of its own: rendered, rewritten, and run |
 //! | `configuration` | the MutatingWebhookConfiguration: what it chooses, whom it calls |
 //! | `chart` | the chart by the real Helm: the same objects, and what its values do |
 //! | `conditions` | which pods its CEL expressions let through |
@@ -19,5 +20,6 @@ mod chart;
 mod conditions;
 mod configuration;
 mod monitoring;
+mod pod;
 mod schema;
 mod workload;
