@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::certs::args::CertsArgs;
 use crate::check::args::CheckArgs;
+use crate::completions::CompletionsArgs;
 use crate::exit::Failure;
 use crate::logger::LogArgs;
 use crate::pod_args::{PodArgs, SidecarArgs};
@@ -52,6 +53,9 @@ pub enum Command {
     /// Try a probe and the app itself, and say who is at fault
     #[command(after_help = crate::probe::args::HELP)]
     Probe(ProbeArgs),
+    /// Print the script by which a shell completes these commands
+    #[command(after_help = crate::completions::HELP)]
+    Completions(CompletionsArgs),
 }
 
 const WEBHOOK_HELP: &str = "\
@@ -243,6 +247,8 @@ mod tests {
             (&["probe", "web/readyz", "--all"], "--all"),
             (&["probe", "web/readyz", "web/livez"], "web/livez"),
             (&["probe", "--all", "-o", "yaml"], "--output"),
+            (&["completions"], "SHELL"),
+            (&["completions", "csh"], "csh"),
             (&["status", "-o", "yaml"], "--output"),
             (&["status", "--url", "https://127.0.0.1:15020/app-health/"], "--url"),
             (&["status", "--url", "127.0.0.1"], "--url"),
@@ -299,6 +305,7 @@ mod tests {
             (&["check", "--help"], "app-health-agent check -f"),
             (&["status", "--help"], "kubectl port-forward"),
             (&["probe", "--help"], "kubectl exec POD"),
+            (&["completions", "--help"], "bash_completion.d"),
         ] {
             let failure = failure(args);
             assert_eq!(failure.exit, 0, "{args:?}");

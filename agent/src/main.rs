@@ -16,6 +16,7 @@
 //! | [`check`] | the command `check` |
 //! | [`status`] | the command `status` |
 //! | [`probe`] | the command `probe` |
+//! | [`completions`] | the command `completions` |
 //! | [`page`] | the filter's status page, as it is asked for and read |
 //! | [`table`] | tables on stdout |
 //! | [`document`] | manifests as text, read and written as kubectl understands them |
@@ -24,6 +25,7 @@ mod agent_args;
 mod certs;
 mod check;
 mod cli;
+mod completions;
 mod document;
 mod exit;
 mod image;
@@ -75,6 +77,7 @@ fn run(command: Command) -> Result<u8, Failure> {
         Command::Certs(args) => certs::run(&args),
         Command::Rewrite(args) => offline::rewrite(&args),
         Command::Restore(args) => offline::restore(&args),
+        Command::Completions(args) => completions::run(&args),
         Command::Check(args) => return check::run(&args),
         Command::Status(args) => return status::run(&args),
         Command::Probe(args) => return probe::run(&args),
