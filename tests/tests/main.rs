@@ -18,6 +18,8 @@ mod manifests;
 mod mesh;
 /// Rules and dashboard over the metrics.
 mod monitoring;
+/// The workflows, and what else makes a release.
+mod release;
 /// The rewrite of pods, and back: golden pairs of files, tables of bad input, properties.
 mod rewrite;
 /// The tools of these tests, tried on each other.

@@ -1,6 +1,7 @@
 //! The images that `scripts/image` makes, by buildah.
 
 mod archive;
+mod files;
 mod script;
 
 use std::fs;

@@ -60,14 +60,20 @@ impl Archives {
     }
 }
 
-/// The script, after all other tests, and without what takes long in a release. It builds in cargo's
-/// folder for tests, where the next run finds what is built already.
+/// The script, with buildah.
 pub fn script() -> Command {
+    let mut script = named("image");
+    script.args(["--with", "buildah", "--registry", REGISTRY]);
+    script
+}
+
+/// A script that builds the images, after all other tests, and without what takes long in a release. It builds
+/// in a folder of its own, where the next run finds what is built already.
+pub fn named(name: &str) -> Command {
     let repository = REPOSITORY.folder.path();
     let mut nice = command("nice");
-    nice.args(["-n", "19"]).arg(root().join("scripts/image"));
-    nice.args(["--with", "buildah", "--registry", REGISTRY])
-        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("image"))
+    nice.args(["-n", "19"]).arg(root().join("scripts").join(name));
+    nice.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("image"))
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
