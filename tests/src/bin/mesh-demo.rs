@@ -53,7 +53,7 @@ impl Story {
 
 /// The first document: an HTTP probe of an app that is well.
 fn http(story: &mut Story) {
-    let subject = Subject::read("HTTP: GET /index.html on port 80, where nginx listens", HTTP);
+    let subject = Subject::read("HTTP: GET /index.html on port 8080, where nginx listens", HTTP);
     story.open(subject.title);
     let world = World::dual_stack();
     let nginx = Nginx::start(&world);

@@ -1,4 +1,4 @@
-//! The app: Debian's nginx with its own page, on port 80.
+//! The app: Debian's nginx with its own page, on the port of the example manifests.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -29,8 +29,8 @@ http {
   log_format seen "$remote_addr|$http_host|$http_x_custom_header|$http_user_agent|$request";
   access_log /run/nginx/access.log seen;
   server {
-    listen 80;
-    listen [::]:80;
+    listen 8080;
+    listen [::]:8080;
     root /usr/share/nginx/html;
   }
 }
@@ -61,18 +61,18 @@ pub(super) fn volumes() -> io::Result<()> {
 }
 
 impl Nginx {
+    /// Where it listens.
+    pub const PORT: u16 = 8080;
+
     /// Starts it in the pod, and waits until it listens.
     ///
     /// # Panics
     /// Where Debian's nginx is missing.
     pub fn start(world: &World) -> Self {
-        // As in any pod: everyone may listen on 80.
-        let allow = || fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-        world.pod.run(allow).expect("the sysctl can be set");
         let mut command = world.pod.command("nginx", USER);
         command.args(["-e", "stderr", "-c", "/run/nginx/nginx.conf"]);
         let nginx = Process::start("nginx", &mut command);
-        let listens = || tcp(SocketAddr::new(POD_V4, 80), DEFAULT_TIMEOUT);
+        let listens = || tcp(SocketAddr::new(POD_V4, Self::PORT), DEFAULT_TIMEOUT);
         nginx.wait_until(|| world.pod.run(listens).map_err(|error| error.to_string()));
         Self(nginx)
     }

@@ -194,7 +194,7 @@ fn the_agent_can_be_left_out() {
 #[test]
 fn a_rewrite_leaves_the_component_as_it_is() {
     let records = [
-        r#"{"/app-health/nginx/readyz":{"httpGet":{"path":"/index.html","port":80,"httpHeaders":[{"name":"X-Custom-Header","value":"hello"}]}}}"#,
+        r#"{"/app-health/nginx/readyz":{"httpGet":{"path":"/index.html","port":8080,"httpHeaders":[{"name":"X-Custom-Header","value":"hello"}]}}}"#,
         r#"{"/app-health/nginx/readyz":{"tcpSocket":{"port":2940}}}"#,
     ];
     for (Example { with_component, .. }, recorded) in examples().into_iter().zip(records) {

@@ -17,7 +17,7 @@ fn are_answered_after(drain: &str, filter: EnvoyFilter) -> [bool; 2] {
     let post = ports::request("POST", &format!("/drain_listeners?{drain}"), "");
     assert_eq!(ports::status(&world.pod, (V4, 15000).into(), &post), Ok(200), "{drain}");
     for ip in FAMILIES {
-        until("inbound is drained", || !accepts(&world, ip, 80));
+        until("inbound is drained", || !accepts(&world, ip, Nginx::PORT));
     }
     well()
 }

@@ -180,7 +180,7 @@ fn the_agent_answers_nobody_but_the_sidecar() {
     let friend = sidecar.authority.client();
     for ip in FAMILIES {
         let to = SocketAddr::new(ip, 15023);
-        let get = request("GET", &format!("/tcp/{ip}/80"), "");
+        let get = request("GET", &format!("/tcp/{ip}/{}", Nginx::PORT), "");
         let plain = status(&world.node, to, &get);
         assert!(plain.is_err(), "{plain:?}");
         let mtls = world.node.run(|| friend.exchange(to, &get));

@@ -39,7 +39,7 @@ fn s2_strict_mtls_breaks_http_and_hides_a_closed_port() {
         assert!(closed.contains(&error.kind()), "{ip}: {error}");
         assert_eq!(verdict(&world, &original(TCP), ip), Success, "{ip}");
         let get = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-        let page = world.node.run(|| friend.exchange(SocketAddr::new(ip, 80), get));
+        let page = world.node.run(|| friend.exchange(SocketAddr::new(ip, Nginx::PORT), get));
         assert!(page.as_ref().is_ok_and(|page| page.contains(PAGE)), "{ip}: {page:?}");
     }
     let peers = nginx.seen().into_iter().map(|line| line.peer).collect::<Vec<_>>();
@@ -70,7 +70,7 @@ fn s4_a_rewritten_http_probe_says_how_the_app_is() {
         let line = &seen[n];
         assert!(is_sidecars(line.peer), "{line:?}");
         // The kubelet asked for ip:15020; the app sees its own port.
-        assert_eq!(line.host, SocketAddr::new(ip, 80).to_string(), "{line:?}");
+        assert_eq!(line.host, SocketAddr::new(ip, Nginx::PORT).to_string(), "{line:?}");
         assert_eq!(line.custom_header, "hello");
         assert_eq!(line.user_agent, "kube-probe/1.37");
         assert_eq!(line.request, "GET /index.html HTTP/1.1");
