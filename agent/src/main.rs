@@ -38,6 +38,8 @@ mod offline;
 mod page;
 mod pod_args;
 mod probe;
+#[cfg(test)]
+mod reference;
 mod serve;
 mod status;
 mod table;

@@ -1,4 +1,5 @@
-//! What ARCHITECTURE.md and the texts beside it name is there.
+//! What ARCHITECTURE.md and the texts beside it and in `docs/` name is there, and all links of the texts lead
+//! somewhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,10 +74,24 @@ fn faults(line: &str, folder: &Path) -> Vec<String> {
     faults
 }
 
+/// The texts of a folder, and of those in it where they are asked for.
+fn texts(folder: &Path, is_deep: bool) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("it").path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let below = folders.iter().filter(|_| is_deep).flat_map(|folder| texts(folder, true));
+    files
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|it| it == "md"))
+        .chain(below)
+        .collect()
+}
+
 #[test]
 fn what_is_named_is_there() {
-    for file in ["ARCHITECTURE.md", "RATIONALE.md", "BENCH.md", "CONTRIBUTING.md", "SECURITY.md"] {
-        let text = fs::read_to_string(root().join(file)).expect(file);
+    let beside = ["ARCHITECTURE.md", "RATIONALE.md", "BENCH.md", "CONTRIBUTING.md", "SECURITY.md"];
+    let docs = texts(&root().join("docs"), false);
+    for file in beside.map(|file| root().join(file)).into_iter().chain(docs) {
+        let text = fs::read_to_string(&file).expect("a text");
         let mut folder = root().to_owned();
         let mut wrong = Vec::new();
         for line in text.lines() {
@@ -86,8 +101,43 @@ fn what_is_named_is_there() {
             }
             wrong.extend(faults(line, &folder));
         }
-        assert!(wrong.is_empty(), "{file}: {}", wrong.join("\n"));
+        assert!(wrong.is_empty(), "{}: {}", file.display(), wrong.join("\n"));
     }
+}
+
+/// The heading of a text as GitHub makes a link of it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    kept.chars().filter(|c| c.is_alphanumeric() || ['-', '_'].contains(c)).collect()
+}
+
+/// Whether a link, seen from this folder, leads to a file and to a heading in it.
+pub fn leads_somewhere(link: &str, folder: &Path, own: &Path) -> bool {
+    let (file, place) = link.split_once('#').unwrap_or((link, ""));
+    let file = if file.is_empty() { own.to_owned() } else { folder.join(file) };
+    let has =
+        |text: String| text.lines().any(|line| line.starts_with('#') && anchor(line) == place);
+    file.exists() && (place.is_empty() || fs::read_to_string(file).is_ok_and(has))
+}
+
+fn dead_links(text: &str, own: &Path) -> Vec<String> {
+    let folder = own.parent().expect("a folder");
+    let links = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+    let ours = links.filter(|link| !link.contains("://"));
+    ours.filter(|link| !leads_somewhere(link, folder, own)).map(str::to_owned).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let folders = [("", false), ("docs", true), ("envoy-config", true), ("tests", false)];
+    for file in folders.iter().flat_map(|(folder, is_deep)| texts(&root().join(folder), *is_deep)) {
+        let dead = dead_links(&fs::read_to_string(&file).expect("a text"), &file);
+        assert!(dead.is_empty(), "{}: {dead:#?}", file.display());
+    }
+    let own = root().join("README.md");
+    let text =
+        "[a](#no-such) [b](docs/gone.md) [c](docs/install.md#gone) [d](docs/install.md#remove)";
+    assert_eq!(dead_links(text, &own), ["#no-such", "docs/gone.md", "docs/install.md#gone"]);
 }
 
 #[test]

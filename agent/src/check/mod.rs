@@ -11,7 +11,7 @@
 //! | [`report`], [`output`] | all of it, and how it is printed |
 
 pub mod args;
-mod finding;
+pub mod finding;
 mod output;
 mod pod;
 mod pods;

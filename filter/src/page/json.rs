@@ -1,4 +1,4 @@
-//! The page's JSON, whose shape envoy-config/README.md describes.
+//! The page's JSON, whose shape docs/configuration.md describes.
 
 use std::time::Duration;
 

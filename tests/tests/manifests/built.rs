@@ -110,12 +110,16 @@ fn what_is_no_component_is_built_by_itself() {
     }
 }
 
-/// The few lines in the project's own README come to the same.
+/// The few lines of the first steps come to the same, with the image as it is built there.
 #[test]
 fn the_first_kustomization_is_the_first_variant() {
-    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
-    let (_, text) = readme.split_once("mkdir -p deploy && echo '").expect("the line");
-    let (text, _) = text.split_once("' > deploy/kustomization.yaml").expect("its end");
-    let objects = build_text(&text.replace("../", &format!("{PATH}/")));
+    let text = fs::read_to_string(root().join("docs/install.md")).expect("the text");
+    let begin = "cat > deploy/webhook/kustomization.yaml <<END\n";
+    let (_, text) = text.split_once(begin).expect("the lines");
+    let (text, _) = text.split_once("END").expect("their end");
+    let text = text.replace("../..", PATH);
+    let images =
+        kustomization().lines().find(|line| line.contains("images:")).expect("it").to_owned();
+    let objects = build_text(&format!("{text}{}", images.trim()));
     assert_eq!(objects, variant(CERTIFICATES[0], CHOICES[0]).objects);
 }

@@ -1,4 +1,4 @@
-//! The kustomizations that the README of `envoy-config/istio/` shows, built.
+//! The kustomizations that the texts show for the EnvoyFilter, built.
 
 use std::fs;
 
@@ -9,15 +9,19 @@ use serde_json::{Value, json};
 
 const CONFIG: &str = "proxy.istio.io/config";
 
+/// The one block of a text that begins and ends so.
+fn block(file: &str, begin: &str, end: &str) -> String {
+    let text = fs::read_to_string(root().join(file)).expect("a text").replace("\n   ", "\n");
+    let blocks: Vec<_> = text.split(begin).skip(1).collect();
+    let [block] = blocks[..] else { panic!("{file}: {} blocks {begin}", blocks.len()) };
+    block.split(end).next().unwrap_or_default().to_owned()
+}
+
 /// That of the installation, with this sum, and what a second filter adds to it.
 fn shown(sum: &str) -> [String; 2] {
-    let readme = fs::read_to_string(root().join("envoy-config/istio/README.md"));
-    let readme = readme.expect("the README").replace("\n   ", "\n");
-    let blocks = readme.split("```yaml\n").skip(1);
-    let blocks = blocks.map(|rest| rest.split("```").next().unwrap_or_default().to_owned());
-    let [install, second] = blocks.collect::<Vec<_>>().try_into().expect("two blocks");
+    let install = block("envoy-config/istio/README.md", "```yaml\n", "```");
     assert_eq!(install.matches("SHA256").count(), 1, "the sum is named once: {install}");
-    [install.replace("SHA256", sum), second]
+    [install.replace("SHA256", sum), block("docs/upgrade.md", "```yaml\n", "```")]
 }
 
 /// The one manifest of a kustomization: what it takes its values from is not applied.
@@ -26,9 +30,9 @@ fn built(kustomization: &str) -> EnvoyFilter {
     EnvoyFilter(filter)
 }
 
-/// The file that ships, with another text in each of these places.
+/// The folder as it ships, with another text in each of these places.
 fn shipped_with(replaced: &[(&str, Value)]) -> Value {
-    let mut filter = EnvoyFilter::shipped().0;
+    let mut filter = built(&format!("resources: [{PATH}/envoy-config/istio]")).0;
     for (pointer, value) in replaced {
         *filter.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value.clone();
     }
@@ -49,6 +53,10 @@ fn the_sum_is_named_once_and_stands_in_both_places() {
             (&format!("{REMOTE}/sha256"), json!(sum)),
         ]);
         assert_eq!(built(&install).0, expected, "and that is all");
+        let first =
+            block("docs/install.md", "cat > deploy/filter/kustomization.yaml <<END\n", "END");
+        let first = first.replace("$sum", &sum).replace("../..", PATH);
+        assert_eq!(built(&first).0, expected, "the first steps come to the same");
     }
 }
 

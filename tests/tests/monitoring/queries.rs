@@ -154,7 +154,7 @@ fn each_query_returns_what_was_provoked() {
     });
     world.stop_webhook();
     eventually(&world, || is_raised(&prometheus, &DOWN));
-    assert_eq!(named_in_the_readme(), there_is(&prometheus));
+    assert_eq!(named_in_the_text(), there_is(&prometheus));
 }
 
 #[test]
@@ -170,11 +170,11 @@ fn nothing_is_left_out() {
     );
 }
 
-/// The metrics in the README's tables.
-fn named_in_the_readme() -> BTreeSet<String> {
-    let readme = fs::read_to_string(root().join("envoy-config/monitoring/README.md"));
-    let readme = readme.expect("the README");
-    let cells = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+/// The metrics in the tables of the reference.
+fn named_in_the_text() -> BTreeSet<String> {
+    let reference = fs::read_to_string(root().join("docs/configuration.md")).expect("the text");
+    let (_, tables) = reference.split_once("\n## Metrics of the filter\n").expect("the tables");
+    let cells = tables.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
     let names = cells.flat_map(|cell| cell.split("`, `")).map(|name| name.trim_end_matches('`'));
     names.map(str::to_owned).collect()
 }
