@@ -81,7 +81,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
         400 if text.starts_with(PILOT_AGENT) => {
             "400: Istio's pilot-agent answers here, and not the filter: \
             probes are answered, but without a status page; for the filter, label the namespace \
-            app-health/filter=enabled and replace the pod"
+            app-health/filter=enabled and replace the pod; where both is done, the webhook's log says why not"
                 .into()
         }
         400 => "400 instead of a status page: Envoy's configuration may lack the route status_page"

@@ -22,7 +22,8 @@ fn one_line_says_why_there_is_no_page() {
         (
             answer(400, "app prober config does not exists for /app-health/"),
             "400: Istio's pilot-agent answers here, and not the filter: probes are answered, but without a \
-             status page; for the filter, label the namespace app-health/filter=enabled and replace the pod\n",
+             status page; for the filter, label the namespace app-health/filter=enabled and replace the pod; \
+             where both is done, the webhook's log says why not\n",
         ),
         (answer(500, &long), "500 instead of a status page\n"),
         (Script::redirect(302, "/"), "302 instead of a status page"),
