@@ -272,6 +272,10 @@ mod tests {
             (&["webhook", "--proxy-config", "[]"], "--proxy-config"),
             (&["webhook", "--proxy-config", "a: &b c\nd: *b"], "--proxy-config"),
             (&["webhook", "--proxy-config", "runtimeValues: []"], "runtimeValues"),
+            (
+                &["webhook", "--proxy-config", "defaultConfig: {}"],
+                "give what is under defaultConfig",
+            ),
             (&["webhook", "--exclude-inbound-ports", "80,a"], "--exclude-inbound-ports"),
             (&["webhook", "--exclude-inbound-ports", "0"], "--exclude-inbound-ports"),
             (&["rewrite", "-f", "-", "--proxy-config", "{}"], "--filter"),

@@ -1,6 +1,7 @@
 //! One review: read, answered, counted, logged.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ const LARGEST_TO_SWITCH: usize = LARGEST - (128 << 10);
 /// What all reviews share.
 pub struct Reviews {
     options: Options,
-    mesh: Mesh,
+    mesh: Arc<Mesh>,
     memory: Memory,
     metrics: Metrics,
     stopping: AtomicBool,
@@ -58,7 +59,7 @@ enum Refusal {
 
 impl Reviews {
     /// None was answered yet.
-    pub fn new(options: Options, mesh: Mesh) -> Self {
+    pub fn new(options: Options, mesh: Arc<Mesh>) -> Self {
         let (memory, metrics) = (Memory::default(), Metrics::default());
         Self { options, mesh, memory, metrics, stopping: AtomicBool::new(false) }
     }
@@ -128,7 +129,7 @@ impl Reviews {
             SWITCH => Some(Task::Switch),
             _ => {
                 let revision = path.strip_prefix(FILTER)?.parse().ok()?;
-                let mesh = self.mesh.clone();
+                let mesh = Arc::clone(&self.mesh);
                 Some(Task::Filter(Filter { revision, mesh, read_yaml: document::value }))
             }
         }

@@ -60,13 +60,14 @@ fn the_rest_of_a_file_stays_as_it_stands() {
 
 #[test]
 fn what_the_mesh_sets_is_repeated() {
-    let mesh = r#"--proxy-config={"runtimeValues":{"mesh":"a"}} --exclude-inbound-ports=9000"#;
+    let mesh =
+        r#"--proxy-config={"runtimeValues":{"mesh":"a"}} --exclude-inbound-ports=+9000,0080"#;
     let after = template(&output(&format!("rewrite -f - --filter {mesh}"), PLAIN));
     let annotations = &after["metadata"]["annotations"];
     let config = annotations["proxy.istio.io/config"].as_str().unwrap();
     let config: Value = serde_json::from_str(config).unwrap();
     assert_eq!(config["runtimeValues"]["mesh"], "a");
-    assert_eq!(annotations["traffic.sidecar.istio.io/excludeInboundPorts"], "9000,15019");
+    assert_eq!(annotations["traffic.sidecar.istio.io/excludeInboundPorts"], "9000,80,15019");
 }
 
 /// It is for probes alone.

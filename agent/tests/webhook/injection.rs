@@ -70,8 +70,10 @@ async fn a_config_that_cannot_be_merged_with_gets_one_line_and_its_pod_comes_in(
         ("[]", "expected an object, not an array"),
         (&long, "200 KiB, more than a sidecar takes"),
     ] {
-        let left = ask(&mut connection, "/mutate/filter/true", &plain(CONFIG, text)).await;
-        assert_eq!(left.get("patch"), None);
+        let mut review = plain(CONFIG, text);
+        review["request"]["object"]["metadata"]["labels"]["app-health/filter"] = "true".into();
+        let left = ask(&mut connection, "/mutate/filter/true", &review).await;
+        assert_eq!(left.get("patch"), None, "its own label stays, too");
         let [warning] = &left["warnings"].as_array().unwrap()[..] else { panic!("{left}") };
         let warning = warning.as_str().unwrap();
         let begins = format!("app-health: annotation proxy.istio.io/config: {says}");

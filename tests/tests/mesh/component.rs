@@ -1,7 +1,9 @@
+use std::sync::Arc;
+
 use app_health_tests::mesh::{Deployment, EnvoyFilter, PodComponent};
 use app_health_tests::{kustomize, manifest, process, program};
 use app_health_webhook::admission::{Task, admit};
-use app_health_webhook::injection::{Filter, Mesh};
+use app_health_webhook::injection::Filter;
 use app_health_webhook::patch::apply;
 use app_health_webhook::rewrite::{
     AGENT_CONTAINER, AgentOptions, Options, STATUS_ANNOTATION, add_sidecar, rewrite,
@@ -92,7 +94,7 @@ fn by_webhook(mut template: Value) -> Value {
     let read_yaml = |_: &str| panic!("there is none to be read");
     let task = Task::Filter(Filter {
         revision: "true".parse().expect("a revision"),
-        mesh: Mesh::default(),
+        mesh: Arc::default(),
         read_yaml,
     });
     let admitted = admit(review.to_string().as_bytes(), &task, &Options::default());

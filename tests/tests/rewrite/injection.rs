@@ -1,8 +1,9 @@
 //! What holds for every pod before Istio's injector reads it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use app_health_webhook::injection::{Filter, Mesh, filter};
+use app_health_webhook::injection::{Filter, filter};
 use app_health_webhook::rewrite::Rewrite;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -45,7 +46,7 @@ fn config() -> impl Strategy<Value = Value> {
 fn filtered(pod: &Value) -> (Value, Rewrite) {
     let read_yaml = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
     let by =
-        Filter { revision: "true".parse().expect("a revision"), mesh: Mesh::default(), read_yaml };
+        Filter { revision: "true".parse().expect("a revision"), mesh: Arc::default(), read_yaml };
     let edited = filter(pod, &by, &[]).expect("a pod");
     (patched(pod, &edited), edited)
 }

@@ -1,12 +1,14 @@
 //! Reviews as an API server sends them, and what no API server would send.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::handler::HandlerKind;
-use crate::injection::{Filter, Mesh};
+use crate::injection::Filter;
 use crate::rewrite::{AgentOptions, STATUS_ANNOTATION, rewrite};
 
 /// A ReplicaSet's pod, defaulted, after Istio's and another injector.
@@ -332,7 +334,7 @@ fn done(task: &Task, review: &Value) -> Admission {
 /// By a revision that no pod has yet.
 fn by_filter() -> Task {
     let read_yaml = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
-    Task::Filter(Filter { revision: "canary".parse().unwrap(), mesh: Mesh::default(), read_yaml })
+    Task::Filter(Filter { revision: "canary".parse().unwrap(), mesh: Arc::default(), read_yaml })
 }
 
 /// The pod before Istio's injector has read it.

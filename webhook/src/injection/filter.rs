@@ -1,6 +1,8 @@
 //! Which pods are given the filter, and what each of them needs: the label that the EnvoyFilter selects,
 //! and annotations, all of them merged with what is there.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::metadata::{Changes, Subject};
@@ -31,7 +33,7 @@ pub struct Filter {
     /// Which filter, where the pod does not say another.
     pub revision: Revision,
     /// What an annotation replaces.
-    pub mesh: Mesh,
+    pub mesh: Arc<Mesh>,
     /// Reads YAML without aliases; null where it says nothing. An error is one line.
     pub read_yaml: fn(&str) -> Result<Value, String>,
 }
@@ -61,20 +63,9 @@ pub fn filter(pod: &Value, filter: &Filter, sidecars: &[String]) -> Result<Rewri
         Err((cause, reason)) => {
             let reason = format!("{reason}; the pod is not given the filter");
             filtered.warnings.push(Warning::of_pod(cause, reason));
-            filtered.patch = pod.patch(unselected(&pod, cause));
         }
     }
     Ok(filtered)
-}
-
-/// Takes the label off a pod whose annotations leave 15020 to pilot-agent: its sidecar would reject the
-/// listener, and never be ready.
-fn unselected(pod: &Subject<'_>, cause: Cause) -> Changes {
-    let mut changes = Changes::default();
-    if [Cause::Annotation, Cause::TooLong].contains(&cause) && pod.label(FILTER_LABEL).is_some() {
-        changes.label(FILTER_LABEL, NONE);
-    }
-    changes
 }
 
 /// What `restore` leaves: nothing in a pod says what its annotations were merged with.

@@ -33,6 +33,9 @@ const REVISION: &str = "ISTIO_META_APP_HEALTH_FILTER";
 /// Members that Istio takes as a whole: what the annotation says replaces what the mesh sets.
 const REPLACED: [&str; 3] = ["runtimeValues", "extraStatTags", "proxyStatsMatcher"];
 
+/// Members of what `defaultConfig` is in.
+const AROUND: [&str; 2] = ["defaultConfig", "meshConfig"];
+
 /// What the mesh's `defaultConfig` has of these.
 #[derive(Clone, Debug, Default)]
 pub struct ProxyDefaults(JsonObject);
@@ -44,9 +47,12 @@ impl TryFrom<Value> for ProxyDefaults {
     /// It cannot be merged with: what is wrong with it.
     fn try_from(config: Value) -> Result<Self, String> {
         let mut config = object_of(config)?;
+        if AROUND.iter().any(|name| config.contains_key(*name)) {
+            return Err("give what is under defaultConfig".to_owned());
+        }
         let member = |name: &str| (name.to_owned(), member(&mut config, name).take());
         let defaults = Self(REPLACED.map(member).into_iter().collect());
-        completed(JsonObject::new(), "", &defaults)?;
+        fits(&Value::Object(completed(JsonObject::new(), "", &defaults)?).to_string())?;
         Ok(defaults)
     }
 }
@@ -68,7 +74,7 @@ pub fn merged(
         return Ok(None);
     }
     let text = Value::Object(config).to_string();
-    fits(&text)?;
+    fits(&text).map_err(|problem| format!("with what is added to it {problem}"))?;
     Ok(Some(text))
 }
 
