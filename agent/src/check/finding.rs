@@ -113,8 +113,11 @@ codes! {
         "a rewritten probe asks a port on which no EnvoyFilter listens for its pod",
         "replace the pod; if it comes back the same, see --status-port of the webhook, and the annotation status.sidecar.istio.io/port";
     NotMoved = "AH015", Warning,
-        "a pod has the label app-health/filter, but not the rest that the filter takes: pilot-agent answers, and not the filter",
+        "a pod has the label app-health/filter, or its namespace has, but it lacks the rest that the filter takes: pilot-agent answers, and not the filter",
         "replace the pod (kubectl rollout restart, or delete it); if it comes back the same, see whether its namespace has the label app-health/filter=enabled and whether the webhook runs, and its log";
+    NoSum = "AH016", Warning,
+        "an EnvoyFilter names a sha256 that is none, or another than its uri does: sidecars refuse the .wasm, and pilot-agent answers",
+        "write the sum that scripts/image prints (envoy-config/istio/README.md, Install)";
 }
 
 /// The object in which it is.

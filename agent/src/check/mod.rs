@@ -7,10 +7,12 @@
 //! | [`pod`] | what is read of a pod |
 //! | [`pods`], [`variable`] | which findings a pod has |
 //! | [`webhook`] | which a MutatingWebhookConfiguration has, and the webhook's Deployment |
+//! | [`envoy_filter`] | which an EnvoyFilter has: the sum of the `.wasm` |
 //! | [`finding`] | the codes, their severity, and what to do about each |
 //! | [`report`], [`output`] | all of it, and how it is printed |
 
 pub mod args;
+mod envoy_filter;
 pub mod finding;
 mod output;
 mod pod;

@@ -1,8 +1,9 @@
 //! Which findings a pod has.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use app_health_webhook::injection::{FILTER_LABEL, STATUS_PORT};
+use app_health_webhook::injection::{FILTER_LABEL, Filter, STATUS_PORT, filter};
 use app_health_webhook::manifest::Object;
 use app_health_webhook::patch::{self, Pointer};
 use app_health_webhook::rewrite::{
@@ -13,6 +14,7 @@ use super::finding::{Code, Finding, Place};
 use super::pod::{Container, Pod, Probe};
 use super::surroundings::Surroundings;
 use super::variable;
+use crate::document;
 
 /// What the kubelet takes where a probe does not say.
 const USUAL_TIMEOUT: i64 = 1;
@@ -106,21 +108,23 @@ impl Judge<'_> {
 
     /// Who answers on the status port of a pod that has the label, or in which pilot-agent has left it.
     fn listener(&self, pod: &Pod<'_>, place: &Place, judgement: &mut Judgement) {
-        let label = pod.labels.get(FILTER_LABEL).filter(|value| *value != "false");
+        let label = pod.labels.get(FILTER_LABEL);
+        let label = label.filter(|value| !["", "false"].contains(&value.as_str()));
         let label = label.map(|value| format!("{FILTER_LABEL}={value}"));
         let (port, root) = (self.options.status_port, self.root_namespace);
         let pilot_agent = pod.sidecar.filter(|_| pod.exists()).and_then(Container::pilot_agent);
         let wanted = u64::from(STATUS_PORT);
-        let takes = match (label, pilot_agent) {
-            (Some(label), Some(held)) if held != wanted => {
+        if let Some(held) = pilot_agent.filter(|held| *held != wanted) {
+            let due = || format!("{FILTER_LABEL}=enabled in its namespace");
+            if let Some(label) = label.or_else(|| self.is_due(pod).then(due)) {
                 let message = format!("{label}: pilot-agent is on {held}, not on {wanted}");
                 judgement.findings.push(Finding::new(Code::NotMoved, place, None, message));
-                return;
             }
+            return;
+        }
+        let takes = match (label, pilot_agent) {
             (Some(label), _) => label,
-            (None, Some(held)) if held == wanted && port != STATUS_PORT => {
-                format!("pilot-agent is on {held}")
-            }
+            (None, Some(held)) if port != STATUS_PORT => format!("pilot-agent is on {held}"),
             (None, _) => return,
         };
         if !self.surroundings.has_envoy_filters && !self.complete {
@@ -131,6 +135,16 @@ impl Judge<'_> {
         } else {
             judgement.findings.extend(self.ports(pod, place));
         }
+    }
+
+    /// Whether the webhook would give such a pod the filter, had it come today.
+    fn is_due(&self, pod: &Pod<'_>) -> bool {
+        let Ok(revision) = "true".parse() else { return false };
+        let by = Filter { revision, mesh: Arc::default(), read_yaml: document::value };
+        // The sidecar was not there yet.
+        let made = || filter(pod.value, &by, &[]);
+        self.surroundings.gives_filter(pod.owner.namespace)
+            && made().is_ok_and(|made| made.warnings.is_empty() && !made.patch.is_empty())
     }
 
     /// Rewritten probes that ask another port than that of their listener. Pilot-agent may answer

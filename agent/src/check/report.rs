@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use app_health_webhook::manifest::Object;
 use time::OffsetDateTime;
 
+use super::envoy_filter;
 use super::finding::{Code, Finding, Severity};
 use super::pods::Judge;
 use super::webhook;
@@ -37,6 +38,9 @@ impl Report {
             ("", _) | (_, "") => self.passed_over += 1,
             (_, "MutatingWebhookConfiguration") => {
                 self.findings.extend(webhook::findings(object, now));
+            }
+            ("networking.istio.io", "EnvoyFilter") => {
+                self.findings.extend(envoy_filter::findings(object));
             }
             _ => {
                 self.findings.extend(webhook::without_pods(object));

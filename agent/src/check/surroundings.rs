@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use app_health_webhook::injection::FILTER_LABEL;
 use app_health_webhook::manifest::Object;
 use serde_json::{Value, json};
 
@@ -86,6 +87,12 @@ impl Surroundings {
                 Selectors { namespaces: Value::Null, pods: chosen },
             ];
         }
+    }
+
+    /// Whether new pods of a namespace are given the filter.
+    pub fn gives_filter(&self, namespace: &str) -> bool {
+        let label = self.namespaces.get(namespace).and_then(|labels| labels.get(FILTER_LABEL));
+        label.is_some_and(|value| value == "enabled")
     }
 
     /// Whether the webhook is asked about the pods of a namespace that have these labels. `None`

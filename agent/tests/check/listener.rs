@@ -3,7 +3,7 @@
 use app_health_tests::manifest::text_to_json;
 use serde_json::{Value, json};
 
-use crate::{RECORDED, check, found, found_by, list, pod, rewritten, with};
+use crate::{RECORDED, check, found, found_by, list, namespace, pod, rewritten, with};
 
 fn labelled(value: &str) -> Value {
     with(&pod("", json!({})), "/metadata/labels", json!({"app-health/filter": value}))
@@ -121,6 +121,42 @@ fn ah015_the_label_alone() {
     }
 }
 
+/// Made while the webhook was away, or before its namespace had the label.
+#[test]
+fn ah015_a_pod_of_a_labelled_namespace_without_it() {
+    let sidecar = |config: &str| with_env(&pod("", json!({})), &[("PROXY_CONFIG", config)]);
+    let missed = sidecar("{}");
+    let labelled = |value: &str| namespace(json!({"app-health/filter": value}));
+    let says = "app-health/filter=enabled in its namespace: pilot-agent is on 15020, not on 15019";
+    let run = check("", list(&[labelled("enabled"), missed.clone()]));
+    assert!(run.stdout.contains(says) && run.exit == 1, "{}", run.stdout);
+    for value in ["disabled", ""] {
+        assert!(found(&[labelled(value), missed.clone()]).is_empty(), "{value}");
+    }
+    let enabled = labelled("enabled");
+    let annotated =
+        |name: &str, text: &str| with(&missed, "/metadata/annotations", json!({name: text}));
+    let own = |value: &str| with(&missed, "/metadata/labels", json!({"app-health/filter": value}));
+    for (pod, is_missed) in [
+        (own(""), true),
+        (annotated("proxy.istio.io/config", "concurrency: 2"), true),
+        (own("false"), false),
+        (annotated("proxy.istio.io/config", "a: &b c\nd: *b"), false),
+        (annotated("proxy.istio.io/config", "statusPort: 15021"), false),
+        (annotated("status.sidecar.istio.io/port", "15020"), false),
+        (annotated("inject.istio.io/templates", "sidecar,mine"), false),
+        (with(&missed, "/spec/hostNetwork", true.into()), false),
+        (with(&missed, "/metadata/namespace", "other".into()), false),
+        (with(&missed, "/status", json!({"phase": "Succeeded"})), false),
+        (crate::manifest(&missed), false),
+        // Not Istio's.
+        (pod("", json!({})), false),
+    ] {
+        let expected: &[&str] = if is_missed { &["AH015"] } else { &[] };
+        assert_eq!(found(&[enabled.clone(), pod.clone()]), expected, "{pod}");
+    }
+}
+
 #[test]
 fn ah014_a_probe_that_asks_another_port_than_its_listeners() {
     let label = json!({"app-health/filter": "true"});
@@ -154,8 +190,48 @@ fn it_is_judged_where_the_input_tells() {
 #[test]
 fn the_envoyfilter_that_ships_gives_it() {
     let shipped = include_str!("../../../envoy-config/istio/envoyfilter.yaml");
-    let shipped = with(&text_to_json(shipped), "/metadata/namespace", "shop".into());
+    let shipped = text_to_json(&shipped.replace(&"0".repeat(64), SUM));
+    let shipped = with(&shipped, "/metadata/namespace", "shop".into());
     let pod = with_env(&labelled("true"), &[MOVED, (REVISION, "true")]);
     assert!(found(&[pod, shipped.clone()]).is_empty());
     assert_eq!(found(&[with_env(&labelled("true"), &[MOVED]), shipped]), ["AH011"]);
+}
+
+const SUM: &str = "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e";
+
+/// Whatever is fetched would be refused.
+#[test]
+fn ah016_a_sum_that_is_none() {
+    let shipped = text_to_json(include_str!("../../../envoy-config/istio/envoyfilter.yaml"));
+    let remote = "/spec/configPatches/1/patch/value/typed_config/config/vm_config/code/remote";
+    let of = |sum: &str, uri: &str| {
+        let filter = with(&shipped, &format!("{remote}/sha256"), sum.into());
+        with(&filter, &format!("{remote}/http_uri/uri"), uri.into())
+    };
+    let zeros = "0".repeat(64);
+    let (upper, other) = (SUM.to_uppercase(), "17".repeat(32));
+    let served = |sum: &str| format!("http://app-health-webhook.app-health.svc/{sum}.wasm");
+    for (sum, uri, says) in [
+        (SUM, &*served(SUM), ""),
+        (&upper, &served(SUM), "is not 64 hexadecimal digits in lower case"),
+        (SUM, &served(&upper), ""),
+        // Another server's path is its own affair.
+        (SUM, "https://files.example/app_health_filter.wasm", ""),
+        (SUM, "oci://registry.example/app-health-filter:0.1.0", ""),
+        (SUM, &served(&other), "the uri has another sum"),
+        (&zeros, &served(&zeros), "is all zeros"),
+        (&SUM[1..], &served(SUM), "is not 64 hexadecimal digits"),
+        (&SUM.replace('5', "g"), &served(SUM), "is not 64 hexadecimal digits"),
+        ("SHA256", &served("SHA256"), "is not 64 hexadecimal digits"),
+        ("", &served(SUM), "is not 64 hexadecimal digits"),
+    ] {
+        let run = check("--complete", list(&[of(sum, uri)]));
+        assert_eq!(run.stdout.contains("AH016"), !says.is_empty(), "{sum} {uri}: {}", run.stdout);
+        assert!(run.stdout.contains(says), "{says}: {}", run.stdout);
+        assert_eq!(run.exit, if says.is_empty() { 0 } else { 1 });
+    }
+    let code = remote.trim_end_matches("/remote");
+    let local = with(&shipped, code, json!({"local": {"filename": "/a.wasm"}}));
+    let others = with(&shipped, "/spec/configPatches/1/patch/value/name", "mine".into());
+    assert!(found(&[local]).is_empty() && found(&[others]).is_empty());
 }
