@@ -49,14 +49,32 @@ pub fn build_text(kustomization: &str) -> Vec<Value> {
 /// As [`build`].
 pub fn build_beside(kustomization: &str, files: &[(&str, &str)]) -> Vec<Value> {
     let folder = folder_of(kustomization);
-    // Kustomize takes no absolute paths.
-    let up = "../".repeat(folder.components().count() - 1);
-    let root = format!("{up}{}", root().display().to_string().trim_start_matches('/'));
-    let file = kustomization.replace(PATH, &root);
-    for (name, text) in files.iter().chain(&[("kustomization.yaml", &*file)]) {
+    write_kustomization(&folder, kustomization);
+    for (name, text) in files {
         write(&folder.join(name), text);
     }
     run(&folder)
+}
+
+/// What the second of two makes, which names the first as `../filter`.
+///
+/// # Panics
+/// As [`build`].
+pub fn build_second(first: &str, second: &str) -> Vec<Value> {
+    let folder = folder_of(&format!("{first}{second}"));
+    let folders = ["filter", "second"].map(|name| folder.join(name));
+    for (folder, kustomization) in folders.iter().zip([first, second]) {
+        fs::create_dir_all(folder).expect("a folder in target");
+        write_kustomization(folder, kustomization);
+    }
+    run(&folders[1])
+}
+
+/// With the project at [`PATH`]: Kustomize takes no absolute paths.
+fn write_kustomization(folder: &Path, text: &str) {
+    let up = "../".repeat(folder.components().count() - 1);
+    let root = format!("{up}{}", root().display().to_string().trim_start_matches('/'));
+    write(&folder.join("kustomization.yaml"), &text.replace(PATH, &root));
 }
 
 /// At once, as others may be reading the same.

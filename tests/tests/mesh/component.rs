@@ -192,6 +192,20 @@ fn the_agent_can_be_left_out() {
     }
 }
 
+/// It would do nothing before the component that puts the agent in.
+#[test]
+#[should_panic = "/spec/template/spec/initContainers/0/name"]
+fn the_agent_cannot_be_left_out_before_it_is_put_in() {
+    let [Example { plain, .. }, _] = examples();
+    let component = |name| format!("{}/envoy-config/istio/{name}", kustomize::PATH);
+    let kustomization = json!({
+        "resources": ["deployment.yaml"],
+        "components": [component("without-agent"), component("pod")],
+    });
+    let file = ("deployment.yaml", &*plain.to_string());
+    kustomize::build_beside(&kustomization.to_string(), &[file]);
+}
+
 /// The rewrite changes the probe, adds the sidecar and the mark, and that is all.
 #[test]
 fn a_rewrite_leaves_the_component_as_it_is() {

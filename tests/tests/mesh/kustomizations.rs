@@ -1,8 +1,8 @@
-//! The kustomizations that the texts show for the EnvoyFilter, built.
+//! The kustomizations that the texts show for the EnvoyFilter, built as they stand.
 
 use std::fs;
 
-use app_health_tests::kustomize::{PATH, build_text};
+use app_health_tests::kustomize::{PATH, build_second, build_text};
 use app_health_tests::mesh::{EnvoyFilter, PodComponent};
 use app_health_tests::program::root;
 use serde_json::{Value, json};
@@ -17,11 +17,19 @@ fn block(file: &str, begin: &str, end: &str) -> String {
     block.split(end).next().unwrap_or_default().to_owned()
 }
 
-/// That of the installation, with this sum, and what a second filter adds to it.
-fn shown(sum: &str) -> [String; 2] {
-    let install = block("envoy-config/istio/README.md", "```yaml\n", "```");
-    assert_eq!(install.matches("SHA256").count(), 1, "the sum is named once: {install}");
-    [install.replace("SHA256", sum), block("docs/upgrade.md", "```yaml\n", "```")]
+/// That of the first steps, with this sum.
+fn first(sum: &str) -> String {
+    let begin = "cat > deploy/filter/kustomization.yaml <<END\n";
+    let first = block("docs/install.md", begin, "END");
+    first.replace("$sum", sum).replace("../..", PATH)
+}
+
+const SECOND: &str = "docs/second-filter.md";
+
+/// What the second one makes beside that.
+fn second(first: &str, kustomization: &str) -> EnvoyFilter {
+    let [filter] = build_second(first, kustomization).try_into().expect("one manifest");
+    EnvoyFilter(filter)
 }
 
 /// The one manifest of a kustomization: what it takes its values from is not applied.
@@ -46,26 +54,31 @@ fn the_sum_is_named_once_and_stands_in_both_places() {
         "/spec/configPatches/1/patch/value/typed_config/config/vm_config/code/remote";
     // Some sums look like numbers.
     for sum in ["5e".repeat(32), "17".repeat(32)] {
-        let [install, _] = shown(&sum);
+        let install = block("envoy-config/istio/README.md", "```yaml\n", "```");
+        assert_eq!(install.matches("SHA256").count(), 1, "the sum is named once: {install}");
+        let install = install.replace("SHA256", &sum);
         let uri = format!("http://app-health-webhook.app-health.svc/{sum}.wasm");
         let expected = shipped_with(&[
             (&format!("{REMOTE}/http_uri/uri"), json!(uri)),
             (&format!("{REMOTE}/sha256"), json!(sum)),
         ]);
         assert_eq!(built(&install).0, expected, "and that is all");
-        let first =
-            block("docs/install.md", "cat > deploy/filter/kustomization.yaml <<END\n", "END");
-        let first = first.replace("$sum", &sum).replace("../..", PATH);
-        assert_eq!(built(&first).0, expected, "the first steps come to the same");
+        assert_eq!(built(&first(&sum)).0, expected, "the first steps come to the same");
     }
 }
 
 /// Beside the first: no pod is sent both.
 #[test]
 fn a_second_filter_is_for_other_pods() {
-    let [install, second] = shown(&"5e".repeat(32));
+    // With a patch of the user's own, which holds for the second, too.
+    let uri =
+        "/spec/configPatches/1/patch/value/typed_config/config/vm_config/code/remote/http_uri/uri";
+    let own = json!([{"op": "replace", "path": uri, "value": "http://files.example/a.wasm"}]);
+    let patches = json!([{"target": {"kind": "EnvoyFilter"}, "patch": own.to_string()}]);
+    let install = format!("{}patches: {patches}\n", first(&"5e".repeat(32)));
     let first = built(&install);
-    let canary = built(&format!("{install}{second}"));
+    assert_eq!(first.0.pointer(uri), Some(&json!("http://files.example/a.wasm")));
+    let canary = second(&install, &block(SECOND, "```yaml\n", "```"));
     assert_eq!(canary.0["metadata"]["name"], "app-health-canary");
     let values = |filter: &EnvoyFilter| -> Vec<Value> {
         filter.patches().iter().map(|patch| patch["patch"].clone()).collect()
@@ -86,9 +99,11 @@ fn a_second_filter_is_for_other_pods() {
 /// For the nodes without IPv6, where only some lack it.
 #[test]
 fn a_second_filter_may_be_a_variant() {
-    let [install, second] = shown(&"5e".repeat(32));
-    let sum = format!("{PATH}/envoy-config/istio/sha256");
-    let both = install.replace(&sum, &format!("{sum}, {PATH}/envoy-config/istio/ipv4-only"));
-    let listener = built(&format!("{both}{second}")).values("LISTENER").remove(0);
+    let component = "components: [../../envoy-config/istio/ipv4-only]";
+    assert!(fs::read_to_string(root().join(SECOND)).expect("a text").contains(component));
+    let kustomization = format!("{}{component}\n", block(SECOND, "```yaml\n", "```"));
+    let variant = second(&first(&"5e".repeat(32)), &kustomization.replace("../..", PATH));
+    let listener = variant.values("LISTENER").remove(0);
     assert_eq!(listener["address"]["socket_address"]["address"], "0.0.0.0");
+    assert_eq!(variant.0["metadata"]["name"], "app-health-canary");
 }
