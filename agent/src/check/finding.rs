@@ -101,7 +101,7 @@ codes! {
         "the webhook's CA ends within 30 days",
         "make a new CA (envoy-config/webhook/README.md, Another CA)";
     NoListener = "AH011", Error,
-        "a pod has the label app-health/filter, or pilot-agent on 15019, but no EnvoyFilter gives it the listener: nobody answers on 15020",
+        "a pod or its namespace has the label app-health/filter, or pilot-agent is on 15019, but no EnvoyFilter gives it the listener: nobody answers on 15020",
         "apply envoy-config/istio to the mesh's root namespace; or take the label app-health/filter off the pod's namespace (envoy-config/istio/pod out of its manifest), and replace the pod";
     Host = "AH012", Error,
         "a rewritten probe still has a host: the kubelet asks that one, and not the pod",

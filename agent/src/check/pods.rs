@@ -58,6 +58,18 @@ impl Judge<'_> {
         }
     }
 
+    /// A namespace whose new pods would have nobody on the status port.
+    pub fn namespace(&self, object: &Object<'_>) -> Option<Finding> {
+        let (port, root, around) =
+            (self.options.status_port, self.root_namespace, self.surroundings);
+        let name = object.owner().name;
+        let known = around.has_envoy_filters || self.complete;
+        let due = known && around.gives_filter(name) && !around.listens_for_new(name, port, root);
+        let message =
+            || format!("{FILTER_LABEL}=enabled: no EnvoyFilter listens on {port} for its new pods");
+        due.then(|| Finding::new(Code::NoListener, &Place::of(&object.owner()), None, message()))
+    }
+
     fn judge(&self, object: &Object<'_>, pod: &Pod<'_>, at: &Pointer) -> Judgement {
         let (place, rewritten) = (Place::of(&pod.owner), pod.rewritten());
         let mut judgement = Judgement {

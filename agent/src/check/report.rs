@@ -39,6 +39,7 @@ impl Report {
             (_, "MutatingWebhookConfiguration") => {
                 self.findings.extend(webhook::findings(object, now));
             }
+            ("v1", "Namespace") => self.findings.extend(judge.namespace(object)),
             ("networking.istio.io", "EnvoyFilter") => {
                 self.findings.extend(envoy_filter::findings(object));
             }

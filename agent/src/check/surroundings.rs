@@ -115,15 +115,33 @@ impl Surroundings {
     /// that is not there yet, nobody knows.
     pub fn listens(&self, pod: &Pod<'_>, port: u16, root: &str) -> bool {
         let sidecar = pod.sidecar.filter(|_| pod.exists());
-        self.listeners.iter().any(|listener| {
-            let in_reach = [pod.owner.namespace, root].contains(&listener.namespace.as_str());
-            let mut wanted = listener.selector.iter();
-            let selected = wanted.all(|(key, value)| pod.labels.get(key) == Some(value));
+        self.listeners(pod.owner.namespace, &pod.labels, port, root).any(|listener| {
             let mut wanted = listener.metadata.iter();
-            let matched = sidecar.is_none_or(|sidecar| {
+            sidecar.is_none_or(|sidecar| {
                 wanted.all(|(name, value)| sidecar.metadata(name) == Some(value.as_str()))
-            });
-            in_reach && selected && matched && listener.port == u64::from(port)
+            })
+        })
+    }
+
+    /// Whether an EnvoyFilter gives it to the pods that the webhook makes in this namespace.
+    pub fn listens_for_new(&self, namespace: &str, port: u16, root: &str) -> bool {
+        let labels = Labels::from([(FILTER_LABEL.to_owned(), "true".to_owned())]);
+        self.listeners(namespace, &labels, port, root).next().is_some()
+    }
+
+    /// Those of a namespace's pods with these labels.
+    fn listeners(
+        &self,
+        namespace: &str,
+        labels: &Labels,
+        port: u16,
+        root: &str,
+    ) -> impl Iterator<Item = &Listener> {
+        self.listeners.iter().filter(move |listener| {
+            let in_reach = [namespace, root].contains(&listener.namespace.as_str());
+            let mut wanted = listener.selector.iter();
+            let selected = wanted.all(|(key, value)| labels.get(key) == Some(value));
+            in_reach && selected && listener.port == u64::from(port)
         })
     }
 }

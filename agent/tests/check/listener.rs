@@ -178,6 +178,26 @@ fn ah014_a_probe_that_asks_another_port_than_its_listeners() {
     assert_eq!(found(&[moved(15021), on(15020)]), expected);
 }
 
+/// Said before its first new pod.
+#[test]
+fn ah011_a_namespace_whose_new_pods_would_lack_it() {
+    let labelled = |value: &str| namespace(json!({"app-health/filter": value}));
+    let labels = |value: &str| json!({"labels": {"app-health/filter": value}});
+    for (filter, listens) in [
+        (filter("istio-system", 15020, labels("true")), true),
+        (filter("shop", 15020, Value::Null), true),
+        (filter("other", 15020, labels("true")), false),
+        (filter("istio-system", 15020, labels("canary")), false),
+        (filter("istio-system", 15021, labels("true")), false),
+    ] {
+        let expected: &[&str] = if listens { &[] } else { &["AH011"] };
+        assert_eq!(found(&[labelled("enabled"), filter.clone()]), expected, "{filter}");
+        assert!(found(&[labelled("disabled"), filter]).is_empty());
+    }
+    assert_eq!(found_by("--complete", &[labelled("enabled")]), ["AH011"]);
+    assert!(found(&[labelled("enabled")]).is_empty(), "an input that does not tell");
+}
+
 /// An input without any EnvoyFilter does not say whether the cluster has one.
 #[test]
 fn it_is_judged_where_the_input_tells() {
