@@ -105,8 +105,9 @@ fn will_be_injected(pod: &Subject<'_>, sidecars: &[String]) -> Result<(), Reason
         let reason = format!("annotation {TEMPLATES} is {}", quoted(templates));
         return Err((Cause::NotInjected, reason));
     }
-    let sidecar = pod.pod.sidecar(sidecars).filter(|(sidecar, _)| sidecar.image != Some(AUTO));
-    if let Some((sidecar, _)) = sidecar {
+    if let Some((sidecar, _)) = pod.pod.sidecar(sidecars)
+        && pod.text(&sidecar.pointer().keys(&["image"])) != Some(AUTO)
+    {
         let reason = format!("the sidecar {} is there already", sidecar.name);
         return Err((Cause::InjectedBefore, reason));
     }

@@ -13,6 +13,7 @@ const RESERVE: usize = 8192;
 /// A pod, of which only the metadata may change.
 pub struct Subject<'a> {
     pub pod: Pod<'a>,
+    value: &'a Value,
     labels: Option<&'a JsonObject>,
 }
 
@@ -32,7 +33,12 @@ impl<'a> Subject<'a> {
         if let Some(metadata) = root.member(METADATA)? {
             labels = metadata.texts("labels")?;
         }
-        Ok(Self { pod: Pod::read(pod, sidecars)?, labels })
+        Ok(Self { pod: Pod::read(pod, sidecars)?, value: pod, labels })
+    }
+
+    /// A text below this; none where it is anything else.
+    pub fn text(&self, at: &Pointer) -> Option<&'a str> {
+        self.value.pointer(&at.to_string())?.as_str()
     }
 
     /// A label; an empty one is as good as none.

@@ -1,7 +1,5 @@
 //! A container: its probes, or the environment of the sidecar.
 
-use serde_json::Value;
-
 use super::env::Env;
 use super::node::Node;
 use super::probe::{self, Probe};
@@ -15,8 +13,6 @@ pub struct Container<'a> {
     pub list: List,
     pub index: usize,
     pub name: &'a str,
-    /// Only looked at: what is no string is for the API server to refuse.
-    pub image: Option<&'a str>,
     /// Its own restartPolicy is Always.
     restarts: bool,
     /// It has the agent's name, and runs `serve`.
@@ -67,11 +63,10 @@ impl<'a> Container<'a> {
         } else {
             Role::App(probe::read_all(node)?)
         };
-        let image = node.object()?.get("image").and_then(Value::as_str);
         let restarts = node.text("restartPolicy")? == Some(ALWAYS);
         let serves = name == AGENT_CONTAINER && serves(node)?;
         let resources = Resources::read(node)?;
-        Ok(Container { list, index, name, image, restarts, serves, resources, role })
+        Ok(Container { list, index, name, restarts, serves, resources, role })
     }
 
     /// Its probes and hooks; none of a sidecar's.
