@@ -9,11 +9,11 @@ drift, and come out of here with the values put in.
 {{- $namespace := $root.Release.Namespace }}
 {{- $values := $root.Values }}
 {{- $root.Files.Get (index . 1)
-  | replace "namespace: app-health" (printf "namespace: %s" $namespace)
+  | replace "namespace: app-health" (printf "namespace: %q" $namespace)
   | replace "app-health-webhook.app-health.svc" (printf "app-health-webhook.%s.svc" $namespace)
   | replace "-n app-health " (printf "-n %s " $namespace)
   | replace "[app-health, kube-system]" (prepend $values.excludedNamespaces $namespace | toJson)
-  | replace "matchNames: [app-health]" (printf "matchNames: [%s]" $namespace)
+  | replace "matchNames: [app-health]" (printf "matchNames: [%q]" $namespace)
   | replace "app-health-agent:0.1.0" (include "app-health.image" $root)
   | replace "app-health/filter: \"true\"" (printf "app-health/filter: %q" $values.revision)
   | replace "APP_HEALTH_FILTER: \"true\"" (printf "APP_HEALTH_FILTER: %q" $values.revision)

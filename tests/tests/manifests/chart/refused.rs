@@ -43,6 +43,21 @@ fn a_wrong_value_is_named() {
     }
 }
 
+/// Null takes a default away, also one that the API server would fill in otherwise.
+#[test]
+fn no_value_can_be_taken_away() {
+    let text = fs::read_to_string(root().join(CHART).join("values.schema.json")).expect("it");
+    let schema: Value = serde_json::from_str(&text).expect("JSON");
+    let names = schema["properties"].as_object().expect("it").keys();
+    for name in names.filter(|name| *name != "global") {
+        let mut values = with_sum(&json!({}));
+        values[name] = Value::Null;
+        let run = template(&root().join(CHART), NAMESPACE, &values);
+        assert!(run.stderr.contains(&format!("missing property '{name}'")), "{}", run.stderr);
+        assert_eq!(run.stdout, "", "{name}");
+    }
+}
+
 /// A value without a place in the schema would be refused, and one in the schema alone would do nothing.
 #[test]
 fn the_schema_has_the_values_that_there_are() {
