@@ -28,6 +28,7 @@ fn a_wrong_value_is_named() {
         (json!({"image": {"repository": "a: b"}}), "at '/image/repository'"),
         (json!({"excludedNamespaces": ["A"]}), "at '/excludedNamespaces/0'"),
         (json!({"env": {"PATH": "/"}}), "propertyName 'PATH'"),
+        (json!({"env": {"APP_HEALTH_LISTEN": ":1"}}), "propertyName 'APP_HEALTH_LISTEN'"),
         (json!({"env": {"APP_HEALTH_STATUS_PORT": 15021}}), "at '/env/APP_HEALTH_STATUS_PORT'"),
         (json!({"agent": {"user": "root"}}), "at '/agent/user'"),
         (json!({"agent": {"user": 0}}), "at '/agent/user'"),

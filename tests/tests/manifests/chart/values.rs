@@ -209,7 +209,7 @@ fn each_revision_has_an_envoyfilter_that_stays() {
         let path = format!("/mutate/filter/{revision}");
         assert_eq!(webhook(&objects, FILTER)["clientConfig"]["service"]["path"], path);
         // The same for istiod to push by, which has nothing in it and comes after all else.
-        let push = envoy_filter(&objects, &format!("{name}-push"));
+        let push = envoy_filter(&objects, &format!("{name}.push"));
         assert_eq!(push["metadata"]["annotations"]["helm.sh/hook"], "post-upgrade,post-rollback");
         assert_eq!(push["spec"], json!({"workloadSelector": {"labels": selector}}));
     }
