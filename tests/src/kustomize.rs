@@ -48,7 +48,7 @@ pub fn build_text(kustomization: &str) -> Vec<Value> {
 /// # Panics
 /// As [`build`].
 pub fn build_beside(kustomization: &str, files: &[(&str, &str)]) -> Vec<Value> {
-    let folder = folder_of(kustomization);
+    let folder = folder_of(&(kustomization, files));
     write_kustomization(&folder, kustomization);
     for (name, text) in files {
         write(&folder.join(name), text);
@@ -61,7 +61,7 @@ pub fn build_beside(kustomization: &str, files: &[(&str, &str)]) -> Vec<Value> {
 /// # Panics
 /// As [`build`].
 pub fn build_second(first: &str, second: &str) -> Vec<Value> {
-    let folder = folder_of(&format!("{first}{second}"));
+    let folder = folder_of(&(first, second));
     let folders = ["filter", "second"].map(|name| folder.join(name));
     for (folder, kustomization) in folders.iter().zip([first, second]) {
         fs::create_dir_all(folder).expect("a folder in target");
@@ -85,11 +85,11 @@ fn write(path: &Path, text: &str) {
     whole.persist(path).expect("it can be renamed");
 }
 
-/// Where the kustomization of this text belongs, time and again, below `target/`: a test that is
-/// interrupted leaves nothing in /tmp.
-fn folder_of(kustomization: &str) -> PathBuf {
+/// Where a kustomization of these texts belongs, time and again, below `target/`: a test that is
+/// interrupted leaves nothing in /tmp. Others have a folder of their own, as tests run side by side.
+fn folder_of(texts: &impl Hash) -> PathBuf {
     let mut hash = DefaultHasher::new();
-    kustomization.hash(&mut hash);
+    texts.hash(&mut hash);
     let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| root().join("target"));
     let folder = target.join(format!("kustomizations/{:016x}", hash.finish()));
