@@ -21,6 +21,8 @@
 //! | [`table`] | tables on stdout |
 //! | [`document`] | manifests as text, read and written as kubectl understands them |
 
+#![forbid(unsafe_code)]
+
 mod agent_args;
 mod certs;
 mod check;

@@ -1,5 +1,7 @@
 //! The hostcalls that the crate proxy-wasm lacks, or makes in a way that may trap the VM.
 
+#![expect(unsafe_code, reason = "hostcalls are; the rest of the filter makes none by itself")]
+
 use std::time::Duration;
 
 #[link(wasm_import_module = "env")]

@@ -31,6 +31,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null());
     let parent = getpid();
+    #[expect(unsafe_code, reason = "code between fork and exec")]
     // SAFETY: only bare system calls, which allocate nothing.
     unsafe {
         command.pre_exec(move || {

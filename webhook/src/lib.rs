@@ -19,6 +19,7 @@
 //! | `manifest` | where the pods are in a manifest (feature `rewrite`) |
 //! | `patch` | JSON Patch and JSON Pointer (feature `rewrite`) |
 
+#![forbid(unsafe_code)]
 #![cfg_attr(not(any(feature = "rewrite", feature = "kubelet")), no_std)]
 
 extern crate alloc;

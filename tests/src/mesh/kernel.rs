@@ -1,5 +1,7 @@
 //! A kernel without IPv6, as a node that was booted with `ipv6.disable=1` has it.
 
+#![expect(unsafe_code, reason = "code between fork and exec, and a call that nix lacks")]
+
 use std::io;
 use std::mem::offset_of;
 use std::os::unix::process::CommandExt;

@@ -89,6 +89,7 @@ impl Namespace {
             setuid(uid)?;
             die_with(parent)
         };
+        #[expect(unsafe_code, reason = "code between fork and exec")]
         // SAFETY: only bare system calls, which allocate nothing.
         unsafe { command.pre_exec(enter) };
         command.stdin(Stdio::null());
