@@ -4,6 +4,8 @@
 mod architecture;
 /// The contract of port 15020, against the real `.wasm` in the host emulator.
 mod contract;
+/// What the packages depend on.
+mod crates;
 /// Through the real Envoy, with the shipped configuration.
 mod envoy;
 /// The real func-e, with the shipped configuration as it is.

@@ -91,7 +91,9 @@ impl Namespace {
         };
         #[expect(unsafe_code, reason = "code between fork and exec")]
         // SAFETY: only bare system calls, which allocate nothing.
-        unsafe { command.pre_exec(enter) };
+        unsafe {
+            command.pre_exec(enter)
+        };
         command.stdin(Stdio::null());
         command
     }
