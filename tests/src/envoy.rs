@@ -3,7 +3,7 @@
 mod binary;
 mod config;
 
-pub use binary::find;
+pub use binary::{dials, find};
 pub use config::{Ports, shipped};
 
 use std::ffi::OsString;

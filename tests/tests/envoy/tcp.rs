@@ -1,6 +1,6 @@
 use app_health_tests::app::{Closed, Http, Late, Open, Script, V4};
 use app_health_tests::entries::{Entries, hook, probe, tcp, within};
-use app_health_tests::envoy::{Envoy, Setup};
+use app_health_tests::envoy::{Envoy, Setup, dials};
 
 use super::SECOND;
 use super::expected::Expected::{App, Closed as NoAnswer, Reason};
@@ -46,17 +46,14 @@ fn check_ports(setup: Setup) {
     check([("no longer open", envoy.get(probe("open")), Reason(500, "refused"))]);
 }
 
-/// But for Envoy 1.36, where a check by Envoy makes up to two: a known difference.
 #[test]
 fn a_check_makes_one_connection() {
     let open = Open::start(V4);
     let entries = Entries::default().probe("c", tcp(open.addr()));
     let envoy = Setup::default().probers(entries.patient()).without_agent().start();
     check((0..5).map(|n| (n, envoy.get(probe("c")), App(200))));
-    let info = envoy.ask_admin("/server_info").expect("the admin answers").text();
-    let most = if info.contains("/1.36.") { 10 } else { 5 };
     let made = envoy.stat("cluster.app_tcp.upstream_cx_total");
-    assert!((5..=most).contains(&made), "{made}");
+    assert!((5..=5 * dials() as u64).contains(&made), "{made}");
 }
 
 /// Two lines tell of it, and no verdict changes.
