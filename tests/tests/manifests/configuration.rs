@@ -12,7 +12,7 @@ use super::built::{
 };
 
 /// The other webhook of the configuration [`FILTER`].
-const SWITCH: &str = "switch.webhook.app-health";
+pub const SWITCH: &str = "switch.webhook.app-health";
 
 #[test]
 fn what_the_api_server_is_told() {

@@ -12,8 +12,8 @@
 {{- $_ := set $spec.template.metadata.annotations "webhook.app-health/agent-image" "" }}
 {{- end }}
 {{- $env := deepCopy $values.env }}
-{{- with $agent.resources }}
-{{- $_ := set $env "APP_HEALTH_AGENT_RESOURCES" (kindIs "string" . | ternary . (toJson .)) }}
+{{- if not (kindIs "invalid" $agent.resources) }}
+{{- $_ := set $env "APP_HEALTH_AGENT_RESOURCES" (kindIs "string" $agent.resources | ternary $agent.resources (toJson $agent.resources)) }}
 {{- end }}
 {{- if not (kindIs "invalid" $agent.user) }}
 {{- $_ := set $env "APP_HEALTH_AGENT_USER" (kindIs "string" $agent.user | ternary $agent.user (int64 $agent.user | toString)) }}
@@ -60,12 +60,18 @@
 {{- $source := printf "%s/app-health-webhook-tls" (index . 0).Release.Namespace }}
 {{- $_ := set $object.metadata "annotations" (dict "cert-manager.io/inject-ca-from" $source) }}
 {{- end }}
+{{- $webhooks := list }}
 {{- range $object.webhooks }}
 {{- $_ := set . "failurePolicy" $values.failurePolicy }}
+{{- /* It moves pilot-agent to another port: without an EnvoyFilter nobody would answer on 15020. */}}
+{{- if or $values.envoyFilter (ne .name "filter.webhook.app-health") }}
+{{- $webhooks = append $webhooks . }}
+{{- end }}
 {{- if and (eq .name "rewrite.webhook.app-health") (eq $values.rewrite "opt-out") }}
 {{- $first := index .namespaceSelector.matchExpressions 0 }}
 {{- $_ := set $first "operator" "NotIn" }}
 {{- $_ := set $first "values" (list "disabled") }}
 {{- end }}
 {{- end }}
+{{- $_ := set $object "webhooks" $webhooks }}
 {{- end }}
