@@ -1,5 +1,6 @@
 //! What each value does.
 
+use std::fs;
 use std::path::Path;
 
 use app_health_tests::helm::{CHART, render, template};
@@ -308,6 +309,29 @@ fn the_test_pod_comes_through_the_webhook() {
         let env =
             containers.iter().find(|it| it["name"] == sidecar).expect("it")["env"].to_string();
         assert!(env.contains("ISTIO_KUBE_APP_PROBERS"), "{env}");
+    }
+}
+
+/// What Helm prints after it has installed, which `helm template` leaves out.
+fn notes(values: &Value) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let chart = folder.path().join("chart");
+    let mut copy = process::command("cp");
+    process::run(copy.arg("-rL").arg(root().join(CHART)).arg(&chart), "").succeeded();
+    let text = r#"{apiVersion: v1, kind: Notes, metadata: {name: a}, text: {{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}}"#;
+    fs::write(chart.join("templates/notes.yaml"), text).expect("written");
+    let objects = documents(&template(&chart, NAMESPACE, &with_sum(values)).succeeded());
+    only(&objects, "Notes")["text"].as_str().expect("a text").to_owned()
+}
+
+#[test]
+fn what_is_printed_names_the_namespaces_that_are_left_alone() {
+    for (excluded, said) in [
+        (json!([]), "but for those of\n   app-health and of namespaces that you take out:"),
+        (json!(["ci"]), "but for those of\n   app-health, ci and of namespaces that you take out:"),
+    ] {
+        let notes = notes(&json!({"rewrite": "opt-out", "excludedNamespaces": excluded}));
+        assert!(notes.contains(said), "{notes}");
     }
 }
 
