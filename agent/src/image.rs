@@ -28,7 +28,7 @@ pub fn parse(text: &str) -> Result<String, &'static str> {
     if text.is_empty() || is_reference {
         return Ok(text.to_owned());
     }
-    Err("no reference of an image, as in registry.example.org:5000/mesh/app-health-agent:0.1.0")
+    Err("no reference of an image, as in registry.example.org:5000/mesh/app-health-agent:TAG")
 }
 #[cfg(test)]
 mod tests {
@@ -41,7 +41,7 @@ mod tests {
             "",
             "agent",
             "agent:1",
-            "mesh/app-health-agent:0.1.0",
+            "mesh/app-health-agent:0.1.0-rc.1",
             "localhost/a",
             "localhost:5000/a/b__c/d--e.f:V_1.2-x",
             "Registry.example.org:443/a",

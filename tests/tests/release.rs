@@ -1,4 +1,4 @@
-//! What makes a release: the workflows name what is there, and the notes are those of the tag. Its files: [`crate::image`].
+//! What makes a release: the workflows name what is there, the version is one, and the notes are those of the tag. Its files: [`crate::image`].
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -36,7 +36,7 @@ fn faults_of(call: &str) -> Vec<String> {
 
 #[test]
 fn scripts_that_are_named_are_there_and_know_their_options() {
-    for file in WORKFLOWS.iter().chain(&["README.md", "CONTRIBUTING.md"]) {
+    for file in WORKFLOWS.iter().chain(&["README.md", "CONTRIBUTING.md", "docs/install.md"]) {
         let (faults, calls) = faults(&text(file));
         assert_eq!((faults, calls > 0), (Vec::new(), true), "{file}");
     }
@@ -85,6 +85,73 @@ fn no_job_may_write_unless_it_says_so() {
         let text = text(file);
         assert!(all.iter().any(|all| text.contains(all)), "{file}");
     }
+}
+
+/// Where manifests and texts name a version of ours: as a tag, a label, the chart's, and that of its file.
+const VERSIONS: &str = r"(app-health-((agent|filter):)?|newTag: |/version: |^(appV|v)ersion: )[0-9]+\.[0-9.]*(-[0-9A-Za-z.]+)?";
+
+/// The versions that are named in a folder like the project's, each with its place.
+fn versions(folder: &Path) -> Vec<(String, String)> {
+    let mut grep = command("grep");
+    grep.args(["-rnoE", VERSIONS, "envoy-config", "docs", "README.md", "CONTRIBUTING.md"]);
+    let found = process::run(grep.current_dir(folder), "").succeeded();
+    let named = found.lines().map(|line| {
+        let (place, version) = line.rsplit_once([':', ' ']).expect("what was asked for");
+        (
+            place.to_owned(),
+            version.trim_start_matches("app-health-").trim_end_matches('.').to_owned(),
+        )
+    });
+    let read = |name| fs::read_to_string(folder.join(name)).expect("a text");
+    let (manifest, lock) = (read("Cargo.toml"), read("Cargo.lock"));
+    let version = |rest: &str, at| rest.split('"').nth(at).expect("a version").to_owned();
+    let all =
+        manifest.split("\nversion = ").skip(1).map(|it| ("Cargo.toml".to_owned(), version(it, 1)));
+    let locked = lock.split("name = \"app-health-").skip(1);
+    named.chain(all).chain(locked.map(|it| ("Cargo.lock".to_owned(), version(it, 2)))).collect()
+}
+
+fn are_all(versions: &[(String, String)], expected: &str) {
+    let others: Vec<_> = versions.iter().filter(|(_, version)| version != expected).collect();
+    assert!(others.is_empty(), "not {expected}, which scripts/version sets: {others:#?}");
+}
+
+#[test]
+fn the_version_is_one_and_set_by_one_command() {
+    let own = versions(root());
+    are_all(&own, env!("CARGO_PKG_VERSION"));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let copied = [
+        "envoy-config",
+        "docs",
+        "scripts",
+        "README.md",
+        "CONTRIBUTING.md",
+        "Cargo.toml",
+        "Cargo.lock",
+    ];
+    let mut copy = command("cp");
+    copy.arg("-a").args(copied.map(|name| root().join(name))).arg(folder.path());
+    process::run(&mut copy, "").succeeded();
+    let set = |version: &str| {
+        process::run(command(folder.path().join("scripts/version")).arg(version), "")
+    };
+    for version in ["10.20.30-rc.1", "10.20.30"] {
+        set(version).succeeded();
+        let all = versions(folder.path());
+        assert_eq!(all.len(), own.len());
+        are_all(&all, version);
+    }
+    for version in ["", "v1.2.3", "1.2", "1.2.3/4"] {
+        let run = set(version);
+        assert_eq!(
+            (run.exit, &*run.stderr),
+            (1, "scripts/version: takes a version, as in 0.2.0\n"),
+            "{version}"
+        );
+    }
+    are_all(&versions(folder.path()), "10.20.30");
 }
 
 #[test]

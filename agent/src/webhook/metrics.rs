@@ -216,7 +216,7 @@ mod tests {
             "app_health_wasm_requests_total{code=\"503\"} 0",
             "app_health_certificate_start_timestamp_seconds 1700000000",
             "app_health_certificate_expiry_timestamp_seconds 1800000000",
-            "app_health_build_info{version=\"0.1.0\"} 1",
+            concat!("app_health_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {
             assert!(text.lines().any(|it| it == line), "{line}\n{text}");
         }

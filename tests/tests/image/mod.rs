@@ -21,12 +21,13 @@ use archive::Image;
 use script::{ARCHIVES, Archives, REGISTRY, REPOSITORY, Store, run, script};
 
 const IMAGES: [&str; 2] = ["app-health-agent", "app-health-filter"];
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[test]
 fn an_archive_names_its_image_and_the_script_its_digest() {
     for (line, name) in ARCHIVES.stdout.lines().zip(IMAGES) {
         let top = ARCHIVES.open(name).top;
-        let full = format!("{REGISTRY}/{name}:0.1.0");
+        let full = format!("{REGISTRY}/{name}:{VERSION}");
         assert_eq!(line, format!("{full}@{}", top["digest"].as_str().expect("a digest")));
         assert_eq!(top["annotations"]["org.opencontainers.image.ref.name"], full);
     }
@@ -56,7 +57,7 @@ fn source_version_licence_and_commit_are_in_the_labels() {
             for (key, value) in [
                 ("title", name),
                 ("source", "https://example.org/app-health"),
-                ("version", env!("CARGO_PKG_VERSION")),
+                ("version", VERSION),
                 ("licenses", env!("CARGO_PKG_LICENSE")),
                 ("revision", &REPOSITORY.head),
             ] {
@@ -93,7 +94,7 @@ fn options_take_the_place_of_what_git_and_cargo_say() {
 fn load_leaves_the_machines_own_image_in_its_store() {
     let store = Store::new();
     let stdout = run(script().arg("--load").env("CONTAINERS_STORAGE_CONF", store.settings()));
-    let names = IMAGES.map(|name| format!("{REGISTRY}/{name}:0.1.0"));
+    let names = IMAGES.map(|name| format!("{REGISTRY}/{name}:{VERSION}"));
     let expected = names.iter().cloned().chain([sum_of_the_filter()]).collect::<Vec<_>>();
     assert_eq!(stdout.lines().collect::<Vec<_>>(), expected);
     for name in names {
@@ -115,7 +116,7 @@ fn a_push_that_fails_is_said() {
         .expect("it runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
     let message =
-        format!("scripts/image: buildah has not pushed {nobody}/app-health-agent:0.1.0\n");
+        format!("scripts/image: buildah has not pushed {nobody}/app-health-agent:{VERSION}\n");
     assert!(stderr.ends_with(&message), "{stderr}");
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]));
 }
@@ -136,7 +137,7 @@ fn the_agent_runs_on_both_architectures() {
         assert!(image.list.contains(agent), "{}", image.list);
         let wasm = " 2023-11-14 22:13:20 app_health_filter.wasm";
         assert!(image.list.ends_with(wasm), "{}", image.list);
-        assert_eq!(version_of(&image), "app-health-agent 0.1.0\n");
+        assert_eq!(version_of(&image), format!("app-health-agent {VERSION}\n"));
         let program = image.files.path().join("app-health-agent");
         serves(on(&image.architecture, &program));
     }

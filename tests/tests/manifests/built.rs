@@ -11,6 +11,8 @@ const FOLDER: &str = "envoy-config/webhook";
 /// What the README names, and what else there is.
 const CERTIFICATES: [&str; 2] = ["self-signed", "cert-manager"];
 const CHOICES: [&str; 2] = ["opt-in", "opt-out"];
+/// The image that comes of it.
+pub const IMAGE: &str = concat!("REGISTRY/app-health-agent:", env!("CARGO_PKG_VERSION"));
 
 /// One way of putting the folders together.
 pub struct Variant {

@@ -8,7 +8,7 @@ use app_health_tests::process;
 use app_health_tests::program::{self, root};
 use serde_json::{Value, json};
 
-use super::built::{Variant, kustomization, named, only, variants, webhooks};
+use super::built::{IMAGE, Variant, kustomization, named, only, variants, webhooks};
 
 /// Of the Deployment and what belongs to it.
 const NAME: &str = "app-health-webhook";
@@ -273,10 +273,12 @@ fn it_may_do_nothing_but_serve() {
 /// Named once, in "images" of the user's kustomization.
 #[test]
 fn the_image_is_the_agents_too() {
-    assert!(kustomization().contains("newName: REGISTRY/app-health-agent, newTag: 0.1.0"));
+    assert!(
+        kustomization().contains("{name: app-health-agent, newName: REGISTRY/app-health-agent}")
+    );
     for variant in variants() {
         let image = &variant.container()["image"];
-        assert_eq!(image, "REGISTRY/app-health-agent:0.1.0");
+        assert_eq!(image, IMAGE);
         assert_eq!(variant.env_value("APP_HEALTH_AGENT_IMAGE"), image);
     }
 }
@@ -319,7 +321,7 @@ fn the_agent_can_be_left_out() {
     let objects = build_text(&format!("{}\n{patch}", text.trim()));
     let variant = Variant { certificate: "self-signed", choice: "opt-in", objects };
     assert_eq!(variant.env_value("APP_HEALTH_AGENT_IMAGE"), "");
-    assert_eq!(variant.container()["image"], "REGISTRY/app-health-agent:0.1.0");
+    assert_eq!(variant.container()["image"], IMAGE);
 }
 
 /// As the README said it before the image followed "images": a patch that is still in use.
@@ -354,5 +356,5 @@ fn another_variable_leaves_the_agents_image() {
     let objects = build_text(&text.replace("\n   ", "\n"));
     let variant = Variant { certificate: "self-signed", choice: "opt-in", objects };
     assert_eq!(variant.env_value("APP_HEALTH_SIDECAR"), "envoy");
-    assert_eq!(variant.env_value("APP_HEALTH_AGENT_IMAGE"), "REGISTRY/app-health-agent:0.1.0");
+    assert_eq!(variant.env_value("APP_HEALTH_AGENT_IMAGE"), IMAGE);
 }

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 use super::{HTTP, TCP};
 
+const IMAGE: &str = concat!("app-health-agent:", env!("CARGO_PKG_VERSION"));
+
 /// An example: as its file has it, and with the component, as Kustomize puts it in.
 struct Example {
     plain: Value,
@@ -35,7 +37,7 @@ fn examples() -> [Example; 2] {
 fn kustomize_adds_the_component_and_changes_nothing_else() {
     let mut component = PodComponent::shipped().template;
     // With the image that its kustomization names.
-    component["spec"]["initContainers"][0]["image"] = json!("REGISTRY/app-health-agent:0.1.0");
+    component["spec"]["initContainers"][0]["image"] = json!(format!("REGISTRY/{IMAGE}"));
     for Example { plain, with_component } in examples() {
         let mut expected = plain;
         json_patch::merge(&mut expected["spec"]["template"], &component);
@@ -237,8 +239,7 @@ fn a_rewrite_leaves_the_component_as_it_is() {
 /// The container is the one that the webhook puts in, into pods whose resources are Istio's.
 #[test]
 fn the_agent_is_the_one_that_the_webhook_puts_in() {
-    let options =
-        Options { agent: Some(AgentOptions::new("app-health-agent:0.1.0")), ..Options::default() };
+    let options = Options { agent: Some(AgentOptions::new(IMAGE)), ..Options::default() };
     let resources = json!({"requests": {"cpu": "100m", "memory": "128Mi"}});
     let pod = json!({"spec": {
         "initContainers": [{"name": "istio-proxy", "restartPolicy": "Always", "resources": resources}],

@@ -14,7 +14,7 @@ drift, and come out of here with the values put in.
   | replace "-n app-health " (printf "-n %s " $namespace)
   | replace "[app-health, kube-system]" (prepend $values.excludedNamespaces $namespace | toJson)
   | replace "matchNames: [app-health]" (printf "matchNames: [%q]" $namespace)
-  | replace "app-health-agent:0.1.0" (include "app-health.image" $root)
+  | replace (printf "app-health-agent:%s" $root.Chart.AppVersion) (include "app-health.image" $root)
   | replace "app-health/filter: \"true\"" (printf "app-health/filter: %q" $values.revision)
   | replace "APP_HEALTH_FILTER: \"true\"" (printf "APP_HEALTH_FILTER: %q" $values.revision)
   | replace "/mutate/filter/true" (printf "/mutate/filter/%s" $values.revision)

@@ -41,7 +41,7 @@ fn values_are_put_into_the_deployment() {
         (
             json!({"image": {"repository": "r.test/a"}}),
             "/spec/template/spec/containers/0/image",
-            json!("r.test/a:0.1.0"),
+            json!(concat!("r.test/a:", env!("CARGO_PKG_VERSION"))),
         ),
         (
             json!({"image": {"tag": "2"}}),

@@ -11,7 +11,7 @@ use app_health_tests::program;
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::{Value, json};
 
-use super::built::only;
+use super::built::{IMAGE, only};
 use super::schema::round_trip;
 
 const FOLDER: &str = "envoy-config/pod";
@@ -91,7 +91,7 @@ fn the_component_adds_two_containers_and_their_volumes() {
     assert_eq!(deployment, manifest::json(&format!("{FOLDER}/example.yaml")), "and that is all");
 
     let mut same = PodComponent::shipped().template["spec"]["initContainers"][0].take();
-    same["image"] = json!("REGISTRY/app-health-agent:0.1.0");
+    same["image"] = json!(IMAGE);
     assert_eq!(agent, same, "the agent is that of the pods in a mesh");
 }
 
