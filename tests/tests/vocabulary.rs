@@ -1,5 +1,6 @@
 //! The tables of docs/configuration.md are those of the code. (Its flags and findings the agent's own tests
-//! write, and its metrics those of `monitoring`.)
+//! write, its metrics those of `monitoring`; its statuses and the page's members `envoy::routes` and
+//! `contract::page` compare.)
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,15 +8,16 @@ use std::path::Path;
 
 use app_health_tests::program::root;
 use app_health_webhook::handler::HandlerKind;
+use app_health_webhook::injection;
 use app_health_webhook::reason::{Reason, StatusCodes};
-use app_health_webhook::rewrite::Cause;
+use app_health_webhook::rewrite::{Cause, Options};
 
 fn text() -> String {
     fs::read_to_string(root().join("docs/configuration.md")).expect("the text")
 }
 
 /// The rows of the table under a heading: their cells.
-fn rows(heading: &str) -> Vec<Vec<String>> {
+pub fn rows(heading: &str) -> Vec<Vec<String>> {
     let text = text();
     let (_, section) = text.split_once(&format!("\n## {heading}\n")).expect("the heading");
     let lines = section.lines().skip_while(|line| !line.starts_with('|'));
@@ -26,7 +28,7 @@ fn rows(heading: &str) -> Vec<Vec<String>> {
 }
 
 /// The words of a cell that are in backticks.
-fn words(cell: &str) -> impl Iterator<Item = &str> {
+pub fn words(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
@@ -54,6 +56,33 @@ fn why_a_probe_stays() {
     told.sort_unstable();
     causes.sort_unstable();
     assert_eq!(told, causes);
+}
+
+/// Each is a constant, or the default of a flag, of which the page has what the code says.
+#[test]
+fn ports() {
+    let text = text();
+    let default = |command: &str, flag: &str| {
+        let (_, section) =
+            text.split_once(&format!("### `app-health-agent {command}`")).expect("the command");
+        let (_, row) = section.split_once(&format!("| `{flag} ")).expect("the flag");
+        let default = row.split('|').nth(2).and_then(|cell| words(cell).next()).expect("a default");
+        default.rsplit(':').next().expect("a port").to_owned()
+    };
+    let expected = [
+        Options::default().status_port.to_string(),
+        injection::STATUS_PORT.to_string(),
+        default("serve", "--listen"),
+        default("webhook", "--listen"),
+        default("webhook", "--metrics-listen"),
+        default("webhook", "--wasm-listen"),
+    ];
+    let rows = rows("Ports");
+    assert_eq!(rows.iter().map(|row| &row[0]).collect::<Vec<_>>(), expected.each_ref());
+    let sources = sources().concat();
+    for path in rows.iter().flat_map(|row| words(&row[2])) {
+        assert!(sources.contains(path), "{path}");
+    }
 }
 
 /// All of a folder's files with this ending, one after the other.

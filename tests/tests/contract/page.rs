@@ -12,6 +12,7 @@ use crate::host::app::{App, UpstreamFailure::Refused};
 use crate::host::run::Via;
 use crate::host::stream::DownstreamResponse;
 use crate::host::{DownstreamRequest, Host};
+use crate::vocabulary::{rows, words};
 
 const PAGE: &str = "/app-health/";
 
@@ -111,6 +112,15 @@ fn the_jsons_shape() {
         ],
     });
     assert_eq!(json_of(&mut host, page()), expected);
+    // And that is what docs/configuration.md has.
+    let rows = rows("The status page");
+    let mut told: Vec<_> = rows.iter().flat_map(|row| words(&row[0])).collect();
+    let members =
+        |of: &Value| of.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    let mut all = [members(&expected), members(&expected["probes"][0])].concat();
+    told.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(told, all);
 }
 
 #[test]
