@@ -11,7 +11,7 @@
 //! | [`status`] | health, readiness, metrics, log lines |
 //! | [`rotation`] | another certificate while requests go on |
 //! | [`certs`] | the certificates that `certs` makes |
-//! | [`apply`] | what `certs --apply` does in a cluster, and how it is cut off |
+//! | [`apply`] | what `certs --apply` does in a cluster |
 //! | [`renewal`] | reviews while it does |
 //! | [`stop`] | SIGTERM under load |
 //! | [`wasm`] | the filter for sidecars |
