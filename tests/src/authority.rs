@@ -29,11 +29,16 @@ impl Default for Issuer {
 impl Issuer {
     /// One that may sign for so long.
     pub fn until(end: Duration) -> Self {
+        Self::with(|params| params.not_after = OffsetDateTime::now_utc() + end)
+    }
+
+    /// One that differs by this.
+    pub fn with(change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = CertificateParams::new([]).expect("no names");
-        params.not_after = OffsetDateTime::now_utc() + end;
         // Another one than the certificates that it signs, which would else count as self-signed.
         params.distinguished_name.push(DnType::CommonName, "test authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut params);
         Self(CertifiedIssuer::self_signed(params, key()).expect("a certificate"))
     }
 }

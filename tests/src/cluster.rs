@@ -1,5 +1,6 @@
 //! An API server that keeps objects in memory, as far as `certs --apply` needs one: GET, PUT and
-//! strategic merge patches, versions, a token. It may break off after any request, or hold one.
+//! strategic merge patches, versions, a token. It may break off after any request, hold one, refuse some, or
+//! close connections.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -50,6 +51,10 @@ struct Inner {
     breaks_after: Option<usize>,
     /// The request before which so many have come is held.
     held: Option<usize>,
+    /// Requests that begin with this are refused so often, with this status.
+    refused: Option<(String, usize, StatusCode)>,
+    /// So many connections are closed at once.
+    closes: usize,
 }
 
 impl Cluster {
@@ -137,6 +142,20 @@ impl Cluster {
         self.state.resumed.notify_waiters();
     }
 
+    /// From now on, so many requests that begin with this are refused with this status.
+    ///
+    /// # Panics
+    /// That is no status.
+    pub fn refuse(&self, request: &str, times: usize, status: u16) {
+        let status = StatusCode::from_u16(status).expect("a status");
+        self.inner().refused = Some((request.to_owned(), times, status));
+    }
+
+    /// From now on, so many connections are closed before anything is said.
+    pub fn close(&self, connections: usize) {
+        self.inner().closes = connections;
+    }
+
     /// Method and path of each request since then, and its status.
     pub fn requests(&self) -> Vec<(String, u16)> {
         self.inner().requests.clone()
@@ -161,6 +180,9 @@ async fn serve(bound: std::net::TcpListener, tls: TlsAcceptor, state: Arc<State>
 }
 
 async fn talk(stream: TcpStream, tls: TlsAcceptor, state: Arc<State>) {
+    if state.closes() {
+        return;
+    }
     // Whoever is not to be trusted goes away.
     let Ok(stream) = tls.accept(stream).await else { return };
     let service = service_fn(|request| answer(request, &state));
@@ -182,7 +204,10 @@ async fn answer(
     if inner.breaks_after.is_some_and(|after| index > after) {
         return Err("broken off");
     }
-    let result = if known {
+    let refused = inner.refuses(index);
+    let result = if let Some(status) = refused {
+        Err((status, "refused"))
+    } else if known {
         let kind = head.headers.get("content-type").and_then(|value| value.to_str().ok());
         inner.carry_out(&head.method, head.uri.path(), kind.unwrap_or_default(), body)
     } else {
@@ -208,6 +233,13 @@ impl State {
         inner.requests.len() - 1
     }
 
+    fn closes(&self) -> bool {
+        let mut inner = self.inner.lock().expect("not poisoned");
+        let closes = inner.closes > 0;
+        inner.closes = inner.closes.saturating_sub(1);
+        closes
+    }
+
     async fn wait_while_held(&self, index: usize) {
         loop {
             let resumed = self.resumed.notified();
@@ -227,6 +259,15 @@ impl Inner {
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
         self.objects.insert(path.to_owned(), object.clone());
         object
+    }
+
+    fn refuses(&mut self, index: usize) -> Option<StatusCode> {
+        let (start, times, status) = self.refused.as_mut()?;
+        if *times == 0 || !self.requests[index].0.starts_with(&*start) {
+            return None;
+        }
+        *times -= 1;
+        Some(*status)
     }
 
     fn carry_out(

@@ -1,6 +1,7 @@
 //! The API server, as a pod asks it: three verbs, one connection each.
 
 use std::env;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,9 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::exit::Failure;
 use crate::input;
@@ -30,6 +32,12 @@ const LARGEST: usize = 4 << 20;
 /// For one request.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// For what is busy, or not there yet: a run has so long from its start.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often that is asked for.
+pub const AGAIN: Duration = Duration::from_secs(1);
+
 /// How much of what the API server says is repeated.
 const LONGEST: usize = 400;
 
@@ -38,12 +46,25 @@ const PROGRAM: &str = "app-health-agent";
 
 const JSON: &str = "application/json";
 
+/// What is sent, and its kind.
+type Body<'a> = Option<(&'static str, &'a Value)>;
+
 /// Where it is, whom to trust there, and who asks.
 pub struct Api {
     host: String,
     port: u16,
     tls: TlsConnector,
     token: HeaderValue,
+    /// Until then it is worth while to wait.
+    pub deadline: Instant,
+}
+
+/// Why there is no answer.
+enum Problem {
+    /// It may pass: busy, or not reached, so that nothing was done.
+    Passing(String),
+    /// It will not; or who knows what was done.
+    Lasting(String),
 }
 
 /// Why it is of no use to go on.
@@ -81,7 +102,8 @@ impl Api {
             .map_err(|_| Failure::no_input("no token").of(&name("token")))?;
         token.set_sensitive(true);
         let tls = client(roots).map_err(|error| Failure::internal(format!("TLS: {error}")))?;
-        Ok(Self { host, port, tls: TlsConnector::from(Arc::new(tls)), token })
+        let tls = TlsConnector::from(Arc::new(tls));
+        Ok(Self { host, port, tls, token, deadline: Instant::now() + PATIENCE })
     }
 
     /// Reads an object, where there is one.
@@ -89,7 +111,7 @@ impl Api {
     /// # Errors
     /// The API server does not answer, or refuses.
     pub async fn get(&self, path: &str) -> Result<Option<Value>, Stop> {
-        self.ask(Method::GET, path, JSON, None).await
+        self.ask(Method::GET, path, None).await
     }
 
     /// Replaces one. What it is then.
@@ -97,7 +119,7 @@ impl Api {
     /// # Errors
     /// As above; or it has changed since it was read.
     pub async fn put(&self, path: &str, object: &Value) -> Result<Value, Stop> {
-        self.ask(Method::PUT, path, JSON, Some(object)).await?.ok_or(Stop::Again)
+        self.ask(Method::PUT, path, Some((JSON, object))).await?.ok_or(Stop::Again)
     }
 
     /// Changes parts of one; items of lists go by their names.
@@ -106,69 +128,94 @@ impl Api {
     /// As above.
     pub async fn patch(&self, path: &str, patch: &Value) -> Result<Value, Stop> {
         let kind = "application/strategic-merge-patch+json";
-        self.ask(Method::PATCH, path, kind, Some(patch)).await?.ok_or(Stop::Again)
+        self.ask(Method::PATCH, path, Some((kind, patch))).await?.ok_or(Stop::Again)
     }
 
-    async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        kind: &'static str,
-        body: Option<&Value>,
-    ) -> Result<Option<Value>, Stop> {
+    async fn ask(&self, method: Method, path: &str, body: Body<'_>) -> Result<Option<Value>, Stop> {
         let what = format!("{method} https://{}{path}", self.authority());
-        let fail = |problem: String| Failure::unreachable(problem).of(&what);
-        let request =
-            self.request(method, path, kind, body).map_err(|error| fail(error.to_string()))?;
-        let answer = timeout(DEADLINE, self.answer(request)).await;
-        let answer =
-            answer.map_err(|_| fail(format!("no answer within {} s", DEADLINE.as_secs())))?;
-        let answer = answer.map_err(fail)?;
-        let json = serde_json::from_slice::<Value>(answer.body());
+        let fail = |problem| Stop::Failed(Failure::unreachable(problem).of(&what));
+        let answer = loop {
+            let answer = timeout(DEADLINE, self.answer(&method, path, body)).await;
+            let late = || Problem::Passing(format!("no answer within {} s", DEADLINE.as_secs()));
+            match answer.unwrap_or_else(|_| Err(late())) {
+                Ok(answer) => break answer,
+                Err(Problem::Passing(_)) if Instant::now() < self.deadline => sleep(AGAIN).await,
+                Err(Problem::Passing(problem) | Problem::Lasting(problem)) => {
+                    return Err(fail(problem));
+                }
+            }
+        };
         match answer.status() {
             StatusCode::NOT_FOUND => Ok(None),
             StatusCode::CONFLICT => Err(Stop::Again),
-            status if status.is_success() => {
-                Ok(Some(json.map_err(|error| fail(format!("no JSON: {error}")))?))
-            }
-            status => {
-                let json = json.unwrap_or_default();
-                let said = in_line(json["message"].as_str().unwrap_or("no reason"), LONGEST);
-                Err(fail(format!("{}: {said}", status.as_u16())).into())
-            }
+            status if status.is_success() => serde_json::from_slice(answer.body())
+                .map(Some)
+                .map_err(|error| fail(format!("no JSON: {error}"))),
+            _ => Err(fail(refusal(&answer))),
         }
     }
 
     fn request(
         &self,
-        method: Method,
+        method: &Method,
         path: &str,
-        kind: &'static str,
-        body: Option<&Value>,
+        body: Body<'_>,
     ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
-        Request::builder()
+        let request = Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, self.authority())
             .header(USER_AGENT, PROGRAM)
-            .header(AUTHORIZATION, self.token.clone())
-            .header(CONTENT_TYPE, kind)
-            .body(Full::from(body.map(Value::to_string).unwrap_or_default()))
+            .header(AUTHORIZATION, self.token.clone());
+        match body {
+            Some((kind, object)) => {
+                request.header(CONTENT_TYPE, kind).body(Full::from(object.to_string()))
+            }
+            None => request.body(Full::default()),
+        }
     }
 
-    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String> {
-        let name = ServerName::try_from(self.host.clone()).map_err(|error| error.to_string())?;
+    async fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Body<'_>,
+    ) -> Result<Response<Bytes>, Problem> {
+        let request = self.request(method, path, body);
+        let request = request.map_err(|error| Problem::Lasting(error.to_string()))?;
+        let stream = self.connect().await?;
+        let answer = exchange(stream, request, LARGEST).await.map_err(Problem::Lasting)?;
+        let status = answer.status();
+        if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+            return Err(Problem::Passing(refusal(&answer)));
+        }
+        Ok(answer)
+    }
+
+    async fn connect(&self) -> Result<TlsStream<TcpStream>, Problem> {
+        let name = ServerName::try_from(self.host.clone());
+        let name = name.map_err(|error| Problem::Lasting(error.to_string()))?;
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
-        let stream = stream.map_err(|error| reason(&error))?;
-        let stream =
-            self.tls.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))?;
-        exchange(stream, request, LARGEST).await
+        let stream = stream.map_err(|error| Problem::Passing(reason(&error)))?;
+        self.tls.connect(name, stream).await.map_err(|error| {
+            let text = format!("TLS: {error}");
+            // What TLS itself finds wrong, such as the certificate.
+            let is_lasting = error.kind() == ErrorKind::InvalidData;
+            if is_lasting { Problem::Lasting(text) } else { Problem::Passing(text) }
+        })
     }
 
     fn authority(&self) -> String {
         let Self { host, port, .. } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
+}
+
+/// Status and message of an answer that refuses.
+fn refusal(answer: &Response<Bytes>) -> String {
+    let json = serde_json::from_slice::<Value>(answer.body()).unwrap_or_default();
+    let said = in_line(json["message"].as_str().unwrap_or("no reason"), LONGEST);
+    format!("{}: {said}", answer.status().as_u16())
 }
 
 fn variable(name: &str) -> Result<String, Failure> {

@@ -8,6 +8,9 @@
 //! 3. Only then the Secret gets a certificate of it, where one is needed.
 //! 4. An hour later every pod serves with that, and the other CAs go.
 //!
+//! Where a configuration refuses the second step, the others get the CA all the same, and a certificate of
+//! that CA is renewed.
+//!
 //! Each write names the version that was read. Where another run was faster, this one begins anew.
 
 use std::io::{self, Write};
@@ -20,8 +23,9 @@ use time::{Duration, OffsetDateTime};
 use super::api::{Api, Stop};
 use super::args::CertsArgs;
 use super::authority::{Authority, BACKDATED};
+use super::secret::{self, RENEW};
 use super::serving::{Serving, judge};
-use super::{names, secret};
+use super::sign;
 use crate::exit::Failure;
 use crate::logger::timestamp;
 use crate::net::runtime;
@@ -32,9 +36,6 @@ const ATTEMPTS: usize = 10;
 
 /// Long after the kubelet has brought a new certificate to every pod, which takes two minutes at most.
 const SETTLED: Duration = Duration::hours(1);
-
-/// From when on each run fails, for no run makes another CA in its place.
-const CA_ENDS: Duration = Duration::days(30);
 
 /// A run, and where its Secret is.
 pub struct Run<'a> {
@@ -75,33 +76,34 @@ impl Run<'_> {
             let text = format!("{}: not there: apply it first, empty", self.name);
             return Err(Failure::unreachable(text).into());
         };
+        // Before anything is written.
+        let configurations = self.configurations().await?;
         let (authority, secret) = self.authority(secret, now).await?;
-        let serving = judge(&contents(&secret), authority.certificate(), &self.args.host(), now)
-            .map_err(|problem| self.somebody_elses(&problem))?;
+        let ca = authority.certificate();
+        let serving = self.serving(&secret, ca, now)?;
         let made = |it: &Validity| it.begins + BACKDATED;
         let alone = matches!(&serving, Serving::Stays(it) if now - made(it) >= SETTLED);
-        let trusting = self.trust(&secret, authority.certificate(), alone).await?;
-        match serving {
-            Serving::Stays(it) => say(&format!(
+        let trusted = self.trust(configurations, &secret, ca, alone).await;
+        if matches!(trusted, Err(Stop::Again)) {
+            return trusted;
+        }
+        match (&trusted, serving) {
+            (_, Serving::Stays(it)) => say(&format!(
                 "{}: the certificate stays, which expires at {}",
                 self.name,
                 timestamp(it.expires)
             )),
-            Serving::Ends(why) => self.renew(&authority, secret, now, &why).await?,
+            // Whoever takes the one that ends takes the new one.
+            (_, Serving::Ends(why)) | (Ok(()), Serving::Unusable(why)) => {
+                self.renew(&authority, secret, now, &why).await?;
+            }
+            (Err(_), Serving::Unusable(_)) => {}
         }
-        if trusting == 0 {
-            let text = "no webhook was found that asks the Service: nothing has the CA";
-            return Err(Failure::unreachable(text).into());
+        trusted?;
+        match authority.problem(now) {
+            Some(problem) => Err(Failure::data(problem).of(&self.name).into()),
+            None => Ok(()),
         }
-        if authority.expires() - now < CA_ENDS {
-            let at = timestamp(authority.expires());
-            let text = format!(
-                "{}: its CA ends at {at}: make another (envoy-config/webhook/README.md, Another CA)",
-                self.name
-            );
-            return Err(Failure::data(text).into());
-        }
-        Ok(())
     }
 
     /// The Secret's CA, and the Secret with it.
@@ -117,10 +119,22 @@ impl Run<'_> {
         }
         let authority = Authority::new(now).map_err(Failure::internal)?;
         let key = authority.key();
-        let ca = [("ca.crt", authority.certificate()), ("ca.key", key.as_str())];
+        let ca = [("ca.crt", authority.certificate().as_bytes()), ("ca.key", key.as_bytes())];
         let secret = self.put(secret, ca).await?;
         say(&format!("{}: new CA, until {}", self.name, timestamp(authority.expires())));
         Ok((authority, secret))
+    }
+
+    /// What becomes of the Secret's certificate.
+    fn serving(&self, secret: &Value, ca: &str, now: OffsetDateTime) -> Result<Serving, Failure> {
+        let serving = judge(&contents(secret), ca, &self.args.host(), now)
+            .map_err(|problem| self.somebody_elses(&problem))?;
+        Ok(match serving {
+            Serving::Stays(_) if secret::asks_for_another(secret) => {
+                Serving::Ends(format!("its annotation {RENEW} asks for it"))
+            }
+            other => other,
+        })
     }
 
     async fn renew(
@@ -130,18 +144,18 @@ impl Run<'_> {
         now: OffsetDateTime,
         why: &str,
     ) -> Result<(), Stop> {
-        let valid = Duration::days(i64::from(self.args.days));
-        let signed = authority.sign(&names(self.args), now, valid).map_err(Failure::data)?;
-        let pair = [("tls.crt", signed.certificate.as_str()), ("tls.key", signed.key.as_str())];
+        let signed = sign(self.args, authority, now).map_err(|failure| failure.of(&self.name))?;
+        let pair = [("tls.crt", &*signed.certificate), ("tls.key", &*signed.key)];
         self.put(secret, pair).await?;
         say(&format!("{}: new certificate for {} days, since: {why}", self.name, self.args.days));
         Ok(())
     }
 
-    async fn put(&self, mut secret: Value, parts: [(&str, &str); 2]) -> Result<Value, Stop> {
+    async fn put(&self, mut secret: Value, parts: [(&str, &[u8]); 2]) -> Result<Value, Stop> {
         for (name, text) in parts {
             secret["data"][name] = STANDARD.encode(text).into();
         }
+        secret::has_another(&mut secret);
         self.api.put(&self.path, &secret).await
     }
 

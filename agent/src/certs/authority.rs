@@ -8,26 +8,22 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::logger::timestamp;
+use crate::webhook::certificate::{Contents, Validity};
 
 /// Ten years: what trusts it is replaced with it.
 const LIFETIME: Duration = Duration::days(3650);
 
 /// Clocks differ.
-pub const BACKDATED: Duration = Duration::hours(1);
+pub const BACKDATED: Duration = Duration::DAY;
+
+/// So long before the end it is said, for nothing makes another one by itself.
+const NEAR: Duration = Duration::days(30);
 
 /// A CA and its key.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
-    expires: OffsetDateTime,
-}
-
-/// A serving certificate and its key, both in PEM.
-pub struct Signed {
-    /// The certificate.
-    pub certificate: String,
-    /// Its private key.
-    pub key: String,
+    validity: Validity,
 }
 
 impl Authority {
@@ -45,8 +41,8 @@ impl Authority {
             Ok((key, certificate))
         };
         let (key, certificate) = new().map_err(|error: rcgen::Error| error.to_string())?;
-        let expires = params.not_after;
-        Ok(Self { issuer: Issuer::new(params, key), certificate, expires })
+        let validity = Validity { begins: params.not_before, expires: params.not_after };
+        Ok(Self { issuer: Issuer::new(params, key), certificate, validity })
     }
 
     /// One that is there, in PEM.
@@ -65,10 +61,10 @@ impl Authority {
         if parsed.public_key().subject_public_key.data.as_ref() != key.public_key_raw() {
             return Err("ca.key: does not fit ca.crt".to_owned());
         }
-        let expires = parsed.validity().not_after.to_datetime();
+        let validity = Validity::of_one(&pem.contents.as_slice().into())?;
         let issuer = Issuer::from_ca_cert_pem(&certificate, key)
             .map_err(|error| format!("ca.crt: {error}"))?;
-        Ok(Self { issuer, certificate, expires })
+        Ok(Self { issuer, certificate, validity })
     }
 
     /// Its certificate, in PEM.
@@ -78,7 +74,15 @@ impl Authority {
 
     /// Until when it may sign.
     pub fn expires(&self) -> OffsetDateTime {
-        self.expires
+        self.validity.expires
+    }
+
+    /// Why another one is needed, now or soon.
+    pub fn problem(&self, now: OffsetDateTime) -> Option<String> {
+        let Validity { expires, .. } = self.validity;
+        let ends = || format!("ends at {}", timestamp(expires));
+        let is_near = expires - now < NEAR;
+        self.validity.problem(now).or_else(|| is_near.then(ends)).map(another)
     }
 
     /// Its private key, in PEM.
@@ -89,18 +93,17 @@ impl Authority {
     /// A certificate for a server of these names, valid for so long, but no longer than the CA.
     ///
     /// # Errors
-    /// The CA has expired; or the names are none.
+    /// The CA is not valid now; or the names are none.
     pub fn sign(
         &self,
         names: &[String],
         now: OffsetDateTime,
         valid: Duration,
-    ) -> Result<Signed, String> {
-        if self.expires <= now {
-            let at = timestamp(self.expires);
-            return Err(format!("the CA expired at {at}: another one is needed"));
+    ) -> Result<Contents, String> {
+        if let Some(problem) = self.validity.problem(now) {
+            return Err(another(problem));
         }
-        let not_after = self.expires.min(now + valid);
+        let not_after = self.validity.expires.min(now + valid);
         let mut params = params("app-health webhook", now, not_after);
         params.subject_alt_names = CertificateParams::new(names)
             .map_err(|error| format!("{}: {error}", names.join(", ")))?
@@ -110,11 +113,15 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         let new = || {
             let key = KeyPair::generate()?;
-            let certificate = params.signed_by(&key, &self.issuer)?.pem();
-            Ok(Signed { certificate, key: key.serialize_pem() })
+            let certificate = params.signed_by(&key, &self.issuer)?.pem().into_bytes();
+            Ok(Contents { certificate, key: key.serialize_pem().into_bytes() })
         };
         new().map_err(|error: rcgen::Error| error.to_string())
     }
+}
+
+fn another(problem: String) -> String {
+    format!("the CA {problem}: make another (envoy-config/webhook/README.md, Another CA)")
 }
 
 fn params(name: &str, now: OffsetDateTime, not_after: OffsetDateTime) -> CertificateParams {
@@ -138,11 +145,19 @@ mod tests {
         for (later, days, valid) in [(0, 365, 365), (3600, 365, 50), (3649, 1, 1)] {
             let now = now + Duration::days(later);
             let signed = authority.sign(&names, now, Duration::days(days)).unwrap();
-            let (_, pem) = x509_parser::pem::parse_x509_pem(signed.certificate.as_bytes()).unwrap();
+            let (_, pem) = x509_parser::pem::parse_x509_pem(&signed.certificate).unwrap();
             let expires = pem.parse_x509().unwrap().validity().not_after.to_datetime();
             assert_eq!(expires - now, Duration::days(valid));
         }
-        let error = authority.sign(&names, now + LIFETIME, Duration::DAY).err().unwrap();
-        assert_eq!(error, "the CA expired at 2037-01-12T08:00:00.000Z: another one is needed");
+        for (now, says) in [
+            (now + LIFETIME, "the CA expired at 2037-01-12T08:00:00.000Z: make another"),
+            (
+                now - Duration::hours(25),
+                "the CA is not valid before 2027-01-14T08:00:00.000Z: make",
+            ),
+        ] {
+            let error = authority.sign(&names, now, Duration::DAY).err().unwrap();
+            assert!(error.starts_with(says), "{error}");
+        }
     }
 }

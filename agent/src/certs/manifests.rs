@@ -4,13 +4,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::args::{CertsArgs, Webhook};
-use super::authority::{Authority, Signed};
+use super::authority::Authority;
+use crate::webhook::certificate::Contents;
 
 /// The Secret, and the caBundle as a part of the configurations that are there already: applied by
 /// the server for a field manager of its own, it leaves the rest of those as it is. What `certs
 /// --apply` has set is taken over, by force. The Secret's type is not named, since that of one that is
 /// there cannot change. All names are DNS names: none needs quotes but one of digits.
-pub fn write(args: &CertsArgs, authority: &Authority, signed: &Signed) -> String {
+pub fn write(args: &CertsArgs, authority: &Authority, signed: &Contents) -> String {
     let ca = STANDARD.encode(authority.certificate());
     let mut text = format!(
         "\

@@ -31,8 +31,10 @@ use std::io::{self, Write};
 use time::{Duration, OffsetDateTime};
 
 use crate::exit::Failure;
+use crate::webhook::certificate::Contents;
 use args::CertsArgs;
 use authority::Authority;
+use serving::{Serving, judge};
 
 /// Prints the manifests, or applies them.
 ///
@@ -48,14 +50,25 @@ fn print(args: &CertsArgs) -> Result<(), Failure> {
         Some(file) => secret::read(file, args)?,
         None => Authority::new(now).map_err(Failure::internal)?,
     };
-    let valid = Duration::days(i64::from(args.days));
-    let signed = authority.sign(&names(args), now, valid).map_err(Failure::data)?;
+    let signed = sign(args, &authority, now)?;
     let text = manifests::write(args, &authority, &signed);
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(|error| Failure::system(format!("stdout: {error}")))
+}
+
+/// A new serving certificate, which the webhook and the API server were seen to take.
+fn sign(args: &CertsArgs, authority: &Authority, now: OffsetDateTime) -> Result<Contents, Failure> {
+    let valid = Duration::days(i64::from(args.days));
+    let signed = authority.sign(&names(args), now, valid).map_err(Failure::data)?;
+    match judge(&signed, authority.certificate(), &args.host(), now) {
+        Ok(Serving::Unusable(why)) | Err(why) => {
+            Err(Failure::data(format!("a new certificate of its CA cannot be used: {why}")))
+        }
+        Ok(_) => Ok(signed),
+    }
 }
 
 /// What the API server and others call the Service.

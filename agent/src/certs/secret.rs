@@ -15,6 +15,9 @@ use crate::exit::Failure;
 use crate::input;
 use crate::logger::InLine;
 
+/// The annotation by which its certificate is renewed at once, whatever it says.
+pub const RENEW: &str = "app-health/renew";
+
 /// No Secret is as large.
 const LARGEST: u64 = 4 << 20;
 
@@ -43,6 +46,18 @@ pub fn authority(secret: &Value, args: &CertsArgs) -> Result<Authority, String> 
 pub fn is_empty(secret: &Value) -> bool {
     let parts = secret["data"].as_object().into_iter().flat_map(|data| data.values());
     parts.into_iter().all(|part| part.as_str().is_none_or(str::is_empty))
+}
+
+/// Whether its certificate is to be renewed at once.
+pub fn asks_for_another(secret: &Value) -> bool {
+    secret["metadata"]["annotations"].get(RENEW).is_some()
+}
+
+/// It is not to be renewed again.
+pub fn has_another(secret: &mut Value) {
+    if let Some(Value::Object(annotations)) = secret.pointer_mut("/metadata/annotations") {
+        annotations.remove(RENEW);
+    }
 }
 
 /// The first Secret: what an earlier run printed will do as well.

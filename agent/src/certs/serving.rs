@@ -17,12 +17,13 @@ use crate::webhook::certificate::{Contents, Pair, Problem, Validity};
 pub enum Serving {
     /// It stays.
     Stays(Validity),
-    /// A new one is needed. Why.
+    /// It is of the CA, but its time is over, or no more than a third of it is left. Why.
     Ends(String),
+    /// It is none that could be served with. Why.
+    Unusable(String),
 }
 
-/// Judges it as the API server would, by this CA for this host; only earlier: once no more than a
-/// third of its life is left.
+/// Judges it as the API server would, by this CA for this host, only earlier.
 ///
 /// # Errors
 /// It is somebody else's: the CA has not signed it.
@@ -35,24 +36,30 @@ pub fn judge(
     let pair = match contents.pair() {
         Ok(pair) => pair,
         Err(Problem::Certificate(problem)) => {
-            return Ok(Serving::Ends(format!("tls.crt: {problem}")));
+            return Ok(Serving::Unusable(format!("tls.crt: {problem}")));
         }
-        Err(Problem::Key(problem)) => return Ok(Serving::Ends(format!("tls.key: {problem}"))),
+        Err(Problem::Key(problem)) => return Ok(Serving::Unusable(format!("tls.key: {problem}"))),
     };
-    match verify(&pair, ca, host, now) {
+    // Whose it is, its age does not change.
+    match verify(&pair, ca, host, pair.validity.begins) {
         Err(Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
-        )) => Err("tls.crt: not signed by its ca.crt".to_owned()),
-        Err(error) => Ok(Serving::Ends(format!("tls.crt: {error}"))),
-        Ok(()) if is_old(pair.validity, now) => {
-            Ok(Serving::Ends("no more than a third of its life is left".to_owned()))
+        )) => {
+            Err("tls.crt: not signed by its ca.crt (\"\" in its place has it replaced)".to_owned())
         }
-        Ok(()) => Ok(Serving::Stays(pair.validity)),
+        Err(error) => Ok(Serving::Unusable(format!("tls.crt: {error}"))),
+        Ok(()) => Ok(match why_too_old(pair.validity, now) {
+            Some(why) => Serving::Ends(why),
+            None => Serving::Stays(pair.validity),
+        }),
     }
 }
 
-fn is_old(Validity { begins, expires }: Validity, now: OffsetDateTime) -> bool {
-    (expires - now) * 3 <= expires - begins
+fn why_too_old(validity: Validity, now: OffsetDateTime) -> Option<String> {
+    let Validity { begins, expires } = validity;
+    let is_old = (expires - now) * 3 <= expires - begins;
+    let old = || "no more than a third of its life is left".to_owned();
+    validity.problem(now).map(|problem| format!("it {problem}")).or_else(|| is_old.then(old))
 }
 
 fn verify(pair: &Pair, ca: &str, host: &str, now: OffsetDateTime) -> Result<(), Error> {
@@ -73,23 +80,21 @@ fn verify(pair: &Pair, ca: &str, host: &str, now: OffsetDateTime) -> Result<(), 
 mod tests {
     use time::Duration;
 
-    use super::super::authority::Authority;
+    use super::super::authority::{Authority, BACKDATED};
     use super::*;
 
     #[test]
     fn it_stays_until_a_third_of_its_life_is_left() {
         let begins = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
         let authority = Authority::new(begins).unwrap();
-        // It is backdated by an hour: ninety in all.
-        let valid = Duration::hours(89);
-        let signed = authority.sign(&["a.b.svc".to_owned()], begins, valid).unwrap();
-        let (certificate, key) = (signed.certificate.into_bytes(), signed.key.into_bytes());
-        let contents = Contents { certificate, key };
+        // Ninety hours in all.
+        let valid = Duration::hours(90) - BACKDATED;
+        let contents = authority.sign(&["a.b.svc".to_owned()], begins, valid).unwrap();
         let judge = |host, left: Duration| {
             let now = begins + valid - left;
             match judge(&contents, authority.certificate(), host, now).unwrap() {
                 Serving::Stays(_) => String::new(),
-                Serving::Ends(why) => why,
+                Serving::Ends(why) | Serving::Unusable(why) => why,
             }
         };
         for (left, why) in [

@@ -1,64 +1,111 @@
 //! Has the API server take certificates of a CA: the caBundle of each webhook that asks the Service.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::api::{Api, Stop};
+use super::api::{AGAIN, Api, Stop};
 use super::apply::{Run, say};
 use super::args::CertsArgs;
 use super::bundle;
+use crate::exit::Failure;
 
-/// What is applied together comes within it: a configuration may be later than the run.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How often it is looked for.
-const AGAIN: Duration = Duration::from_secs(1);
+/// A MutatingWebhookConfiguration.
+pub struct Configuration {
+    name: String,
+    path: String,
+    /// As it is; or why nobody knows.
+    read: Result<Value, Stop>,
+}
 
 impl Run<'_> {
-    /// In all configurations, so that each caBundle has the CA of this Secret, or no other. How many
-    /// webhooks have it then.
+    /// Those that have webhooks of ours, and those that cannot be read.
     ///
     /// # Errors
-    /// [`Stop`]
-    pub async fn trust(&self, secret: &Value, ca: &str, alone: bool) -> Result<usize, Stop> {
+    /// There are none.
+    pub async fn configurations(&self) -> Result<Vec<Configuration>, Failure> {
         let names: BTreeSet<_> =
             self.args.webhooks().into_iter().map(|it| it.configuration).collect();
-        let deadline = Instant::now() + PATIENCE;
-        let mut trusting = 0;
+        let mut all = Vec::new();
         for name in names {
             let path = format!(
                 "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{name}"
             );
-            let Some(configuration) = wait_for(&self.api, &path, deadline).await? else {
-                say(&format!("MutatingWebhookConfiguration {name}: not there, left out"));
-                continue;
-            };
-            let ours = asking(&configuration, self.args);
-            trusting += ours.len();
-            let changes: Vec<_> = ours.iter().filter_map(|it| change(it, ca, alone)).collect();
-            if !changes.is_empty() {
-                // Else it might take out the CA of a Secret that was changed meanwhile.
-                self.expect_unchanged(secret).await?;
-                let count = changes.len();
-                let version = &configuration["metadata"]["resourceVersion"];
-                let metadata = json!({"resourceVersion": version});
-                self.api.patch(&path, &json!({"metadata": metadata, "webhooks": changes})).await?;
-                say(&format!("MutatingWebhookConfiguration {name}: caBundle of {count} set"));
+            match wait_for(&self.api, &path).await {
+                Ok(None) => {
+                    say(&format!("MutatingWebhookConfiguration {name}: not there, left out"))
+                }
+                Ok(Some(object)) if asking(&object, self.args).is_empty() => {}
+                read => {
+                    let read = read.map(Option::unwrap_or_default);
+                    all.push(Configuration { name, path, read });
+                }
             }
         }
-        Ok(trusting)
+        if all.is_empty() {
+            let CertsArgs { namespace, service, .. } = self.args;
+            return Err(Failure::unreachable(format!(
+                "no webhook was found that asks the Service {namespace}/{service}: say --service, or \
+                 --webhook where it is in another configuration"
+            )));
+        }
+        Ok(all)
+    }
+
+    /// In all of them, so that each caBundle has the CA of this Secret, or no other. Where one fails, the
+    /// others are done all the same.
+    ///
+    /// # Errors
+    /// [`Stop`]
+    pub async fn trust(
+        &self,
+        all: Vec<Configuration>,
+        secret: &Value,
+        ca: &str,
+        alone: bool,
+    ) -> Result<(), Stop> {
+        let mut result = Ok(());
+        for configuration in all {
+            let done = self.trust_in(configuration, secret, ca, alone).await;
+            if matches!(done, Err(Stop::Again)) {
+                return done;
+            }
+            result = result.and(done);
+        }
+        result
+    }
+
+    async fn trust_in(
+        &self,
+        Configuration { name, path, read }: Configuration,
+        secret: &Value,
+        ca: &str,
+        alone: bool,
+    ) -> Result<(), Stop> {
+        let object = read?;
+        let ours = asking(&object, self.args);
+        let changes: Vec<_> = ours.iter().filter_map(|it| change(it, ca, alone)).collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        // Else it might take out the CA of a Secret that was changed meanwhile.
+        self.expect_unchanged(secret).await?;
+        let count = changes.len();
+        let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+        self.api.patch(&path, &json!({"metadata": metadata, "webhooks": changes})).await?;
+        say(&format!("MutatingWebhookConfiguration {name}: caBundle of {count} set"));
+        Ok(())
     }
 }
 
-async fn wait_for(api: &Api, path: &str, deadline: Instant) -> Result<Option<Value>, Stop> {
+/// What is applied together comes within that time: a configuration may be later than the run.
+async fn wait_for(api: &Api, path: &str) -> Result<Option<Value>, Stop> {
     loop {
         let object = api.get(path).await?;
-        if object.is_some() || Instant::now() >= deadline {
+        if object.is_some() || Instant::now() >= api.deadline {
             return Ok(object);
         }
         sleep(AGAIN).await;

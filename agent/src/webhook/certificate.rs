@@ -73,9 +73,7 @@ impl Validity {
             None
         }
     }
-}
 
-impl Validity {
     fn of(chain: &[CertificateDer<'_>]) -> Result<Self, String> {
         let all = chain.iter().map(Self::of_one).collect::<Result<Vec<_>, _>>()?;
         let both = |a: Self, b: Self| Self {

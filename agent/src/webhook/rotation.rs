@@ -78,18 +78,23 @@ impl Rotation {
         Ok(config)
     }
 
+    /// When the certificate is valid that is served with.
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+
     /// Looks at the files for ever.
     pub async fn watch(mut self, metrics: &Metrics) {
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            metrics.serves(self.validity);
             let now = OffsetDateTime::now_utc();
             if let Some(notice) = self.notices.due(now, self.validity) {
                 log::warn!("{notice}");
             }
             ticks.tick().await;
             self.look();
+            metrics.serves(self.validity);
         }
     }
 

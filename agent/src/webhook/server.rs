@@ -93,6 +93,8 @@ pub async fn run(
     certificate: Rotation,
     signals: &mut Signals,
 ) {
+    // Before anybody can ask.
+    reviews.metrics().serves(certificate.validity());
     // Dropped at the end, and then aborted.
     let mut beside = JoinSet::new();
     beside.spawn(serve_status(Arc::clone(&reviews), bound.status));

@@ -10,7 +10,7 @@ use app_health_tests::cluster::Cluster;
 use app_health_tests::poll::until;
 use tokio::runtime::Runtime;
 
-use crate::apply::{HOST, SECRET, applied, bundles, empty, installed, part, put, roots};
+use crate::apply::{HOST, SECRET, annotate, applied, bundles, empty, installed, part, roots};
 use crate::server::Server;
 
 const REVIEWS: usize = 1_000;
@@ -94,7 +94,7 @@ fn no_review_is_lost_by_a_renewal_nor_by_another_ca() {
         };
         let ca = part(cluster, "ca.crt");
         wait(REVIEWS / 10);
-        put(cluster, &[("tls.crt", "")]);
+        annotate(cluster);
         applied(cluster);
         until("the new certificate is loaded", || pods.iter().all(|pod| pod.loaded() == 1));
         assert_eq!(part(cluster, "ca.crt"), ca);

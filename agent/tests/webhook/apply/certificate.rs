@@ -1,11 +1,13 @@
 //! When the Secret gets a new certificate.
 
 use app_health_tests::authority::Issuer;
-use time::Duration;
+use rcgen::{GeneralSubtree, NameConstraints};
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
 
 use super::{
-    FILTER, HOST, HOUR, REWRITE, SECRET, applied, apply, assert_trusted, bundles, installed, made,
-    part, put, written,
+    DAY, FILTER, HOST, REWRITE, SECRET, annotate, applied, apply, assert_fails, assert_trusted,
+    bundles, installed, made, made_by, part, put, put_ca, written,
 };
 
 #[test]
@@ -67,7 +69,7 @@ fn it_is_renewed_by_the_same_ca_when_a_third_of_its_life_is_left() {
 #[test]
 fn a_pair_that_does_not_load_is_replaced() {
     let cluster = installed();
-    made(&cluster, -HOUR, Duration::days(90));
+    made(&cluster, -DAY, Duration::days(90));
     let other = Issuer::default().issue(HOST).1.serialize_pem();
     for (name, text, says) in [
         ("tls.crt", "", "tls.crt: no certificate in PEM"),
@@ -83,14 +85,70 @@ fn a_pair_that_does_not_load_is_replaced() {
     }
 }
 
+/// Without a moment in which the Secret has none.
+#[test]
+fn it_is_renewed_at_once_where_the_secret_asks_for_it() {
+    let cluster = installed();
+    let issuer = made(&cluster, -DAY * 2, Duration::days(88));
+    let before = part(&cluster, "tls.crt");
+    annotate(&cluster);
+    let said = applied(&cluster);
+    assert!(said.contains("new certificate for 365 days, since: its annotation"), "{said}");
+    assert_ne!(part(&cluster, "tls.crt"), before);
+    assert_eq!(part(&cluster, "ca.crt"), issuer.pem());
+    assert_trusted(&cluster, &part(&cluster, "tls.crt"));
+    assert_eq!(cluster.get(SECRET)["metadata"]["annotations"], json!({"a": "b"}));
+    assert!(applied(&cluster).contains("the certificate stays"));
+}
+
 #[test]
 fn a_ca_that_ends_is_told_of_by_the_exit_code() {
     let cluster = installed();
-    let issuer = Issuer::until(Duration::days(29));
-    put(&cluster, &[("ca.crt", &issuer.pem()), ("ca.key", &issuer.key())]);
+    put_ca(&cluster, &Issuer::until(Duration::days(29)));
     let run = apply(&cluster);
-    assert_eq!(run.exit, 65, "{}", run.stderr);
-    assert!(run.stderr.contains("its CA ends at "), "{}", run.stderr);
+    assert_fails(&run, 65, "Secret app-health/app-health-webhook-tls: the CA ends at ");
     // Not before all else was done.
     assert_trusted(&cluster, &part(&cluster, "tls.crt"));
+}
+
+/// By clocks that were wrong when it was made, or for too long.
+#[test]
+fn a_ca_that_is_not_valid_now_signs_nothing() {
+    for (from, until, says) in
+        [(-DAY * 90, -DAY, "the CA expired at "), (DAY, DAY * 90, "the CA is not valid before ")]
+    {
+        let cluster = installed();
+        let now = OffsetDateTime::now_utc();
+        let issuer = Issuer::with(|params| {
+            (params.not_before, params.not_after) = (now + from, now + until);
+        });
+        put_ca(&cluster, &issuer);
+        let run = apply(&cluster);
+        assert_fails(&run, 65, &format!("Secret app-health/app-health-webhook-tls: {says}"));
+        assert!(
+            run.stderr.contains("envoy-config/webhook/README.md, Another CA"),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(part(&cluster, "tls.crt"), "");
+        // Nor is it well where it has signed already.
+        made_by(&cluster, &issuer, -DAY * 2, DAY * 88);
+        assert_fails(&apply(&cluster), 65, says);
+    }
+}
+
+/// One that the API server would not take is worse than the old one.
+#[test]
+fn a_certificate_that_nobody_would_take_is_not_put() {
+    let cluster = installed();
+    let elsewhere = NameConstraints {
+        permitted_subtrees: vec![GeneralSubtree::DnsName("shop.svc".to_owned())],
+        excluded_subtrees: Vec::new(),
+    };
+    let issuer = Issuer::with(|params| params.name_constraints = Some(elsewhere));
+    put_ca(&cluster, &issuer);
+    let before = cluster.get(SECRET);
+    let says = "Secret app-health/app-health-webhook-tls: a new certificate of its CA cannot be used: tls.crt: ";
+    assert_fails(&apply(&cluster), 65, says);
+    assert_eq!(cluster.get(SECRET), before);
 }

@@ -5,13 +5,11 @@ use std::thread;
 use app_health_tests::authority::Issuer;
 use app_health_tests::cluster::Cluster;
 use app_health_tests::poll::until;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use time::Duration;
 
 use super::{
-    applied, apply, assert_trusted, bundles, certificates, empty, for_each_webhook, installed,
-    made, part, written,
+    applied, apply, assert_trusted, bundles, certificates, empty, installed, made, part,
+    set_bundles, written,
 };
 
 /// What pods may still serve with, and what they are about to.
@@ -34,10 +32,7 @@ fn situations() -> [(&'static str, Cluster, String); 4] {
             made(&cluster, from, until);
         }
         let other = if has_other { Issuer::default().pem() } else { String::new() };
-        let bundle = STANDARD.encode(other + &part(&cluster, "ca.crt"));
-        for_each_webhook(&cluster, |webhook| {
-            webhook["clientConfig"]["caBundle"] = bundle.clone().into();
-        });
+        set_bundles(&cluster, &(other + &part(&cluster, "ca.crt")));
         let served = part(&cluster, "tls.crt");
         if is_emptied {
             empty(&cluster);
@@ -49,7 +44,7 @@ fn situations() -> [(&'static str, Cluster, String); 4] {
         situation("new", None, false, false),
         situation("renewed", old, false, false),
         situation("another CA", old, true, false),
-        situation("the old CA goes", Some((-days(1), days(80))), false, true),
+        situation("the old CA goes", Some((-days(2), days(80))), false, true),
     ]
 }
 

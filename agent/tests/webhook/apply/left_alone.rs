@@ -2,7 +2,7 @@
 
 use app_health_tests::authority::Issuer;
 
-use super::{FILTER, HOST, apply, for_each_webhook, installed, put};
+use super::{HOST, apply, assert_fails, for_each_webhook, installed, put};
 
 #[test]
 fn somebody_elses_secret_is_left_alone() {
@@ -53,9 +53,13 @@ fn webhooks_of_others_are_no_place_for_the_ca() {
     for_each_webhook(&cluster, |webhook| {
         webhook["clientConfig"]["service"]["namespace"] = "other".into();
     });
-    let before = cluster.get(FILTER);
+    let before = cluster.objects();
     let run = apply(&cluster);
-    assert_eq!(run.exit, 2, "{}", run.stderr);
-    assert!(run.stderr.contains("no webhook was found that asks the Service"), "{}", run.stderr);
-    assert_eq!(cluster.get(FILTER), before);
+    assert_fails(
+        &run,
+        2,
+        "no webhook was found that asks the Service app-health/app-health-webhook",
+    );
+    assert!(run.stderr.contains("say --service"), "{}", run.stderr);
+    assert_eq!(cluster.objects(), before);
 }

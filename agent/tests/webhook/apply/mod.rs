@@ -39,7 +39,7 @@ const REWRITE: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconf
                            rewrite.webhook.app-health";
 pub const HOST: &str = "app-health-webhook.app-health.svc";
 /// By so much a certificate of ours is backdated.
-const HOUR: Duration = Duration::hours(1);
+const DAY: Duration = Duration::DAY;
 
 /// As it is installed: the Secret is empty, and so are the caBundles.
 pub fn installed() -> Cluster {
@@ -112,16 +112,20 @@ pub fn roots(bundle: &str) -> RootCertStore {
 #[track_caller]
 fn assert_trusted(cluster: &Cluster, certificate: &str) {
     for bundle in bundles(cluster) {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let roots = Arc::new(roots(&bundle));
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider);
-        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
-        let host = ServerName::try_from(HOST).unwrap();
-        let now = UnixTime::now();
-        let result =
-            verifier.build().unwrap().verify_server_cert(&certificate, &[], &host, &[], now);
-        assert!(result.is_ok(), "{result:?}");
+        assert_takes(&bundle, certificate);
     }
+}
+
+/// An API server with this caBundle takes it.
+#[track_caller]
+fn assert_takes(bundle: &str, certificate: &str) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(bundle)), provider);
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+    let host = ServerName::try_from(HOST).unwrap();
+    let now = UnixTime::now();
+    let result = verifier.build().unwrap().verify_server_cert(&certificate, &[], &host, &[], now);
+    assert!(result.is_ok(), "{result:?}");
 }
 
 /// Changes each webhook of both configurations.
@@ -133,10 +137,22 @@ fn for_each_webhook(cluster: &Cluster, change: impl Fn(&mut Value)) {
     }
 }
 
+/// Gives each webhook of both configurations this caBundle.
+fn set_bundles(cluster: &Cluster, bundle: &str) {
+    for_each_webhook(cluster, |webhook| {
+        webhook["clientConfig"]["caBundle"] = STANDARD.encode(bundle).into();
+    });
+}
+
 /// As somebody does to have the next run make another CA.
 pub fn empty(cluster: &Cluster) {
+    put(cluster, &["tls.crt", "tls.key", "ca.crt", "ca.key"].map(|name| (name, "")));
+}
+
+/// As somebody does to have the next run renew the certificate.
+pub fn annotate(cluster: &Cluster) {
     let mut secret = cluster.get(SECRET);
-    secret["data"] = Value::Null;
+    secret["metadata"]["annotations"] = json!({"app-health/renew": "now", "a": "b"});
     cluster.set(SECRET, secret);
 }
 
@@ -148,12 +164,25 @@ fn written(cluster: &Cluster) -> Vec<String> {
 /// A Secret as an earlier run may have left it, with a certificate that is valid from then until then.
 fn made(cluster: &Cluster, from: Duration, until: Duration) -> Issuer {
     let issuer = Issuer::default();
-    let (certificate, key) = issuer.issue_between(HOST, from, until);
-    let (certificate, key) = (certificate.pem(), key.serialize_pem());
-    let (ca, ca_key) = (issuer.pem(), issuer.key());
-    put(
-        cluster,
-        &[("tls.crt", &certificate), ("tls.key", &key), ("ca.crt", &ca), ("ca.key", &ca_key)],
-    );
+    made_by(cluster, &issuer, from, until);
     issuer
+}
+
+fn made_by(cluster: &Cluster, issuer: &Issuer, from: Duration, until: Duration) {
+    let (certificate, key) = issuer.issue_between(HOST, from, until);
+    put(cluster, &[("tls.crt", &certificate.pem()), ("tls.key", &key.serialize_pem())]);
+    put_ca(cluster, issuer);
+}
+
+/// As somebody does who has a CA already.
+fn put_ca(cluster: &Cluster, issuer: &Issuer) {
+    put(cluster, &[("ca.crt", &issuer.pem()), ("ca.key", &issuer.key())]);
+}
+
+/// It has failed by that, and says so in one line.
+#[track_caller]
+fn assert_fails(run: &Run, exit: i32, says: &str) {
+    assert_eq!(run.exit, exit, "{says}: {}", run.stderr);
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    assert!(run.stderr.contains(says), "{says}: {}", run.stderr);
 }
