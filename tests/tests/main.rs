@@ -14,6 +14,8 @@ mod func_e;
 mod host;
 /// The images that `scripts/image` makes.
 mod image;
+/// The types of the Kubernetes API.
+mod kubernetes;
 /// What is applied to a cluster: the manifests of the admission webhook.
 mod manifests;
 /// A pod whose traffic is intercepted, on one machine.

@@ -7,13 +7,12 @@ use std::fs;
 use app_health_tests::kustomize::{build, build_text};
 use app_health_tests::mesh::PodComponent;
 use app_health_tests::program::root;
-use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::built::{only, variants};
-use super::schema::round_trip;
+use crate::kubernetes::{self, round_trip};
 
 const FOLDER: &str = "envoy-config/monitoring";
 
@@ -111,13 +110,12 @@ struct Alert {
 fn check(object: &Value) -> Result<(), String> {
     let text = |name: &str| object[name].as_str().unwrap_or_default();
     match (text("apiVersion"), text("kind")) {
-        ("v1", "ConfigMap") => round_trip::<ConfigMap>(object),
         ("monitoring.coreos.com/v1", "PodMonitor") => round_trip::<Object<PodMonitor>>(object),
         ("monitoring.coreos.com/v1", "ServiceMonitor") => {
             round_trip::<Object<ServiceMonitor>>(object)
         }
         ("monitoring.coreos.com/v1", "PrometheusRule") => round_trip::<Object<Rules>>(object),
-        (version, kind) => Err(format!("no type for {version} {kind}")),
+        _ => kubernetes::check(object),
     }
 }
 

@@ -22,6 +22,7 @@ use serde_json::Value;
 use similar::TextDiff;
 
 use super::{without_empties, yaml};
+use crate::kubernetes;
 
 #[test]
 fn manifests_are_rewritten() {
@@ -57,6 +58,18 @@ fn restoring_takes_the_rewrite_back() {
         let restored = without_empties(back.outcome(restore).document);
         assert_eq!(restored, without_empties(original), "{}", back.name);
     }
+}
+
+/// Where a manifest is one of the Kubernetes API, so is what becomes of it.
+#[test]
+fn what_the_api_knows_it_knows_afterwards() {
+    let mut known = 0;
+    for case in cases("rewrite").iter().filter(|case| kubernetes::check(&case.input).is_ok()) {
+        let rewritten = case.outcome(rewrite).document;
+        assert_eq!(kubernetes::check(&rewritten), Ok(()), "{}", case.name);
+        known += usize::from(rewritten != case.input);
+    }
+    assert!(known >= 25, "{known} pairs");
 }
 
 type Transform = fn(&Value, &Options) -> Result<Rewrite, Malformed>;

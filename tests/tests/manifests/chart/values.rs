@@ -7,14 +7,13 @@ use app_health_tests::helm::{CHART, render, template};
 use app_health_tests::manifest::{documents, rewritten};
 use app_health_tests::process;
 use app_health_tests::program::{self, root, tool};
-use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 use super::super::built::{FILTER, REWRITE, named, only, webhook, webhooks};
 use super::super::conditions::Conditions;
 use super::super::configuration::{SWITCH, chooses};
-use super::super::schema::round_trip;
 use super::{NAMESPACE, NO_SUM, chart, is_hook, with_sum};
+use crate::kubernetes::check;
 
 const SUM: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const DEPLOYMENT: &str = "app-health-webhook";
@@ -296,7 +295,7 @@ fn the_test_pod_comes_through_the_webhook() {
         let objects = chart(&values);
         let hooks: Vec<_> = objects.iter().filter(|object| is_hook(object)).cloned().collect();
         let (namespace, pod) = (only(&hooks, "Namespace"), only(&hooks, "Pod"));
-        assert_eq!(round_trip::<Pod>(pod), Ok(()));
+        assert_eq!(check(pod), Ok(()));
         assert_eq!(pod["metadata"]["namespace"], namespace["metadata"]["name"]);
         let name = namespace["metadata"]["name"].as_str().expect("a name");
         let asked = chooses(webhook(&objects, REWRITE), name, &namespace["metadata"]["labels"]);
