@@ -61,9 +61,9 @@ pub struct Api {
 
 /// Why there is no answer.
 enum Problem {
-    /// It may pass: busy, or not reached, so that nothing was done.
+    /// It may pass: busy, or not reached. Where a write was done all the same, a second one is a conflict.
     Passing(String),
-    /// It will not; or who knows what was done.
+    /// It will not.
     Lasting(String),
 }
 
@@ -136,8 +136,7 @@ impl Api {
         let fail = |problem| Stop::Failed(Failure::unreachable(problem).of(&what));
         let answer = loop {
             let answer = timeout(DEADLINE, self.answer(&method, path, body)).await;
-            let late = || Problem::Passing(format!("no answer within {} s", DEADLINE.as_secs()));
-            match answer.unwrap_or_else(|_| Err(late())) {
+            match answer.unwrap_or_else(|_| Err(Problem::Passing(late()))) {
                 Ok(answer) => break answer,
                 Err(Problem::Passing(_)) if Instant::now() < self.deadline => sleep(AGAIN).await,
                 Err(Problem::Passing(problem) | Problem::Lasting(problem)) => {
@@ -209,6 +208,10 @@ impl Api {
         let Self { host, port, .. } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
+}
+
+fn late() -> String {
+    format!("no answer within {} s", DEADLINE.as_secs())
 }
 
 /// Status and message of an answer that refuses.
