@@ -22,12 +22,17 @@ const OWN_WEBHOOKS: &str = ".webhook.app-health";
 /// The one that rewrites probes.
 const REWRITES: &str = "rewrite";
 
+/// The one that gives pods the filter.
+const GIVES_FILTER: &str = "filter";
+
 /// All of it.
 #[derive(Default)]
 pub struct Surroundings {
     namespaces: BTreeMap<String, Labels>,
     webhooks: Vec<Selectors>,
     listeners: Vec<Listener>,
+    /// Whether it has the webhook that gives the filter.
+    has_filter_webhook: bool,
     /// Whether the input has any MutatingWebhookConfiguration.
     pub has_webhooks: bool,
     /// Whether it has any EnvoyFilter.
@@ -57,6 +62,8 @@ impl Surroundings {
             ("admissionregistration.k8s.io", "MutatingWebhookConfiguration") => {
                 self.has_webhooks = true;
                 self.webhooks.extend(own_webhooks(object).filter_map(selectors));
+                self.has_filter_webhook |=
+                    own_webhooks(object).any(|(name, _)| is_own(name, GIVES_FILTER));
             }
             ("networking.istio.io", "EnvoyFilter") => {
                 self.has_envoy_filters = true;
@@ -92,7 +99,8 @@ impl Surroundings {
     /// Whether new pods of a namespace are given the filter.
     pub fn gives_filter(&self, namespace: &str) -> bool {
         let label = self.namespaces.get(namespace).and_then(|labels| labels.get(FILTER_LABEL));
-        label.is_some_and(|value| value == "enabled")
+        let by_webhook = self.has_filter_webhook || !self.has_webhooks;
+        by_webhook && label.is_some_and(|value| value == "enabled")
     }
 
     /// Whether the webhook is asked about the pods of a namespace that have these labels. `None`
@@ -153,10 +161,14 @@ pub fn own_webhooks<'a>(object: &Object<'a>) -> impl Iterator<Item = (&'a str, &
     webhooks.filter_map(named).filter(|(name, _)| name.ends_with(OWN_WEBHOOKS))
 }
 
+fn is_own(name: &str, which: &str) -> bool {
+    name.strip_suffix(OWN_WEBHOOKS) == Some(which)
+}
+
 fn selectors((name, webhook): (&str, &Value)) -> Option<Selectors> {
     // What `app-health-agent certs` prints has the CA alone.
     let rules = webhook.get("rules")?;
-    let rewrites = name.strip_suffix(OWN_WEBHOOKS) == Some(REWRITES) && !rules.is_null();
+    let rewrites = is_own(name, REWRITES) && !rules.is_null();
     let selector = |key| webhook.get(key).cloned().unwrap_or_default();
     rewrites.then(|| Selectors {
         namespaces: selector("namespaceSelector"),

@@ -196,6 +196,17 @@ fn ah011_a_namespace_whose_new_pods_would_lack_it() {
     }
     assert_eq!(found_by("--complete", &[labelled("enabled")]), ["AH011"]);
     assert!(found(&[labelled("enabled")]).is_empty(), "an input that does not tell");
+    // Without the webhook that gives it, as by the chart with `envoyFilter: false`, pilot-agent answers.
+    for (webhook, expected) in [("filter", &["AH011"][..]), ("switch", &[])] {
+        let webhooks = json!([{"name": format!("{webhook}.webhook.app-health")}]);
+        let configuration = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": "filter.webhook.app-health"}, "webhooks": webhooks,
+        });
+        let mut found = found_by("--complete", &[labelled("enabled"), configuration]);
+        found.retain(|code| code == "AH011");
+        assert_eq!(found, expected, "{webhook}");
+    }
 }
 
 /// An input without any EnvoyFilter does not say whether the cluster has one.
