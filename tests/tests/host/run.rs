@@ -121,7 +121,7 @@ impl Host {
         }
     }
 
-    fn routed_request(&mut self, id: u32, at: Duration) -> UpstreamRequest {
+    pub fn routed_request(&mut self, id: u32, at: Duration) -> UpstreamRequest {
         self.check_route(id);
         let stream = self.stream(id);
         let destination = stream.destination().expect("routed to an app, not to the routes");
@@ -244,7 +244,7 @@ impl Host {
 
     /// Breaks off a response. The filter gets no callback: Envoy replies past it, with the status that
     /// `local_reply_config` of the shipped configuration gives.
-    fn break_off(&mut self, id: u32, details: &str, status: u16) {
+    pub fn break_off(&mut self, id: u32, details: &str, status: u16) {
         let hook = self.stream(id).set_properties.contains_key("app_health_hook");
         let reset = details != "response_timeout";
         if self.stream(id).end().is_none() {

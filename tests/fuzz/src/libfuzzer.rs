@@ -1,0 +1,1 @@
+//! The targets for libFuzzer: scripts/fuzz.
