@@ -27,7 +27,12 @@ impl Source {
         let is_stdin = file == Path::new("-");
         let name = if is_stdin { "stdin".into() } else { file.to_string_lossy() };
         let text = input::manifest(file, LARGEST).map_err(|failure| failure.of(&name))?;
-        Ok(Self { name: name.into_owned(), text })
+        Ok(Self::new(name, text))
+    }
+
+    /// A text that was read already.
+    pub fn new(name: impl Into<String>, text: String) -> Self {
+        Self { name: name.into(), text }
     }
 
     /// In bytes.

@@ -1,1 +1,29 @@
-//! The targets for libFuzzer: scripts/fuzz.
+//! A target for libFuzzer: `scripts/fuzz` names it in `FUZZ_TARGET`, and in `FUZZ_SEEDS` the folder for its seeds.
+#![no_main]
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::{env, fs};
+
+use app_health_fuzz::{TARGETS, Target};
+use libfuzzer_sys::fuzz_target;
+
+static TARGET: LazyLock<&Target> = LazyLock::new(|| {
+    let name = env::var("FUZZ_TARGET").unwrap_or_default();
+    let known = || TARGETS.map(|target| target.name).join(", ");
+    TARGETS
+        .iter()
+        .find(|target| target.name == name)
+        .unwrap_or_else(|| panic!("FUZZ_TARGET={name}: one of {}", known()))
+});
+
+/// Before libFuzzer reads them.
+fn write_seeds() {
+    let Some(folder) = env::var_os("FUZZ_SEEDS").map(PathBuf::from) else { return };
+    for (n, seed) in (TARGET.seeds)().into_iter().enumerate() {
+        let file = folder.join(format!("{n:04}"));
+        fs::write(&file, seed).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
+}
+
+fuzz_target!(init: write_seeds(), |data: &[u8]| (TARGET.run)(data));

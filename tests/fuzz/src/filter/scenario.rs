@@ -225,8 +225,26 @@ fn client(choices: &mut Choices) -> Client {
         at: choices.below(2500) as u64,
         patience: (choices.below(4) == 3).then(|| 1 + time(choices)),
         oddity: if choices.below(4) == 3 { choices.one_of(&odd) } else { Oddity::None },
-        answers: choices.several(12, answer),
+        answers: answers(choices),
     }
+}
+
+/// Mostly a few; sometimes redirects until there are too many.
+fn answers(choices: &mut Choices) -> Vec<Answer> {
+    if choices.below(8) < 7 {
+        return choices.several(12, answer);
+    }
+    let redirect = Http { status: 302, location: Some(&LOCATIONS[0]), ..Http::good() };
+    let redirect = Answer { after: 0, says: Says::Http(redirect) };
+    let mut answers = vec![redirect; 7];
+    answers.extend(choices.several(5, |choices| {
+        let mut answer = answer(choices);
+        if let Says::Http(http) = &mut answer.says {
+            (http.status, http.location) = (302, Some(&LOCATIONS[1]));
+        }
+        answer
+    }));
+    answers
 }
 
 /// Mostly short, sometimes about a timeout, seldom beyond.
@@ -234,7 +252,7 @@ fn time(choices: &mut Choices) -> u64 {
     let time = match choices.below(8) {
         0..3 => 0,
         3..6 => choices.below(300),
-        6 => choices.one_of(&[0, 1000, 2000]) + choices.below(1000),
+        6 => choices.one_of(&[990, 1990, 2990]) + choices.below(15),
         _ => choices.below(4000),
     };
     time as u64
@@ -296,18 +314,23 @@ fn grpc(choices: &mut Choices) -> Grpc {
     }
 }
 
-impl Answer {
-    /// All is well.
-    pub fn good() -> Answer {
-        let http = Http {
+impl Http {
+    fn good() -> Http {
+        Http {
             status: 200,
             location: None,
             pieces: Vec::new(),
             end: End::Whole,
             end_after: 0,
             grpc: Grpc::Message(vec![8, 1]),
-        };
-        Answer { after: 0, says: Says::Http(http) }
+        }
+    }
+}
+
+impl Answer {
+    /// All is well.
+    pub fn good() -> Answer {
+        Answer { after: 0, says: Says::Http(Http::good()) }
     }
 
     /// The same of a gRPC health service, which answers at once or not at all.
