@@ -20,7 +20,11 @@ pub fn hook(container: &str) -> String {
     path(container, ProbeKind::PreStop)
 }
 
-fn path(container: &str, kind: ProbeKind) -> String {
+/// The path on the status port of a container's probe or hook.
+///
+/// # Panics
+/// Where a container cannot have this name.
+pub fn path(container: &str, kind: ProbeKind) -> String {
     ProbePath::new(container, kind).expect("a container's name").to_string()
 }
 
@@ -83,14 +87,18 @@ pub struct Entries(BTreeMap<String, Prober>);
 
 impl Entries {
     /// Records a container's readiness probe.
-    pub fn probe(mut self, container: &str, prober: Prober) -> Self {
-        self.0.insert(probe(container), prober);
-        self
+    pub fn probe(self, container: &str, prober: Prober) -> Self {
+        self.of(container, ProbeKind::Readiness, prober)
     }
 
     /// Records a container's preStop hook.
-    pub fn hook(mut self, container: &str, prober: Prober) -> Self {
-        self.0.insert(hook(container), prober);
+    pub fn hook(self, container: &str, prober: Prober) -> Self {
+        self.of(container, ProbeKind::PreStop, prober)
+    }
+
+    /// Records a probe or hook of a container.
+    pub fn of(mut self, container: &str, kind: ProbeKind, prober: Prober) -> Self {
+        self.0.insert(path(container, kind), prober);
         self
     }
 

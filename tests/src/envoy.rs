@@ -162,6 +162,16 @@ impl Envoy {
         SocketAddr::new(V4, self.ports.admin)
     }
 
+    /// Where the agent listens, on loopback.
+    pub fn agent_port(&self) -> u16 {
+        self.ports.agent
+    }
+
+    /// Envoy's process and, where there is one, the agent's.
+    pub fn pids(&self) -> Vec<u32> {
+        std::iter::once(&self.process).chain(&self.agent).map(Process::id).collect()
+    }
+
     /// A request to the status port as the kubelet's probers send it, but for [`LIMIT`]: what comes
     /// too late is to be seen.
     pub fn get(&self, path: impl Into<Vec<u8>>) -> Get {

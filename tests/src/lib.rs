@@ -13,6 +13,7 @@
 //! | [`manifest`], [`kustomize`], [`helm`] | manifests as JSON: those of the project, and what the real Kustomize and Helm make of them |
 //! | [`mesh`] | a pod whose traffic is intercepted, and the node beside it, in namespaces |
 //! | [`net`] | ports and descriptors |
+//! | [`open_files`] | what a running program holds open |
 //! | [`process`] | programs that never outlive the test, and programs that run to their end |
 //! | [`usage`] | what a running program has used |
 //! | [`program`], [`wasm`] | the project's own binaries, built once a process |
@@ -30,6 +31,7 @@ pub mod kustomize;
 pub mod manifest;
 pub mod mesh;
 pub mod net;
+pub mod open_files;
 pub mod poll;
 pub mod process;
 pub mod program;

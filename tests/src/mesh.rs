@@ -20,6 +20,6 @@ pub use istio::{EnvoyFilter, PodComponent};
 pub use kernel::without_ipv6;
 pub use namespace::{Namespace, bind, empty};
 pub use nginx::{LogLine, Nginx};
-pub use sidecar::{DISCOVERY, Setup, Sidecar};
+pub use sidecar::{AGENT_PORT, DISCOVERY, Setup, Sidecar};
 pub use tls::{MeshAuthority, Mtls};
 pub use world::{NODE_V4, NODE_V6, POD_V4, POD_V6, World};

@@ -18,6 +18,9 @@ use crate::process::{self, Process, Run};
 const EXCLUDED: [u16; 4] = [15008, 15090, 15021, 15020];
 const PILOT_AGENT: u16 = 15019;
 
+/// Where the agent listens, on loopback.
+pub const AGENT_PORT: u16 = 15023;
+
 /// What the names of the extension's statistics begin with.
 pub const DISCOVERY: &str = "extension_config_discovery.http_filter.app_health";
 
@@ -29,6 +32,7 @@ pub struct Setup<'a> {
     has_extension: bool,
     has_agent: bool,
     pod_ip: Option<IpAddr>,
+    concurrency: u32,
 }
 
 impl<'a> Setup<'a> {
@@ -41,6 +45,7 @@ impl<'a> Setup<'a> {
             has_extension: true,
             has_agent: true,
             pod_ip: None,
+            concurrency: 1,
         }
     }
 
@@ -74,6 +79,11 @@ impl<'a> Setup<'a> {
         Self { pod_ip: Some(ip), ..self }
     }
 
+    /// So many workers; one where this is not called.
+    pub fn concurrency(self, concurrency: u32) -> Self {
+        Self { concurrency, ..self }
+    }
+
     /// Puts the sidecar into the pod, and waits until all of it is ready.
     ///
     /// # Panics
@@ -87,7 +97,7 @@ impl<'a> Setup<'a> {
         let extension = self.has_extension.then(|| typed(self.filter.extension()));
         world.put_extensions(extension.as_slice());
         let config = bootstrap(self.inbound, &authority, &self.filter, &pod, world.has_ipv6);
-        let envoy = start_envoy(world, &config, self.variable, self.pod_ip);
+        let envoy = start_envoy(world, &config, &self);
         let sidecar = Sidecar { world, authority, pilot_agent, envoy, agent };
         sidecar.envoy.wait_until(|| sidecar.live());
         if self.has_extension {
@@ -103,24 +113,20 @@ fn typed(mut extension: Value) -> Value {
     extension
 }
 
-fn start_envoy(
-    world: &World,
-    config: &str,
-    variable: Option<&str>,
-    pod_ip: Option<IpAddr>,
-) -> Process {
+fn start_envoy(world: &World, config: &str, setup: &Setup<'_>) -> Process {
     let mut command = world.command(ENVOY, rules::SIDECAR);
     command.args(["--config-yaml", config]);
     // No shared memory and no domain sockets that could outlive it.
-    command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]);
+    command.args(["--disable-hot-restart", "--log-level", "warning"]);
+    command.args(["--concurrency", &setup.concurrency.to_string()]);
     // Istio's 45 seconds would be a long wait for the tests that drain it.
     command.args(["--drain-time-s", "1"]);
-    match variable {
+    match setup.variable {
         Some(variable) => command.env("ISTIO_KUBE_APP_PROBERS", variable),
         None => command.env_remove("ISTIO_KUBE_APP_PROBERS"),
     };
     command.env_remove("POD_IP").env_remove("INSTANCE_IP");
-    command.envs(pod_ip.map(|ip| ("POD_IP", ip.to_string())));
+    command.envs(setup.pod_ip.map(|ip| ("POD_IP", ip.to_string())));
     Process::start("envoy", &mut command)
 }
 
@@ -129,7 +135,7 @@ fn start_agent(world: &World, pod: &PodComponent) -> Process {
     command.args(pod.agent_arguments());
     let agent = Process::start("agent", &mut command);
     // Any answer will do.
-    let answers = || Get::probe((V4, 15023).into(), "/").send().map(drop);
+    let answers = || Get::probe((V4, AGENT_PORT).into(), "/").send().map(drop);
     agent.wait_until(|| world.pod.run(answers).map_err(|error| error.to_string()));
     agent
 }

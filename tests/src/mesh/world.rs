@@ -48,7 +48,15 @@ impl World {
     /// # Panics
     /// Without root, or without Debian's iproute2, iptables and nginx.
     pub fn dual_stack() -> Self {
-        let world = Self { has_ipv6: true, ..Self::ipv4() };
+        Self::dual_stack_with(&envoy::find())
+    }
+
+    /// The same with this Envoy.
+    ///
+    /// # Panics
+    /// As [`World::dual_stack`].
+    pub fn dual_stack_with(envoy: &Path) -> Self {
+        let world = Self { has_ipv6: true, ..Self::ipv4(envoy) };
         // Without nodad an address cannot be used for its first second.
         world.pod.ip(&format!("addr add {POD_V6}/64 dev eth0 nodad"));
         world.node.ip(&format!("addr add {NODE_V6}/64 dev pod0 nodad"));
@@ -62,7 +70,7 @@ impl World {
     /// # Panics
     /// As [`World::dual_stack`].
     pub fn ipv4_only() -> Self {
-        let world = Self::ipv4();
+        let world = Self::ipv4(&envoy::find());
         for namespace in [&world.node, &world.pod] {
             let off = || fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
             namespace.run(off).expect("IPv6 can be switched off");
@@ -79,14 +87,14 @@ impl World {
         command
     }
 
-    fn ipv4() -> Self {
+    fn ipv4(envoy: &Path) -> Self {
         let node = Namespace::new(|| Ok(()));
         check_programs();
         // Built before the namespace hides anything.
-        let (envoy, agent, filter) = (envoy::find(), program::agent(), wasm::filter());
+        let (agent, filter) = (program::agent(), wasm::filter());
         let mut folder = None;
         let pod = Namespace::new(|| {
-            volumes(&envoy, agent, filter)?;
+            volumes(envoy, agent, filter)?;
             folder = Some(File::open("/var/lib/app-health")?);
             Ok(())
         });

@@ -6,11 +6,11 @@ use std::thread;
 
 use app_health_tests::app::Open;
 use app_health_tests::kubelet::Probe;
-use app_health_tests::mesh::{Deployment, Nginx, Setup, Sidecar, World};
+use app_health_tests::mesh::{AGENT_PORT, Deployment, Nginx, Setup, Sidecar, World};
+use app_health_tests::open_files::OpenFiles;
 use app_health_tests::poll::until;
 use app_health_tests::usage::memory;
 
-use super::open_files::OpenFiles;
 use super::probes::{self, App};
 use super::{FAMILIES, HTTP, NOBODY, TCP, is_sidecars};
 
@@ -47,13 +47,14 @@ fn wrong(world: &World, probe: &Probe, ip: IpAddr, n: usize, right: u16) -> Wron
 /// A thousand probes over each family: each verdict right, and nothing left of them.
 fn check(world: &World, sidecar: &Sidecar, probe: &Probe, right: u16) {
     let pids = sidecar.pids();
+    let files = |pid| OpenFiles::by(pid, AGENT_PORT);
     let send = |n| {
         for ip in FAMILIES {
             assert_eq!(wrong(world, probe, ip, n, right), Wrong::new(), "{ip}");
         }
-        let held = || pids.iter().copied().map(OpenFiles::by).collect::<Vec<_>>();
+        let held = || pids.iter().copied().map(files).collect::<Vec<_>>();
         until("all connections are closed", || held().iter().all(|held| held.connections == 0));
-        pids.iter().map(|pid| (OpenFiles::by(*pid), memory(*pid))).collect::<Vec<_>>()
+        pids.iter().map(|pid| (files(*pid), memory(*pid))).collect::<Vec<_>>()
     };
     // What a first crowd needs, stays.
     let before = send(PROBES);

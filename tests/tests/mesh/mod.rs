@@ -36,8 +36,6 @@ mod istio;
 mod kustomizations;
 /// Many probes.
 mod load;
-/// What a process holds.
-mod open_files;
 /// Who may do what on 15020.
 mod ports;
 /// Probes of the kinds that the documents do not have.

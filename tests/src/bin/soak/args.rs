@@ -19,6 +19,14 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = fastrand::u64(..))]
     pub seed: u64,
 
+    /// How many containers the pod has.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=300))]
+    pub containers: u32,
+
+    /// In a pod of a mesh, with the EnvoyFilter, rather than with envoy.yaml.
+    #[arg(long)]
+    pub mesh: bool,
+
     /// Nothing listens where the agent should.
     #[arg(long)]
     pub without_agent: bool,
@@ -33,6 +41,10 @@ pub struct Args {
 }
 
 impl Args {
+    pub fn envoy(&self) -> PathBuf {
+        self.envoy.clone().unwrap_or_else(app_health_tests::envoy::find)
+    }
+
     pub fn minutes(&self) -> f64 {
         self.time.as_secs_f64() / SECONDS_PER_MINUTE
     }

@@ -16,6 +16,10 @@ const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 /// Of a HEADERS frame of HTTP/2.
 const HALF_A_FRAME: &[u8] = &[0, 0, 40, 1, 4, 0, 0, 0, 1, 0x88];
 
+/// How far from the timeout an app is that is almost or just too slow. A machine that is held up for less
+/// changes no verdict.
+const NEAR: Duration = Duration::from_millis(300);
+
 /// What puts an app into a state.
 #[derive(Clone, Debug)]
 pub enum Deed {
@@ -29,22 +33,41 @@ pub fn deed(kind: AppKind, state: AppState, timeout: Duration) -> Option<Deed> {
     match state {
         AppState::Closed => Some(Deed::Close),
         AppState::QueueFull => Some(Deed::Fill),
+        AppState::Taken => Some(Deed::Open(another(kind))),
         _ => connection(kind, state).or_else(|| conduct(kind, state, timeout)).map(Deed::Open),
+    }
+}
+
+/// What else may have the port: it is well, and for others.
+fn another(kind: AppKind) -> Conduct {
+    if kind.is_tls() {
+        Conduct::Grpc(Health::Says(Serving))
+    } else {
+        Conduct::Asked(Script::status(200)).over_tls(Alpn::Http1)
+    }
+}
+
+/// How long it takes to answer, where that is all that is the matter.
+fn delay(state: AppState, timeout: Duration) -> Option<Duration> {
+    match state {
+        AppState::Slow => Some(timeout / 2),
+        AppState::AlmostTooSlow => Some(timeout - NEAR),
+        AppState::JustTooSlow => Some(timeout + NEAR),
+        AppState::TooSlow => Some(timeout * 2),
+        _ => None,
     }
 }
 
 /// Where it gets no further than the connection.
 fn connection(kind: AppKind, state: AppState) -> Option<Conduct> {
     const HALF_A_RECORD: &[u8] = &[0x16, 3, 3, 0, 0x7a, 2];
-    let is_tls =
-        matches!(kind, AppKind::Https | AppKind::HttpsH2 | AppKind::GrpcTls | AppKind::HopTls);
     Some(Conduct::AtOnce(match state {
         AppState::Reset => Script::close().reset(),
         AppState::ClosedAtOnce => Script::close(),
         // A TCP app is well then.
         AppState::Silent if kind != AppKind::Tcp => Script::default().hold(),
-        AppState::HangsInHandshake if is_tls => Script::raw(HALF_A_RECORD).hold(),
-        AppState::Garbage if is_tls => Script::raw("SSH-2.0-app\r\n"),
+        AppState::HangsInHandshake if kind.is_tls() => Script::raw(HALF_A_RECORD).hold(),
+        AppState::Garbage if kind.is_tls() => Script::raw("SSH-2.0-app\r\n"),
         _ => return None,
     }))
 }
@@ -65,11 +88,12 @@ fn http(state: AppState, timeout: Duration) -> Option<Conduct> {
     const HALF_A_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-";
     const HALF_A_BODY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
     let well = Script::status(200);
+    if let Some(delay) = delay(state, timeout) {
+        return Some(Conduct::Asked(Script::default().wait(delay).and(well)));
+    }
     let long = format!("HTTP/1.1 200 OK\r\nContent-Length: {LONG}\r\n\r\n");
     Some(Conduct::Asked(match state {
         AppState::Healthy => well,
-        AppState::Slow => Script::default().wait(timeout / 2).and(well),
-        AppState::TooSlow => Script::default().wait(timeout * 2).and(well),
         AppState::NoAnswer => Script::default().hold(),
         AppState::HangsInHead => Script::raw(HALF_A_HEAD).hold(),
         AppState::HangsInBody => Script::raw(HALF_A_BODY).hold(),
@@ -78,6 +102,7 @@ fn http(state: AppState, timeout: Duration) -> Option<Conduct> {
         AppState::Garbage => Script::raw("SSH-2.0-app\r\n\r\n"),
         AppState::Status503 => Script::status(503),
         AppState::Elsewhere => Script::redirect(302, "http://elsewhere.test/"),
+        AppState::Loop => Script::redirect(302, "/"),
         AppState::Long => Script::raw(long).then(vec![b'x'; LONG]),
         _ => return None,
     }))
@@ -85,20 +110,19 @@ fn http(state: AppState, timeout: Duration) -> Option<Conduct> {
 
 fn http2(state: AppState, timeout: Duration) -> Option<Conduct> {
     const NEVER: Duration = Duration::from_secs(3600);
-    let (after, answer) = match state {
-        AppState::Healthy => (Duration::ZERO, status(200)),
-        AppState::Slow => (timeout / 2, status(200)),
-        AppState::TooSlow => (timeout * 2, status(200)),
-        AppState::NoAnswer => (NEVER, status(200)),
-        AppState::Status503 => (Duration::ZERO, status(503)),
-        AppState::Elsewhere => {
-            (Duration::ZERO, with(302, "location", "http://elsewhere.test/", ""))
-        }
-        AppState::HalfBody => (Duration::ZERO, with(200, "content-length", "100", "half")),
-        AppState::Long => (Duration::ZERO, with(200, "x-body", "long", vec![b'x'; LONG])),
+    if let Some(after) = delay(state, timeout) {
+        return Some(Conduct::Http2 { after, answer: status(200) });
+    }
+    let answer = match state {
+        AppState::Healthy => status(200),
+        AppState::NoAnswer => return Some(Conduct::Http2 { after: NEVER, answer: status(200) }),
+        AppState::Status503 => status(503),
+        AppState::Elsewhere => with(302, "location", "http://elsewhere.test/", ""),
+        AppState::HalfBody => with(200, "content-length", "100", "half"),
+        AppState::Long => with(200, "x-body", "long", vec![b'x'; LONG]),
         _ => return broken_http2(state).map(Conduct::AtOnce),
     };
-    Some(Conduct::Http2 { after, answer })
+    Some(Conduct::Http2 { after: Duration::ZERO, answer })
 }
 
 fn with(
@@ -131,10 +155,11 @@ fn tcp(state: AppState) -> Option<Conduct> {
 }
 
 fn grpc(state: AppState, timeout: Duration) -> Option<Conduct> {
+    if let Some(delay) = delay(state, timeout) {
+        return Some(Conduct::Grpc(Health::Late(delay)));
+    }
     Some(Conduct::Grpc(match state {
         AppState::Healthy => Health::Says(Serving),
-        AppState::Slow => Health::Late(timeout / 2),
-        AppState::TooSlow => Health::Late(timeout * 2),
         AppState::NoAnswer => Health::Silent,
         AppState::Status503 => Health::Status(503),
         AppState::NotServing => Health::Says(NotServing),

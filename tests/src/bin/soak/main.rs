@@ -1,64 +1,68 @@
-//! Apps that fail and recover at random, each asked directly and through port 15020 at the same
-//! moment: whatever happened before, both verdicts have to agree. `scripts/soak` starts it.
+//! A model of time: a pod full of apps that fail and recover at random, and a kubelet that asks their
+//! probes and hooks as often as people let it, each directly and through the status port at the same
+//! moment. Whatever happened before, both verdicts have to agree. `scripts/soak` starts it.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`args`] | the arguments |
+//! | [`network`] | the pod, the node, Envoy and the agent |
+//! | [`fleet`] | which containers there are, and how they are probed |
+//! | [`container`] | a container's life |
+//! | [`app`], [`state`], [`conduct`] | its app, what can be the matter with it, and what it does then |
+//! | [`worker`], [`threshold`] | when the kubelet asks a probe, and what follows |
+//! | [`pair`], [`question`] | both questions at the same moment, and when their verdicts count |
+//! | [`watch`] | whether the machine let everybody run |
+//! | [`tally`] | how many verdicts, and how many of them wrong |
+//! | [`samples`] | what Envoy and the agent hold |
 
 mod app;
 mod args;
 mod conduct;
+mod container;
+mod fleet;
+mod network;
+mod pair;
 mod question;
-mod round;
+mod samples;
+mod soak;
 mod state;
 mod tally;
+mod threshold;
 mod watch;
+mod worker;
 
 use std::process::ExitCode;
-use std::thread;
 use std::time::Instant;
 
-use app_health_tests::app::V4;
-use app_health_tests::entries::Entries;
-use app_health_tests::envoy::{Envoy, Setup};
+use app_health_tests::net::raise_descriptor_limit;
 use app_health_tests::program::arguments;
 use fastrand::Rng;
 
-use app::App;
 use args::Args;
+use network::Network;
+use samples::Samples;
+use soak::Soak;
 use tally::Tally;
 use watch::Watch;
 
 fn main() -> ExitCode {
-    if soak(&arguments()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if run(&arguments()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Whether no verdict was wrong.
-fn soak(args: &Args) -> bool {
+/// Whether no verdict was wrong, and nothing grew or was left.
+fn run(args: &Args) -> bool {
+    raise_descriptor_limit();
+    let network = Network::enter(args);
     let mut rng = Rng::with_seed(args.seed);
-    let apps = app::fleet();
-    let envoy = start(&apps, args);
-    println!("{} apps, {:.1} minutes, --seed {}", apps.len(), args.minutes(), args.seed);
-    let (tally, watch) = (Tally::default(), Watch::default());
-    let end = Instant::now() + args.time;
-    thread::scope(|scope| {
-        scope.spawn(|| watch.run(end + question::LONGEST));
-        for app in &apps {
-            let (changes, rounds) = (rng.fork(), rng.fork());
-            scope.spawn(move || app.change_until(end, changes));
-            let (envoy, tally, watch) = (envoy.addr(), &tally, &watch);
-            scope.spawn(move || round::ask_until(end, app, envoy, rounds, tally, watch));
-        }
-    });
-    print!("{tally}");
-    tally.is_well()
-}
-
-fn start(apps: &[App], args: &Args) -> Envoy {
-    let entries =
-        apps.iter().fold(Entries::default(), |entries, app| entries.probe(&app.name, app.prober()));
-    let mut setup = Setup::default().probers(entries).pod_ip(V4).concurrency(args.concurrency);
-    if let Some(envoy) = &args.envoy {
-        setup = setup.binary(envoy);
-    }
-    if args.without_agent {
-        setup = setup.without_agent();
-    }
-    setup.start()
+    let fleet = fleet::fleet(args.containers, &network, &mut rng);
+    let sidecar = network.start(fleet::entries(&fleet), args);
+    println!("{} containers, {:.1} minutes, --seed {}", fleet.len(), args.minutes(), args.seed);
+    let (tally, watch) = (Tally::default(), Watch::of(&sidecar.pids()));
+    let mut samples = Samples::of(&sidecar);
+    let (network, sidecar, end) = (&network, &sidecar, Instant::now() + args.time);
+    let soak = Soak { network, sidecar, tally: &tally, watch: &watch, end };
+    soak.run(&fleet, rng, &mut samples);
+    samples.wait_for_the_end();
+    print!("{tally}\n{samples}");
+    tally.is_well() && samples.is_well()
 }

@@ -1,64 +1,92 @@
-//! Asking an app, directly and through port 15020.
+//! Asking an app, directly and through the status port. What is sent and what is concluded is the
+//! library's (`webhook/src/kubelet/`), as in `app-health-agent probe`.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use app_health_tests::entries;
 use app_health_tests::kubelet::{Answer, Get, Verdict, grpc, grpc_tls, http2, tcp};
+use app_health_webhook::kubelet::Failure;
+use app_health_webhook::path::ProbeKind;
 use app_health_webhook::probers::Scheme;
+use app_health_webhook::reason::Reason;
 
 use crate::app::App;
 use crate::state::AppKind;
+use crate::watch::of_this_thread;
 
-/// For so much longer than the kubelet an answer of port 15020 is waited for: a failure's reason
+/// For so much longer than the kubelet an answer of the status port is waited for: a failure's reason
 /// comes when the time is over. A success that comes then is none.
 const FOR_THE_REASON: Duration = Duration::from_secs(1);
 
-/// More than any question takes.
-pub const LONGEST: Duration = Duration::from_secs(10);
+/// So long an answer to a hook is waited for. It has no timeout of its own, but its pod's grace period. No
+/// app answers at about that time.
+const GRACE_PERIOD: Duration = Duration::from_secs(7);
 
 /// What came of a question.
 pub struct Conclusion {
     pub verdict: Verdict,
     /// The answer, and its reason.
-    pub said: String,
-    pub took: Duration,
+    said: String,
+    took: Duration,
+    /// How long the thread that asked had to wait for a processor.
+    pub waited: Duration,
 }
 
 /// As the kubelet asks a pod without a sidecar.
-pub fn directly(app: &App) -> Conclusion {
-    let begun = Instant::now();
-    let timeout = app.timeout();
-    let (verdict, said) = match app.kind {
-        AppKind::Tcp => of_check(tcp(app.addr, timeout).map_err(|error| error.to_string())),
-        AppKind::Grpc => of_check(grpc(app.addr, "", timeout)),
-        AppKind::GrpcTls => of_check(grpc_tls(app.addr, "", timeout)),
-        AppKind::Http2 => of_answer(&http2(app.addr, Scheme::Http, "/", timeout)),
-        AppKind::HttpsH2 => of_answer(&http2(app.addr, Scheme::Https, "/", timeout)),
-        AppKind::Http | AppKind::Https | AppKind::Hop | AppKind::HopTls => {
-            let get = Get::probe(app.addr, "/").timeout(timeout).follow();
-            let get = if app.kind == AppKind::Https { get.over_tls() } else { get };
-            of_answer(&get.send())
+pub fn directly(app: &App, asked: ProbeKind) -> Conclusion {
+    concluded(|| {
+        let (timeout, to) = (timeout(app, asked), app.addr);
+        match app.kind {
+            AppKind::Tcp => of_check(tcp(to, timeout).map_err(|error| error.to_string())),
+            AppKind::Grpc => of_check(grpc(to, "", timeout)),
+            AppKind::GrpcTls => of_check(grpc_tls(to, "", timeout)),
+            AppKind::Http2 => of_answer(&http2(to, Scheme::Http, "/", timeout)),
+            AppKind::HttpsH2 => of_answer(&http2(to, Scheme::Https, "/", timeout)),
+            AppKind::Http | AppKind::Https | AppKind::Hop | AppKind::HopTls => {
+                let get = if asked.is_hook() { Get::hook(to, "/") } else { Get::probe(to, "/") };
+                let get = if app.kind == AppKind::Https { get.over_tls() } else { get };
+                of_get(asked, &get.timeout(timeout).follow().send())
+            }
         }
-    };
-    Conclusion { verdict, said, took: begun.elapsed() }
+    })
 }
 
-/// The app's readiness probe, rewritten.
-pub fn through(status_port: SocketAddr, app: &App) -> Conclusion {
-    let begun = Instant::now();
-    let get = Get::probe(status_port, entries::probe(&app.name));
-    let answer = get.timeout(app.timeout() + FOR_THE_REASON).send();
-    let took = begun.elapsed();
-    let (verdict, said) = of_answer(&answer);
-    let verdict = if took > app.timeout() { Verdict::Failure } else { verdict };
-    Conclusion { verdict, said, took }
+/// The same, rewritten.
+pub fn through(
+    status_port: SocketAddr,
+    container: &str,
+    app: &App,
+    asked: ProbeKind,
+) -> Conclusion {
+    let (path, timeout) = (entries::path(container, asked), timeout(app, asked));
+    let conclusion = concluded(|| {
+        if asked.is_hook() {
+            return of_get(asked, &Get::hook(status_port, path).timeout(timeout).send());
+        }
+        of_answer(&Get::probe(status_port, path).timeout(timeout + FOR_THE_REASON).send())
+    });
+    if conclusion.took > timeout {
+        return Conclusion { verdict: Verdict::Failure, ..conclusion };
+    }
+    conclusion
 }
 
-/// The longest that a question may take, but for a machine that is busy.
-pub fn limit(app: &App) -> Duration {
-    app.timeout() + FOR_THE_REASON * 2
+/// The longest that a question takes.
+pub fn limit(app: &App, asked: ProbeKind) -> Duration {
+    timeout(app, asked) + FOR_THE_REASON
+}
+
+fn timeout(app: &App, asked: ProbeKind) -> Duration {
+    if asked.is_hook() { GRACE_PERIOD } else { app.timeout() }
+}
+
+fn concluded(ask: impl FnOnce() -> (Verdict, String)) -> Conclusion {
+    let (begun, before) = (Instant::now(), of_this_thread());
+    let (verdict, said) = ask();
+    Conclusion { verdict, said, took: begun.elapsed(), waited: of_this_thread() - before }
 }
 
 fn of_check(outcome: Result<(), String>) -> (Verdict, String) {
@@ -68,12 +96,27 @@ fn of_check(outcome: Result<(), String>) -> (Verdict, String) {
     }
 }
 
-fn of_answer(answer: &std::io::Result<Answer>) -> (Verdict, String) {
+fn of_answer(answer: &io::Result<Answer>) -> (Verdict, String) {
     let said = match answer {
         Ok(answer) => format!("{} {}", answer.status, answer.text()),
         Err(error) => error.to_string(),
     };
     (Verdict::of(answer), said)
+}
+
+fn of_get(asked: ProbeKind, answer: &io::Result<Answer>) -> (Verdict, String) {
+    let (verdict, said) = of_answer(answer);
+    if !asked.is_hook() {
+        return (verdict, said);
+    }
+    // Any answer is one, and how its body ends does not matter.
+    let is_answered = answer.as_ref().map_or_else(is_of_body, |_| true);
+    (if is_answered { Verdict::Success } else { Verdict::Failure }, said)
+}
+
+fn is_of_body(error: &io::Error) -> bool {
+    let failure = error.get_ref().and_then(|error| error.downcast_ref::<Failure>());
+    failure.is_some_and(|failure| failure.reason == Reason::Broken)
 }
 
 impl fmt::Display for Conclusion {
@@ -88,43 +131,66 @@ impl fmt::Display for Conclusion {
 mod tests {
     use std::thread;
 
+    use app_health_tests::app::V4;
+
     use super::*;
-    use crate::app::FLEET;
     use crate::conduct::deed;
     use crate::state::AppState;
 
-    fn expected(kind: AppKind, state: AppState) -> Verdict {
+    fn expected(kind: AppKind, state: AppState, asked: ProbeKind) -> Verdict {
         match (kind, state) {
             (_, AppState::Healthy | AppState::Slow | AppState::Long) => Verdict::Success,
-            (AppKind::Tcp, AppState::Reset | AppState::ClosedAtOnce | AppState::Garbage) => {
-                Verdict::Success
-            }
+            (
+                AppKind::Tcp,
+                AppState::Reset | AppState::ClosedAtOnce | AppState::Garbage | AppState::Taken,
+            ) => Verdict::Success,
+            (
+                _,
+                AppState::Elsewhere | AppState::HalfBody | AppState::Status503 | AppState::TooSlow,
+            ) if asked.is_hook() => Verdict::Success,
             (_, AppState::Elsewhere) => Verdict::Warning,
             _ => Verdict::Failure,
         }
     }
 
-    #[test]
-    fn every_state_has_its_verdict() {
-        let of_kind = |(kind, _)| AppState::ALL.map(|state| (kind, state));
-        let check = |(kind, state): (AppKind, AppState)| {
-            let app = App::new(kind, 0, 0);
+    /// On a busy machine.
+    fn is_a_race(state: AppState) -> bool {
+        matches!(state, AppState::AlmostTooSlow | AppState::JustTooSlow)
+    }
+
+    fn check(asked: ProbeKind, kinds: impl IntoIterator<Item = AppKind>) {
+        // Seconds away from every answer.
+        let timeout = if asked.is_hook() { 1 } else { 4 };
+        let check = |kind: AppKind, state: AppState| {
+            let app = App::new(kind, timeout, V4);
             if deed(kind, state, app.timeout()).is_some() {
-                app.change(state, None);
-                let outcome = directly(&app);
-                assert_eq!(outcome.verdict, expected(kind, state), "{kind:?} {state}: {outcome}");
+                app.change(state);
+                let (outcome, expected) = (directly(&app, asked), expected(kind, state, asked));
+                assert_eq!(outcome.verdict, expected, "{kind:?} {state}: {outcome}");
             }
         };
         thread::scope(|scope| {
-            for case in FLEET.into_iter().flat_map(of_kind) {
-                scope.spawn(move || check(case));
+            for kind in kinds {
+                for state in AppState::ALL.into_iter().filter(|state| !is_a_race(*state)) {
+                    scope.spawn(move || check(kind, state));
+                }
             }
         });
     }
 
     #[test]
+    fn every_state_has_its_verdict() {
+        check(ProbeKind::Liveness, AppKind::ALL);
+    }
+
+    #[test]
+    fn a_hook_is_well_with_any_answer() {
+        check(ProbeKind::PreStop, AppKind::ALL.into_iter().filter(|kind| kind.has_hooks()));
+    }
+
+    #[test]
     fn an_app_goes_through_states_that_exclude_each_other() {
-        let app = App::new(AppKind::Http, 0, 0);
+        let app = App::new(AppKind::Http, 1, V4);
         for state in [
             AppState::Closed,
             AppState::Healthy,
@@ -136,9 +202,10 @@ mod tests {
             AppState::Long,
             AppState::Healthy,
         ] {
-            app.change(state, None);
-            let outcome = directly(&app);
-            assert_eq!(outcome.verdict, expected(AppKind::Http, state), "{state}: {outcome}");
+            app.change(state);
+            let outcome = directly(&app, ProbeKind::Readiness);
+            let expected = expected(AppKind::Http, state, ProbeKind::Readiness);
+            assert_eq!(outcome.verdict, expected, "{state}: {outcome}");
         }
     }
 }

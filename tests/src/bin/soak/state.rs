@@ -21,6 +21,30 @@ pub enum AppKind {
 }
 
 impl AppKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Http,
+        Self::Https,
+        Self::Http2,
+        Self::HttpsH2,
+        Self::Tcp,
+        Self::Grpc,
+        Self::GrpcTls,
+        Self::Hop,
+        Self::HopTls,
+    ];
+
+    /// Whether the app that changes speaks TLS.
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::HttpsH2 | Self::GrpcTls | Self::HopTls)
+    }
+
+    /// Whether it has lifecycle hooks: the kubelet makes none over HTTP/2 or gRPC, and a later hop of one
+    /// may outlive it by an hour.
+    pub fn has_hooks(self) -> bool {
+        matches!(self, Self::Http | Self::Https | Self::Tcp)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -36,16 +60,21 @@ impl AppKind {
     }
 }
 
-/// What an app does. Slow and too slow are far from the timeout on either side, so that a verdict
-/// is no race.
+/// What an app does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AppState {
     Healthy,
     /// Half of the timeout.
     Slow,
+    /// A little less than the timeout.
+    AlmostTooSlow,
+    /// A little more than the timeout.
+    JustTooSlow,
     /// Twice the timeout.
     TooSlow,
     Closed,
+    /// Another app has the port, which speaks TLS where this one does not, or the other way round.
+    Taken,
     QueueFull,
     /// Accepts, and nothing more.
     Silent,
@@ -64,6 +93,8 @@ pub enum AppState {
     Status503,
     /// A redirect to another host.
     Elsewhere,
+    /// A redirect to itself.
+    Loop,
     /// 300 KB.
     Long,
     NotServing,
@@ -71,11 +102,14 @@ pub enum AppState {
 }
 
 impl AppState {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::Healthy,
         Self::Slow,
+        Self::AlmostTooSlow,
+        Self::JustTooSlow,
         Self::TooSlow,
         Self::Closed,
+        Self::Taken,
         Self::QueueFull,
         Self::Silent,
         Self::HangsInHandshake,
@@ -89,6 +123,7 @@ impl AppState {
         Self::Garbage,
         Self::Status503,
         Self::Elsewhere,
+        Self::Loop,
         Self::Long,
         Self::NotServing,
         Self::Unimplemented,
@@ -100,8 +135,11 @@ impl fmt::Display for AppState {
         f.pad(match self {
             Self::Healthy => "healthy",
             Self::Slow => "slow",
+            Self::AlmostTooSlow => "almost too slow",
+            Self::JustTooSlow => "just too slow",
             Self::TooSlow => "too slow",
             Self::Closed => "closed",
+            Self::Taken => "port taken by another",
             Self::QueueFull => "accept queue full",
             Self::Silent => "silent after the accept",
             Self::HangsInHandshake => "hanging in the handshake",
@@ -115,6 +153,7 @@ impl fmt::Display for AppState {
             Self::Garbage => "garbage",
             Self::Status503 => "503",
             Self::Elsewhere => "a redirect elsewhere",
+            Self::Loop => "a redirect to itself",
             Self::Long => "300 KB",
             Self::NotServing => "NOT_SERVING",
             Self::Unimplemented => "unimplemented",

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
-use crate::app::FLEET;
 use crate::state::{AppKind, AppState};
 
-/// Why a verdict does not count.
+/// Why verdicts may differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Uncounted {
+pub enum Explanation {
     /// The app's state changed meanwhile.
     Changed,
-    /// The machine was busy with something else.
-    Starved,
+    /// Those who take part had to wait for a processor.
+    Busy,
 }
 
 /// Of all verdicts so far.
@@ -23,8 +22,19 @@ pub struct Tally(Mutex<Counts>);
 #[derive(Default)]
 struct Counts {
     by_state: BTreeMap<(AppState, AppKind), Count>,
+    /// Of apps that changed meanwhile: the verdicts are the same.
     changed: u32,
-    starved: u32,
+    /// They differ.
+    explained_by_change: u32,
+    explained_by_load: u32,
+    restarts: u32,
+    out_of_rotation: u32,
+    /// After so many verdicts the kubelet held another opinion than of the app itself.
+    misled: u32,
+    recovered: u32,
+    recovered_late: u32,
+    /// In periods of the probe.
+    longest_wait: f64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -34,26 +44,53 @@ struct Count {
 }
 
 impl Tally {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().expect("no thread panics")
+    }
+
     pub fn counted(&self, kind: AppKind, state: AppState, agree: bool) {
-        let mut counts = self.0.lock().expect("no thread panics");
+        let mut counts = self.counts();
         let count = counts.by_state.entry((state, kind)).or_default();
         count.all += 1;
         count.wrong += u32::from(!agree);
     }
 
-    pub fn uncounted(&self, why: Uncounted) {
-        let mut counts = self.0.lock().expect("no thread panics");
-        match why {
-            Uncounted::Changed => counts.changed += 1,
-            Uncounted::Starved => counts.starved += 1,
+    pub fn changed(&self) {
+        self.counts().changed += 1;
+    }
+
+    pub fn explained(&self, explanation: Explanation) {
+        let mut counts = self.counts();
+        match explanation {
+            Explanation::Changed => counts.explained_by_change += 1,
+            Explanation::Busy => counts.explained_by_load += 1,
         }
+    }
+
+    pub fn restarted(&self) {
+        self.counts().restarts += 1;
+    }
+
+    pub fn out_of_rotation(&self) {
+        self.counts().out_of_rotation += 1;
+    }
+
+    pub fn misled(&self) {
+        self.counts().misled += 1;
+    }
+
+    /// An app has, and has been asked after so many periods: whether its probe has as well.
+    pub fn recovered(&self, at_once: bool, wait: f64) {
+        let mut counts = self.counts();
+        counts.recovered += 1;
+        counts.recovered_late += u32::from(!at_once);
+        counts.longest_wait = counts.longest_wait.max(wait);
     }
 
     /// Whether no verdict was wrong, and most of them counted: else it says nothing.
     pub fn is_well(&self) -> bool {
-        let counts = self.0.lock().expect("no thread panics");
-        let sum = counts.sum();
-        sum.wrong == 0 && sum.all > counts.changed + counts.starved
+        let counts = self.counts();
+        counts.sum().wrong == 0 && counts.is_enough()
     }
 }
 
@@ -65,6 +102,10 @@ impl Counts {
         })
     }
 
+    fn is_enough(&self) -> bool {
+        self.sum().all > self.changed + self.explained_by_change + self.explained_by_load
+    }
+
     fn cell(&self, state: AppState, kind: AppKind) -> String {
         match self.by_state.get(&(state, kind)) {
             None => "-".into(),
@@ -72,26 +113,47 @@ impl Counts {
             Some(Count { all, wrong }) => format!("{wrong} of {all}"),
         }
     }
+
+    fn table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{:<26}", "verdicts (wrong of all)")?;
+        AppKind::ALL.iter().try_for_each(|kind| write!(f, "{:<12}", kind.name()))?;
+        for state in AppState::ALL {
+            write!(f, "\n{state:<26}")?;
+            let mut kinds = AppKind::ALL.iter();
+            kinds.try_for_each(|kind| write!(f, "{:<12}", self.cell(state, *kind)))?;
+        }
+        writeln!(f)
+    }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = self.0.lock().expect("no thread panics");
-        write!(f, "\n{:<26}", "verdicts (wrong of all)")?;
-        FLEET.iter().try_for_each(|(kind, _)| write!(f, "{:<12}", kind.name()))?;
-        for state in AppState::ALL {
-            write!(f, "\n{state:<26}")?;
-            let mut kinds = FLEET.iter();
-            kinds.try_for_each(|(kind, _)| write!(f, "{:<12}", counts.cell(state, *kind)))?;
-        }
+        let counts = self.counts();
+        counts.table(f)?;
         let Count { all, wrong } = counts.sum();
-        writeln!(f, "\n\n{wrong} of {all} verdicts are wrong.")?;
-        let (changed, starved) = (counts.changed, counts.starved);
-        writeln!(f, "Not counted: {changed} of apps that changed, {starved} on a busy machine.")?;
-        if all <= changed + starved {
+        let Counts { changed, explained_by_change, explained_by_load, .. } = *counts;
+        writeln!(f, "\n{wrong} of {all} verdicts are wrong, and nothing explains it.")?;
+        writeln!(
+            f,
+            "Others differ: {explained_by_change} of {} of apps that changed meanwhile; {explained_by_load} while \
+             Envoy, the agent or an app waited for a processor.",
+            changed + explained_by_change,
+        )?;
+        if !counts.is_enough() {
             writeln!(f, "Too few count for this to say anything.")?;
         }
-        Ok(())
+        writeln!(
+            f,
+            "Apps recovered {} times. {} times their probe was wrong the first time it was asked after that, which \
+             was within {:.2} of its periods, or of the end of the one before.",
+            counts.recovered, counts.recovered_late, counts.longest_wait,
+        )?;
+        writeln!(
+            f,
+            "The kubelet restarted {} containers, took {} out of rotation, and after {} verdicts thought otherwise \
+             of an app than the app deserved.",
+            counts.restarts, counts.out_of_rotation, counts.misled,
+        )
     }
 }
 
@@ -103,18 +165,22 @@ mod tests {
     fn a_wrong_verdict_or_too_few_are_not_well() {
         let tally = Tally::default();
         assert!(!tally.is_well());
-        tally.uncounted(Uncounted::Changed);
+        tally.explained(Explanation::Changed);
         tally.counted(AppKind::Http, AppState::Healthy, true);
         assert!(!tally.is_well());
         tally.counted(AppKind::Http, AppState::Healthy, true);
         assert!(tally.is_well());
-        tally.uncounted(Uncounted::Starved);
+        tally.changed();
+        assert!(!tally.is_well());
+        tally.counted(AppKind::Http, AppState::Healthy, true);
+        tally.explained(Explanation::Busy);
         assert!(!tally.is_well());
         tally.counted(AppKind::Http, AppState::Healthy, true);
         tally.counted(AppKind::Http, AppState::Healthy, true);
+        assert!(tally.is_well());
         tally.counted(AppKind::Http, AppState::Healthy, false);
         assert!(!tally.is_well());
         let text = tally.to_string();
-        assert!(text.contains("1 of 5  ") && text.contains("1 of 5 verdicts"), "{text}");
+        assert!(text.contains("1 of 6  ") && text.contains("1 of 6 verdicts"), "{text}");
     }
 }

@@ -1,13 +1,14 @@
+//! What a running program holds open.
+
 use std::collections::HashMap;
 use std::fs;
 
-/// As `/proc/net/tcp` has it: the state of a listener, and the agent's port, 15023.
+/// As `/proc/net/tcp` has it: the state of a listener.
 const LISTENS: &str = "0A";
-const AGENT: &str = ":3AAF";
 
 /// What a process holds open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct OpenFiles {
+pub struct OpenFiles {
     /// Connections between Envoy and the agent, which are kept for the next check.
     pub to_agent: usize,
     /// All other connections.
@@ -24,9 +25,13 @@ enum Socket {
 }
 
 impl OpenFiles {
-    /// By this process.
-    pub(super) fn by(pid: u32) -> Self {
-        let tables = [tcp(pid, "tcp"), tcp(pid, "tcp6"), local(pid)];
+    /// By this process, beside an agent on this port.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    pub fn by(pid: u32, agent_port: u16) -> Self {
+        let agent = format!(":{agent_port:04X}");
+        let tables = [tcp(pid, "tcp", &agent), tcp(pid, "tcp6", &agent), local(pid)];
         let sockets: HashMap<_, _> = tables.into_iter().flatten().collect();
         let mut held = Self::default();
         for link in descriptors(pid) {
@@ -51,10 +56,10 @@ fn descriptors(pid: u32) -> Vec<String> {
     links.map(|link| link.to_string_lossy().into_owned()).collect()
 }
 
-fn tcp(pid: u32, table: &str) -> Vec<(String, Socket)> {
+fn tcp(pid: u32, table: &str, agent: &str) -> Vec<(String, Socket)> {
     rows(pid, table, 9, |row| match (row[3], [row[1], row[2]]) {
         (LISTENS, _) => Socket::NoConnection,
-        (_, ends) if ends.iter().any(|end| end.ends_with(AGENT)) => Socket::ToAgent,
+        (_, ends) if ends.iter().any(|end| end.ends_with(agent)) => Socket::ToAgent,
         _ => Socket::Connection,
     })
 }
@@ -64,7 +69,12 @@ fn local(pid: u32) -> Vec<(String, Socket)> {
 }
 
 /// A table of the process's network, by the link that its sockets have; the column is the inode's.
-fn rows(pid: u32, table: &str, inode: usize, of: fn(&[&str]) -> Socket) -> Vec<(String, Socket)> {
+fn rows(
+    pid: u32,
+    table: &str,
+    inode: usize,
+    of: impl Fn(&[&str]) -> Socket,
+) -> Vec<(String, Socket)> {
     let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).expect("sockets");
     let rows = text.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
     rows.map(|row| (format!("socket:[{}]", row[inode]), of(&row))).collect()
