@@ -164,11 +164,18 @@ fn an_upgrade_is_asked_for_as_a_plain_get() {
     assert_eq!((&seen.target[..], seen.header("sec-websocket-key").as_deref()), ("/ws", Some("x")));
 }
 
-/// Of a request for an upgrade Envoy waits for the end, which never comes, and answers by itself.
+/// Where a deployment limits how long a request may take to come, Envoy answers by itself: one for an upgrade
+/// never ends.
 #[test]
 fn envoys_own_answer_while_a_call_is_awaited_is_whole() {
     let app = Grpc::start(V4, Health::Silent);
-    let envoy = envoy(Entries::default().probe("c", within(9, grpc(app.addr(), None))));
+    let entries = Entries::default().probe("c", within(9, grpc(app.addr(), None)));
+    let limit = |config: &str| {
+        let line = "request_headers_timeout: 2s\n";
+        assert_eq!(config.matches(line).count(), 1);
+        config.replace(line, &format!("{line}          request_timeout: 2s\n"))
+    };
+    let envoy = Setup::default().probers(entries).edited(limit).start();
     let head = format!(
         "GET {} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
         probe("c")

@@ -1,8 +1,9 @@
+use std::thread;
 use std::time::{Duration, Instant};
 
-use app_health_tests::app::{Http, Late, Script, V4};
-use app_health_tests::entries::{Entries, http, probe, within};
-use app_health_tests::envoy::Setup;
+use app_health_tests::app::{Grpc, Health, Http, Late, Request, Script, V4};
+use app_health_tests::entries::{Entries, grpc, hook, http, probe, tcp, within};
+use app_health_tests::envoy::{LIMIT, Setup};
 
 use super::SECOND;
 use super::expected::Expected::{App, Reason};
@@ -49,6 +50,36 @@ fn the_timeout_is_the_probes_own_and_a_second_where_it_has_none() {
         let took = start.elapsed() + Duration::from_millis(10);
         assert!(took > least && took < least + BUSY, "{name}: {took:?}");
     }
+}
+
+/// Envoy limits how long a request may take to come, and counts until the filter lets it pass: that must be no
+/// limit for a check that the filter makes by requests of its own.
+#[test]
+fn a_check_that_is_dispatched_has_its_whole_timeout() {
+    const AFTER: Duration = Duration::from_secs(6);
+    let slow = Grpc::start(V4, Health::Late(AFTER));
+    let hop = Http::start(V4, |request: &Request| match &request.target[..] {
+        "/" => Script::redirect(302, "/slow"),
+        _ => Script::default().wait(AFTER).then(OK),
+    });
+    let late = Late::start(V4, Script::close());
+    let entries = Entries::default()
+        .probe("grpc", within(11, grpc(slow.addr(), None)))
+        .probe("hop", within(11, http(hop.addr(), "/")))
+        .probe("tcp", within(11, tcp(late.addr())))
+        .hook("tcp", tcp(late.addr()));
+    let envoy = envoy(entries);
+    late.open_in(AFTER);
+    thread::scope(|scope| {
+        for (name, get) in [
+            ("grpc", envoy.get(probe("grpc"))),
+            ("hop", envoy.get(probe("hop"))),
+            ("tcp", envoy.get(probe("tcp"))),
+            ("the hook", envoy.hook(hook("tcp")).timeout(LIMIT)),
+        ] {
+            scope.spawn(move || check([(name, get, App(200))]));
+        }
+    });
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";

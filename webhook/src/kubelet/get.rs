@@ -108,6 +108,11 @@ impl Get {
         self
     }
 
+    /// Whether it is a lifecycle hook's.
+    pub fn is_hook(&self) -> bool {
+        self.agent == HOOK_AGENT
+    }
+
     /// Where it goes.
     pub fn to(&self) -> SocketAddr {
         self.to
@@ -160,7 +165,7 @@ impl Get {
         for (name, value) in self.headers() {
             line(name, &value);
         }
-        if self.agent == PROBE_AGENT {
+        if !self.is_hook() {
             line("Connection", b"close");
         }
         out.extend_from_slice(b"\r\n");

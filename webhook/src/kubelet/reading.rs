@@ -139,12 +139,15 @@ impl<'a> Reading<'a> {
         Ok(read)
     }
 
-    /// The connection has broken, which does not matter to the body of a redirect that is followed.
+    /// The connection has broken, which does not matter to the body of a redirect that is followed, nor to that
+    /// of a hook's answer.
     ///
     /// # Errors
     /// Elsewhere this one.
     pub fn broken<E>(&mut self, error: E) -> core::result::Result<Read, E> {
-        if self.next.is_some() { Ok(self.done()) } else { Err(error) }
+        let in_body = !matches!(self.state, State::Status | State::Header);
+        let is_done = in_body && self.follows.is_some_and(Get::is_hook);
+        if self.next.is_some() || is_done { Ok(self.done()) } else { Err(error) }
     }
 
     fn closed(&mut self) -> Result<Read> {
@@ -537,6 +540,17 @@ mod tests {
         let mut reading = Reading::of_answer();
         assert!(matches!(reading.feed(HEAD.as_bytes()), Ok(None)));
         assert!(matches!(reading.feed(b"Content-Length: 0\r\n\r\n"), Ok(Some(Read::Whole(_)))));
+    }
+
+    #[test]
+    fn a_break_does_not_matter_to_the_answer_to_a_hook() {
+        let hook = Get::hook("10.0.0.7:80".parse().unwrap(), "/");
+        for (head, is_answer) in [("", false), ("\r\n", true)] {
+            let mut reading = Reading::of(&hook);
+            let bytes = format!("HTTP/1.1 500 X\r\nContent-Length: 9\r\n{head}");
+            assert!(matches!(reading.feed(bytes.as_bytes()), Ok(None)));
+            assert_eq!(reading.broken("reset").is_ok(), is_answer, "{head:?}");
+        }
     }
 
     #[test]

@@ -31,6 +31,10 @@ pub struct Args {
     #[arg(long)]
     pub without_agent: bool,
 
+    /// Print verdicts that differ for a reason, too.
+    #[arg(long)]
+    pub verbose: bool,
+
     /// An Envoy; else the one that the tests find.
     #[arg(long, value_name = "PATH", value_parser = file)]
     pub envoy: Option<PathBuf>,

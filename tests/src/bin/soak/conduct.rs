@@ -47,6 +47,11 @@ fn another(kind: AppKind) -> Conduct {
     }
 }
 
+/// How far its answer is from the end of this time.
+pub fn margin(state: AppState, timeout: Duration, end: Duration) -> Duration {
+    delay(state, timeout).unwrap_or_default().abs_diff(end)
+}
+
 /// How long it takes to answer, where that is all that is the matter.
 fn delay(state: AppState, timeout: Duration) -> Option<Duration> {
     match state {

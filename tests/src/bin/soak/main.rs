@@ -57,10 +57,10 @@ fn run(args: &Args) -> bool {
     let fleet = fleet::fleet(args.containers, &network, &mut rng);
     let sidecar = network.start(fleet::entries(&fleet), args);
     println!("{} containers, {:.1} minutes, --seed {}", fleet.len(), args.minutes(), args.seed);
-    let (tally, watch) = (Tally::default(), Watch::of(&sidecar.pids()));
     let mut samples = Samples::of(&sidecar);
     let (network, sidecar, end) = (&network, &sidecar, Instant::now() + args.time);
-    let soak = Soak { network, sidecar, tally: &tally, watch: &watch, end };
+    let (tally, watch) = (&Tally::default(), &Watch::of(&sidecar.pids()));
+    let soak = Soak { network, sidecar, tally, watch, end, verbose: args.verbose };
     soak.run(&fleet, rng, &mut samples);
     samples.wait_for_the_end();
     print!("{tally}\n{samples}");

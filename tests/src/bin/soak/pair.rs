@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use app_health_tests::kubelet::Verdict;
 use app_health_webhook::path::ProbeKind;
 
-use crate::app::CurrentState;
+use crate::app::{App, CurrentState};
+use crate::conduct::margin;
 use crate::container::Container;
 use crate::question::{self, Conclusion};
 use crate::soak::Soak;
 use crate::tally::Explanation;
 
-/// Less than any state is from a timeout.
-const BUSY: Duration = Duration::from_millis(100);
+/// So much before its time a check may end: the agent has 50 ms less.
+const EARLY: Duration = Duration::from_millis(60);
 
 /// What came of both.
 pub struct Pair {
@@ -40,47 +41,63 @@ pub fn ask(soak: &Soak<'_>, container: &Container, asked: ProbeKind) -> Pair {
     let waited = soak.watch.waited() - waited + direct.waited + through.waited;
     let current = before.filter(|_| app.current() == before);
     let differ = direct.verdict != through.verdict;
-    let explanation = match current {
-        None => Some(Explanation::Changed),
-        Some(_) if waited > BUSY => Some(Explanation::Busy),
-        Some(_) => None,
-    };
-    match (current, explanation.filter(|_| differ)) {
+    let both = [&direct, &through];
+    let explanation = explanation(app, asked, current, both, waited).filter(|_| differ);
+    match (current, explanation) {
         (_, Some(explanation)) => soak.tally.explained(explanation),
         (Some(current), None) => soak.tally.counted(app.kind, current.state, !differ),
         (None, None) => soak.tally.changed(),
     }
-    if differ && explanation.is_none() {
-        print(container, asked, current, begun, [&direct, &through], waited);
+    if differ && (explanation.is_none() || soak.verbose) {
+        let why = explanation.map_or("unexplained".into(), |explanation| explanation.to_string());
+        let why = format!("{why}, {:.3} s waited", waited.as_secs_f64());
+        print(&why, container, asked, before, begun, both);
     }
     Pair {
         through: through.verdict,
         direct: direct.verdict,
         current,
-        is_explained: differ && explanation.is_some(),
+        is_explained: explanation.is_some(),
         begun,
     }
 }
 
+/// Why its verdicts may differ.
+fn explanation(
+    app: &App,
+    asked: ProbeKind,
+    current: Option<CurrentState>,
+    both: [&Conclusion; 2],
+    waited: Duration,
+) -> Option<Explanation> {
+    let Some(CurrentState { state, .. }) = current else { return Some(Explanation::Changed) };
+    let timeout = question::timeout(app, asked);
+    // Whoever is held up fails when the time is over, and not before.
+    let is_late = |side: &&Conclusion| side.took + EARLY >= timeout;
+    let failed = both.into_iter().find(|side| side.verdict == Verdict::Failure);
+    // What was waited for may not all be known.
+    let is_busy = waited > margin(state, app.timeout(), timeout) / 3;
+    (is_busy && failed.is_some_and(|side| is_late(&side))).then_some(Explanation::Busy)
+}
+
 fn print(
+    why: &str,
     container: &Container,
     asked: ProbeKind,
     current: Option<CurrentState>,
     begun: Instant,
     [direct, through]: [&Conclusion; 2],
-    waited: Duration,
 ) {
-    let Some(current) = current else { return };
+    let Container { name, app, .. } = container;
+    let state = current.map_or("changing".into(), |CurrentState { state, before, since }| {
+        let before = before.map_or("nothing".into(), |state| state.to_string());
+        let since = begun.saturating_duration_since(since).as_secs_f64();
+        format!("{state} for {since:.1} s, {before} before that")
+    });
     println!(
-        "{} {} on {}, timeout {} s: {} for {:.1} s, {} before that; {:.3} s waited for a processor\n  \
-         directly {direct}\n  through  {through}",
-        container.name,
+        "{why}: {name} {} on {}, timeout {} s: {state}\n  directly {direct}\n  through  {through}",
         asked.as_str(),
-        container.app.addr,
-        container.app.timeout_seconds,
-        current.state,
-        begun.duration_since(current.since).as_secs_f64(),
-        current.before.map_or("nothing".into(), |state| state.to_string()),
-        waited.as_secs_f64(),
+        app.addr,
+        app.timeout_seconds,
     );
 }

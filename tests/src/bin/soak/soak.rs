@@ -19,6 +19,8 @@ pub struct Soak<'a> {
     pub tally: &'a Tally,
     pub watch: &'a Watch,
     pub end: Instant,
+    /// Whether differences are printed that are explained.
+    pub verbose: bool,
 }
 
 impl Soak<'_> {

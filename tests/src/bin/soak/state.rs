@@ -39,12 +39,6 @@ impl AppKind {
         matches!(self, Self::Https | Self::HttpsH2 | Self::GrpcTls | Self::HopTls)
     }
 
-    /// Whether it has lifecycle hooks: the kubelet makes none over HTTP/2 or gRPC, and a later hop of one
-    /// may outlive it by an hour.
-    pub fn has_hooks(self) -> bool {
-        matches!(self, Self::Http | Self::Https | Self::Tcp)
-    }
-
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",

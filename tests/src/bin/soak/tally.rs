@@ -15,6 +15,15 @@ pub enum Explanation {
     Busy,
 }
 
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Changed => "the app changed",
+            Self::Busy => "the machine was busy",
+        })
+    }
+}
+
 /// Of all verdicts so far.
 #[derive(Default)]
 pub struct Tally(Mutex<Counts>);
