@@ -64,5 +64,5 @@ fn run(args: &Args) -> bool {
     soak.run(&fleet, rng, &mut samples);
     samples.wait_for_the_end();
     print!("{tally}\n{samples}");
-    tally.is_well() && samples.is_well()
+    tally.is_well(args.containers) && samples.is_well()
 }

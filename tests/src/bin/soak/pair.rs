@@ -31,14 +31,15 @@ pub struct Pair {
 pub fn ask(soak: &Soak<'_>, container: &Container, asked: ProbeKind) -> Pair {
     let app = &container.app;
     let status_port = soak.sidecar.status_port(app.addr.ip());
-    let (before, begun, waited) = (app.current(), Instant::now(), soak.watch.waited());
+    let (before, begun, waits) = (app.current(), Instant::now(), soak.watch.waits());
     let ask_through = || question::through(status_port, &container.name, app, asked);
     let ask_directly = || question::directly(app, asked);
     let (direct, through) = thread::scope(|scope| {
         let through = scope.spawn(|| soak.network.on_node(ask_through));
         (soak.network.in_pod(ask_directly), through.join().expect("no thread panics"))
     });
-    let waited = soak.watch.waited() - waited + direct.waited + through.waited;
+    let waited = soak.watch.waits().longest_since(&waits);
+    let waited = waited.max(direct.waited).max(through.waited);
     let current = before.filter(|_| app.current() == before);
     let differ = direct.verdict != through.verdict;
     let both = [&direct, &through];
@@ -50,7 +51,7 @@ pub fn ask(soak: &Soak<'_>, container: &Container, asked: ProbeKind) -> Pair {
     }
     if differ && (explanation.is_none() || soak.verbose) {
         let why = explanation.map_or("unexplained".into(), |explanation| explanation.to_string());
-        let why = format!("{why}, {:.3} s waited", waited.as_secs_f64());
+        let why = format!("{why}, waits of up to {:.3} s", waited.as_secs_f64());
         print(&why, container, asked, before, begun, both);
     }
     Pair {
@@ -72,12 +73,13 @@ fn explanation(
 ) -> Option<Explanation> {
     let Some(CurrentState { state, .. }) = current else { return Some(Explanation::Changed) };
     let timeout = question::timeout(app, asked);
-    // Whoever is held up fails when the time is over, and not before.
-    let is_late = |side: &&Conclusion| side.took + EARLY >= timeout;
+    // Whoever is held up fails when the time is over. But Envoy counts from when its thread last looked at
+    // the clock.
+    let is_late = |side: &Conclusion| side.took + EARLY + waited >= timeout;
     let failed = both.into_iter().find(|side| side.verdict == Verdict::Failure);
-    // What was waited for may not all be known.
-    let is_busy = waited > margin(state, app.timeout(), timeout) / 3;
-    (is_busy && failed.is_some_and(|side| is_late(&side))).then_some(Explanation::Busy)
+    // Four threads, or so, wait in turn: an app's, Envoy's, the agent's, and the one that asks.
+    let is_busy = waited > margin(state, app.timeout(), timeout) / 4;
+    (is_busy && failed.is_some_and(is_late)).then_some(Explanation::Busy)
 }
 
 fn print(

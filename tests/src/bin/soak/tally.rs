@@ -96,10 +96,10 @@ impl Tally {
         counts.longest_wait = counts.longest_wait.max(wait);
     }
 
-    /// Whether no verdict was wrong, and most of them counted: else it says nothing.
-    pub fn is_well(&self) -> bool {
-        let counts = self.counts();
-        counts.sum().wrong == 0 && counts.is_enough()
+    /// Whether no verdict was wrong, and enough of them counted: else it says nothing.
+    pub fn is_well(&self, enough: u32) -> bool {
+        let sum = self.counts().sum();
+        sum.wrong == 0 && sum.all >= enough
     }
 }
 
@@ -109,10 +109,6 @@ impl Counts {
             all: sum.all + count.all,
             wrong: sum.wrong + count.wrong,
         })
-    }
-
-    fn is_enough(&self) -> bool {
-        self.sum().all > self.changed + self.explained_by_change + self.explained_by_load
     }
 
     fn cell(&self, state: AppState, kind: AppKind) -> String {
@@ -148,9 +144,6 @@ impl fmt::Display for Tally {
              Envoy, the agent or an app waited for a processor.",
             changed + explained_by_change,
         )?;
-        if !counts.is_enough() {
-            writeln!(f, "Too few count for this to say anything.")?;
-        }
         writeln!(
             f,
             "Apps recovered {} times. {} times their probe was wrong the first time it was asked after that, which \
@@ -173,23 +166,17 @@ mod tests {
     #[test]
     fn a_wrong_verdict_or_too_few_are_not_well() {
         let tally = Tally::default();
-        assert!(!tally.is_well());
         tally.explained(Explanation::Changed);
-        tally.counted(AppKind::Http, AppState::Healthy, true);
-        assert!(!tally.is_well());
-        tally.counted(AppKind::Http, AppState::Healthy, true);
-        assert!(tally.is_well());
-        tally.changed();
-        assert!(!tally.is_well());
-        tally.counted(AppKind::Http, AppState::Healthy, true);
         tally.explained(Explanation::Busy);
-        assert!(!tally.is_well());
+        tally.changed();
         tally.counted(AppKind::Http, AppState::Healthy, true);
+        assert!(!tally.is_well(2));
         tally.counted(AppKind::Http, AppState::Healthy, true);
-        assert!(tally.is_well());
+        assert!(tally.is_well(2));
         tally.counted(AppKind::Http, AppState::Healthy, false);
-        assert!(!tally.is_well());
+        assert!(!tally.is_well(2));
         let text = tally.to_string();
-        assert!(text.contains("1 of 6  ") && text.contains("1 of 6 verdicts"), "{text}");
+        assert!(text.contains("1 of 3  ") && text.contains("1 of 3 verdicts"), "{text}");
+        assert!(text.contains("1 of 2 of apps that changed meanwhile; 1 while"), "{text}");
     }
 }

@@ -22,10 +22,12 @@ pub struct Watch {
 
 struct Seen {
     last: Instant,
-    /// In all.
-    late: Duration,
-    waited: Duration,
+    waits: Waits,
 }
+
+/// How long each has waited so far; the first is the machine as a whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waits(Vec<Duration>);
 
 impl Watch {
     /// Of Envoy and perhaps the agent. The apps run already.
@@ -33,8 +35,9 @@ impl Watch {
         let own = threads(process::id(), "tokio-rt-worker");
         let envoy = pids.iter().take(1).flat_map(|pid| threads(*pid, "wrk:"));
         let agent = pids.iter().skip(1).flat_map(|pid| threads(*pid, ""));
-        let threads = own.into_iter().chain(envoy).chain(agent).collect();
-        let seen = Seen { last: Instant::now(), late: Duration::ZERO, waited: Duration::ZERO };
+        let threads: Vec<_> = own.into_iter().chain(envoy).chain(agent).collect();
+        let waits = Waits(vec![Duration::ZERO; threads.len() + 1]);
+        let seen = Seen { last: Instant::now(), waits };
         Self { threads, seen: Mutex::new(seen), ends: AtomicBool::new(false) }
     }
 
@@ -42,8 +45,8 @@ impl Watch {
     pub fn run(&self) {
         while !self.ends.load(Ordering::Relaxed) {
             thread::sleep(BEAT);
-            let waited = self.threads.iter().map(waited_by).sum();
-            self.seen.lock().expect("no thread panics").beat(Instant::now(), waited);
+            let waits: Vec<_> = self.threads.iter().map(waited_by).collect();
+            self.seen.lock().expect("no thread panics").beat(Instant::now(), &waits);
         }
     }
 
@@ -51,20 +54,31 @@ impl Watch {
         self.ends.store(true, Ordering::Relaxed);
     }
 
-    /// So far, in all.
-    pub fn waited(&self) -> Duration {
+    pub fn waits(&self) -> Waits {
         let seen = self.seen.lock().expect("no thread panics");
+        let mut waits = seen.waits.clone();
         // It may be this moment that it should have been woken.
-        seen.waited + seen.late + lateness(seen.last.elapsed())
+        waits.0[0] += lateness(seen.last.elapsed());
+        waits
     }
 }
 
 impl Seen {
-    fn beat(&mut self, now: Instant, waited: Duration) {
-        self.late += lateness(now.saturating_duration_since(self.last));
+    fn beat(&mut self, now: Instant, threads: &[Duration]) {
+        let late = self.waits.0[0] + lateness(now.saturating_duration_since(self.last));
         self.last = now;
-        // A thread that has ended is missing.
-        self.waited = self.waited.max(waited);
+        self.waits.0.clear();
+        self.waits.0.push(late);
+        self.waits.0.extend_from_slice(threads);
+    }
+}
+
+impl Waits {
+    /// The longest since then.
+    pub fn longest_since(&self, before: &Self) -> Duration {
+        // A thread that has ended waits no more.
+        let waits = self.0.iter().zip(&before.0).map(|(now, then)| now.saturating_sub(*then));
+        waits.max().unwrap_or_default()
     }
 }
 
@@ -99,14 +113,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_late_beat_counts_for_what_was_under_way() {
+    fn a_late_beat_and_a_thread_that_waits_count_for_what_was_under_way() {
         let start = Instant::now();
-        let mut seen = Seen { last: start, late: Duration::ZERO, waited: Duration::ZERO };
-        seen.beat(start + BEAT, Duration::ZERO);
-        assert_eq!(seen.late, Duration::ZERO);
-        seen.beat(start + BEAT + LATE * 2, BEAT);
-        seen.beat(start + BEAT * 2 + LATE * 2, Duration::ZERO);
-        assert_eq!((seen.late, seen.waited), (LATE * 2, BEAT));
+        let none = Waits(vec![Duration::ZERO; 3]);
+        let mut seen = Seen { last: start, waits: none.clone() };
+        seen.beat(start + BEAT, &[Duration::ZERO; 2]);
+        assert_eq!(seen.waits, none);
+        seen.beat(start + BEAT + LATE * 2, &[BEAT, LATE]);
+        seen.beat(start + BEAT * 2 + LATE * 2, &[BEAT, LATE * 4]);
+        assert_eq!(seen.waits.longest_since(&none), LATE * 4);
+        assert_eq!(seen.waits.longest_since(&Waits(vec![BEAT, BEAT, LATE * 4])), LATE * 2 - BEAT);
     }
 
     #[test]
