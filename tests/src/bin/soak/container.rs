@@ -82,6 +82,8 @@ impl Container {
             self.app.change(self.app.next(&mut rng));
             if killed.recv_timeout(left.min(self.lasts(&mut rng))).is_ok() {
                 self.restart(soak, &mut rng);
+                // What was concluded of the life before is of no account.
+                while killed.try_recv().is_ok() {}
             }
         }
         self.app.change(AppState::Healthy);
