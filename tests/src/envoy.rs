@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::app::V4;
 use crate::kubelet::{Answer, Get};
+use crate::poll::{PATIENCE, until_ok};
 use crate::process::{self, Process};
 use crate::usage::memory;
 use crate::{net, program, wasm};
@@ -34,6 +35,7 @@ pub struct Setup {
     binary: Option<PathBuf>,
     concurrency: Option<u32>,
     edit: Option<Edit>,
+    variables: Vec<(OsString, OsString)>,
 }
 
 type Edit = Box<dyn Fn(&str) -> String>;
@@ -76,6 +78,16 @@ impl Setup {
         self
     }
 
+    /// More of Envoy's environment.
+    pub fn variables(
+        mut self,
+        variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
+    ) -> Self {
+        let all = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        self.variables.extend(all);
+        self
+    }
+
     /// So many workers; one where this is not called.
     pub fn concurrency(mut self, workers: u32) -> Self {
         self.concurrency = Some(workers);
@@ -110,6 +122,7 @@ impl Setup {
         command.arg("--disable-hot-restart");
         command.args(["--concurrency", &self.concurrency.unwrap_or(1).to_string()]);
         command.args(["--log-level", "warning", "--component-log-level", "wasm:debug"]);
+        command.envs(self.variables);
         set(&mut command, "ISTIO_KUBE_APP_PROBERS", self.probers);
         set(&mut command, "POD_IP", self.pod_ip.map(|ip| ip.to_string().into()));
         set(&mut command, "INSTANCE_IP", None);
@@ -162,9 +175,9 @@ impl Envoy {
         SocketAddr::new(V4, self.ports.admin)
     }
 
-    /// Where the agent listens, on loopback.
-    pub fn agent_port(&self) -> u16 {
-        self.ports.agent
+    /// Where the agent listens.
+    pub fn agent_addr(&self) -> SocketAddr {
+        SocketAddr::new(V4, self.ports.agent)
     }
 
     /// Envoy's process and, where there is one, the agent's.
@@ -204,6 +217,33 @@ impl Envoy {
         let answer = self.ask_admin(&format!("/stats?filter=^{name}$")).expect("the admin answers");
         let text = answer.text();
         text.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or(0)
+    }
+
+    /// Envoy itself.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The agent beside it.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn agent(&self) -> &Process {
+        self.agent.as_ref().expect("an agent")
+    }
+
+    /// Waits until it has no connection to an app left, of whatever cluster that leads to one.
+    ///
+    /// # Panics
+    /// Where it keeps one.
+    pub fn wait_until_no_app_is_connected(&self) {
+        until_ok(PATIENCE, || {
+            let stats = self.ask_admin("/stats?filter=^cluster.app_.*upstream_cx_active$");
+            let text = stats.expect("the admin answers").text();
+            let is_left = |line: &&str| !line.ends_with(": 0") && !line.contains("app_health");
+            let left: Vec<&str> = text.lines().filter(is_left).collect();
+            if left.is_empty() { Ok(()) } else { Err(format!("still open: {left:?}")) }
+        });
     }
 
     /// Its memory now, VmRSS, in MiB.

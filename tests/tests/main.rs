@@ -8,6 +8,8 @@ mod contract;
 mod crates;
 /// Through the real Envoy, with the shipped configuration.
 mod envoy;
+/// What goes wrong around the filter, and how soon all is right again.
+mod faults;
 /// The real func-e, with the shipped configuration as it is.
 mod func_e;
 /// The proxy-wasm host emulator: Envoy as the filter sees it.

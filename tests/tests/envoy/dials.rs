@@ -2,7 +2,6 @@ use app_health_tests::app::{Alpn, Changing, Conduct, Health, Http, Script, V4};
 use app_health_tests::entries::{self, Entries, http, https, probe, tcp, within};
 use app_health_tests::envoy::{Envoy, Setup};
 use app_health_tests::health::ServingStatus::Serving;
-use app_health_tests::poll::{PATIENCE, until_ok};
 use app_health_webhook::probers::Prober;
 
 use super::expected::Expected::{App, Reason};
@@ -24,7 +23,7 @@ fn a_handshake_that_never_comes_is_one_probes_alone() {
         check([(n, envoy.get(probe("c")), App(200))]);
     }
     // What the app holds is given up in the end.
-    wait_until_nothing_is_left(&envoy);
+    envoy.wait_until_no_app_is_connected();
 }
 
 /// Probes of a second each. Linux repeats a dial after 1, 2, 3, 4, 5, 7 and 11 seconds: where that of
@@ -41,7 +40,7 @@ fn full_for_a_while(setup: Setup, entry: impl Fn(&Changing) -> Prober, well: Con
     }
     app.open(well);
     assert_is_well_again(&envoy);
-    wait_until_nothing_is_left(&envoy);
+    envoy.wait_until_no_app_is_connected();
 }
 
 #[test]
@@ -100,15 +99,4 @@ fn a_connection_that_is_reset_at_once_was_made() {
         let envoy = setup.probers(entries).start();
         check((0..500).map(|n| (n, envoy.get(probe("c")), App(200))));
     }
-}
-
-/// Neither connections nor hosts: all clusters that lead to the app.
-fn wait_until_nothing_is_left(envoy: &Envoy) {
-    until_ok(PATIENCE, || {
-        let stats = envoy.ask_admin("/stats?filter=^cluster.app_.*upstream_cx_active$");
-        let text = stats.expect("the admin answers").text();
-        let is_left = |line: &&str| !line.ends_with(": 0") && !line.contains("app_health");
-        let left: Vec<&str> = text.lines().filter(is_left).collect();
-        if left.is_empty() { Ok(()) } else { Err(format!("still open: {left:?}")) }
-    });
 }

@@ -100,7 +100,7 @@ impl Sidecar<'_> {
 
     pub fn agent_port(&self) -> u16 {
         match self {
-            Self::Alone(envoy) => envoy.agent_port(),
+            Self::Alone(envoy) => envoy.agent_addr().port(),
             Self::Mesh(_) => AGENT_PORT,
         }
     }
