@@ -1,5 +1,7 @@
 //! How much memory a function takes, at its peak: an allocator that counts, for each thread by itself.
 
+#![expect(unsafe_code, reason = "an allocator is unsafe to implement")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 

@@ -377,7 +377,7 @@ impl Model<'_> {
 fn dials_again(deadline: u64) -> u32 {
     match deadline {
         ..=1000 => 0,
-        ..=2000 => 1,
+        1001..=2000 => 1,
         _ => 2,
     }
 }
