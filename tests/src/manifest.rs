@@ -17,6 +17,17 @@ pub fn json(file: &str) -> Value {
     text_to_json(&text.unwrap_or_else(|error| panic!("{file}: {error}")))
 }
 
+/// The bootstrap that ships.
+///
+/// # Panics
+/// As [`json`].
+pub fn bootstrap() -> Value {
+    let file = program::root().join("envoy-config/envoy.yaml");
+    let text = fs::read_to_string(file).expect("envoy-config/envoy.yaml");
+    // The reader takes manifests only.
+    text_to_json(&format!("apiVersion: envoy\nkind: Bootstrap\n{text}"))
+}
+
 /// The same of a text.
 ///
 /// # Panics

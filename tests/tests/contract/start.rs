@@ -1,10 +1,13 @@
 //! The variable and the plugin configuration: what happens before the first probe.
 
+use app_health_tests::manifest;
+
 use super::{
     HTTP, HTTP2, PRESTOPZ, READYZ, assert_failure, assert_status, get, probe, unasked, variable,
 };
 use crate::host::app::App;
 use crate::host::headers::Headers;
+use crate::host::hostcalls::STUBS;
 use crate::host::state::LogLevel;
 use crate::host::{Host, module};
 
@@ -57,6 +60,32 @@ fn imports() {
             "wasi_snapshot_preview1.environ_sizes_get",
         ]
     );
+}
+
+/// The functions that Envoy lets the filter call, or calls of it.
+fn allowed() -> Vec<String> {
+    let bootstrap = manifest::bootstrap();
+    let filters = &bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"];
+    let wasm = &filters[0]["typed_config"]["http_filters"][1]["typed_config"]["config"];
+    let functions = &wasm["capability_restriction_config"]["allowed_capabilities"];
+    functions.as_object().expect("a map").keys().cloned().collect()
+}
+
+/// All tests in the emulator hold that it calls no other.
+#[test]
+fn envoy_allows_what_the_filter_calls_and_no_more() {
+    let (back, mut calls): (Vec<_>, Vec<_>) =
+        allowed().into_iter().partition(|name| name.starts_with("proxy_on_"));
+    let imports = module::imports();
+    let names = imports.iter().filter_map(|import| import.split_once('.'));
+    let mut called: Vec<_> =
+        names.map(|(_, name)| name).filter(|name| !STUBS.contains(name)).collect();
+    calls.sort();
+    called.sort_unstable();
+    assert_eq!(calls, called);
+    for name in back {
+        assert!(module::filter().get_export(&name).is_some(), "the filter has no {name}");
+    }
 }
 
 /// The plugin configuration may be updated while a probe is under way.

@@ -23,7 +23,7 @@ pub mod app;
 pub mod callout;
 mod guest;
 pub mod headers;
-mod hostcalls;
+pub mod hostcalls;
 pub mod module;
 pub mod process;
 mod response;

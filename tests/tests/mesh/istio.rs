@@ -1,12 +1,10 @@
-use std::fs;
-
 use app_health_tests::app::V4;
 use app_health_tests::envoy::{self, Ports};
-use app_health_tests::manifest::text_to_json;
+use app_health_tests::manifest::bootstrap;
 use app_health_tests::mesh::{
     Deployment, EnvoyFilter, Nginx, POD_V4, PodComponent, Setup, World, without_ipv6,
 };
-use app_health_tests::{kustomize, process, program, wasm};
+use app_health_tests::{kustomize, process, wasm};
 use app_health_webhook::handler::HandlerKind;
 use app_health_webhook::reason::{HEADER, Reason, StatusCodes};
 use serde_json::{Value, json};
@@ -14,13 +12,6 @@ use serde_json::{Value, json};
 use super::{FAMILIES, HTTP, TCP, ports, status};
 
 const HTTP_MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
-
-fn bootstrap() -> Value {
-    let file = program::root().join("envoy-config/envoy.yaml");
-    let text = fs::read_to_string(file).expect("envoy-config/envoy.yaml");
-    // The reader takes manifests only.
-    text_to_json(&format!("apiVersion: envoy\nkind: Bootstrap\n{text}"))
-}
 
 /// What is at this place of the HTTP connection manager of a listener.
 fn within<'a>(listener: &'a mut Value, place: &str) -> &'a mut Value {

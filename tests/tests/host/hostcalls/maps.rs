@@ -12,7 +12,6 @@ pub fn link_all(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     link_functions!(linker, "env":
         proxy_get_header_map_pairs(map, pairs_at, size_at),
         proxy_set_header_map_pairs(map, (pairs_at, size)),
-        proxy_add_header_map_value(map, (name_at, name_length), (value_at, value_length)),
         proxy_replace_header_map_value(map, (name_at, name_length), (value_at, value_length)),
         proxy_remove_header_map_value(map, (name_at, name_length)),
         proxy_get_header_map_value(map, (name_at, name_length), value_at, size_at),
@@ -79,16 +78,6 @@ fn proxy_get_header_map_value(
 fn proxy_set_header_map_pairs(guest: &mut Guest, map: u32, pairs: Slice) -> HostcallResult {
     let pairs = guest.pairs(pairs)?;
     change(guest, map, |headers| *headers = Headers::of(pairs))
-}
-
-fn proxy_add_header_map_value(
-    guest: &mut Guest,
-    map: u32,
-    name: Slice,
-    value: Slice,
-) -> HostcallResult {
-    let (name, value) = (guest.read(name)?, guest.read(value)?);
-    change(guest, map, |headers| headers.add(&name, &value))
 }
 
 fn proxy_replace_header_map_value(

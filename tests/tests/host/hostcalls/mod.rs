@@ -16,6 +16,8 @@ use wasmtime::{Linker, Module};
 
 use super::state::HostState;
 
+pub use stubs::STUBS;
+
 /// Links all that a module may import. A module that imports anything else cannot be instantiated.
 pub fn link_all(linker: &mut Linker<HostState>, module: &Module) -> wasmtime::Result<()> {
     stubs::link_all(linker, module)?;

@@ -5,10 +5,13 @@ use wasmtime::{ExternType, Linker, Module};
 
 use crate::host::state::HostState;
 
-const STUBS: [&str; 10] = [
+/// Envoy is told to refuse them (`contract::start`).
+pub const STUBS: [&str; 12] = [
+    "proxy_add_header_map_value",
     "proxy_dequeue_shared_queue",
     "proxy_done",
     "proxy_enqueue_shared_queue",
+    "proxy_get_current_time_nanoseconds",
     "proxy_grpc_cancel",
     "proxy_grpc_close",
     "proxy_grpc_send",

@@ -11,7 +11,6 @@ pub fn link_all(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     link_functions!(linker, "env":
         proxy_log(level, (text_at, length)),
         proxy_get_log_level(level_at),
-        proxy_get_current_time_nanoseconds(time_at),
         proxy_set_effective_context(context),
     );
     Ok(())
@@ -29,11 +28,6 @@ fn proxy_log(guest: &mut Guest, level: u32, text: Slice) -> HostcallResult {
 fn proxy_get_log_level(guest: &mut Guest, level_at: u32) -> HostcallResult {
     let level = guest.state().log_level;
     guest.write_u32(level_at, level as u32)
-}
-
-fn proxy_get_current_time_nanoseconds(guest: &mut Guest, time_at: u32) -> HostcallResult {
-    let now = guest.state().wall_clock();
-    guest.write(time_at, &now.to_le_bytes())
 }
 
 fn proxy_set_effective_context(guest: &mut Guest, context: u32) -> HostcallResult {
