@@ -21,7 +21,7 @@ pub enum Network {
 /// Envoy, and beside it the agent or not.
 pub enum Sidecar<'a> {
     Alone(Envoy),
-    Mesh(mesh::Sidecar<'a>),
+    Mesh(Box<mesh::Sidecar<'a>>),
 }
 
 impl Network {
@@ -62,7 +62,7 @@ impl Network {
     pub fn start(&self, entries: Entries, args: &Args) -> Sidecar<'_> {
         match self {
             Self::Alone => Sidecar::Alone(alone(entries, args, &args.envoy())),
-            Self::Mesh(world) => Sidecar::Mesh(in_mesh(world, entries, args)),
+            Self::Mesh(world) => Sidecar::Mesh(Box::new(in_mesh(world, entries, args))),
         }
     }
 }

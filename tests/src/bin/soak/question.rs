@@ -27,7 +27,7 @@ const GRACE_PERIOD: Duration = Duration::from_secs(7);
 pub struct Conclusion {
     pub verdict: Verdict,
     /// The answer, and its reason.
-    said: String,
+    pub said: String,
     pub took: Duration,
     /// How long the thread that asked had to wait for a processor.
     pub waited: Duration,

@@ -108,15 +108,17 @@ impl History {
     }
 }
 
+type Measure = fn(&Sample) -> f64;
+
 fn grown(samples: &[Sample]) -> Vec<&'static str> {
     let third = samples.len() / 3;
-    let of = |part: &[Sample], value: fn(&Sample) -> f64| median(part.iter().map(value).collect());
-    let measures: [(&str, fn(&Sample) -> f64); 3] = [
+    let of = |part: &[Sample], value: Measure| median(part.iter().map(value).collect());
+    let measures: [(&str, Measure); 3] = [
         ("memory", |sample| sample.memory),
         ("descriptors", |sample| sample.descriptors),
         ("connections", |sample| sample.connections),
     ];
-    let grows = |value: fn(&Sample) -> f64| {
+    let grows = |value: Measure| {
         let (before, after) = (&samples[third..2 * third], &samples[2 * third..]);
         of(after, value) > of(before, value) + value(&GROWS)
     };

@@ -7,12 +7,14 @@ use std::sync::{Mutex, MutexGuard};
 use crate::state::{AppKind, AppState};
 
 /// Why verdicts may differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Explanation {
     /// The app's state changed meanwhile.
     Changed,
     /// Those who take part had to wait for a processor.
     Busy,
+    /// The probe waited for a dial that another one had given up: a difference that ARCHITECTURE.md names.
+    LeftDial,
 }
 
 impl fmt::Display for Explanation {
@@ -20,6 +22,7 @@ impl fmt::Display for Explanation {
         f.write_str(match self {
             Self::Changed => "the app changed",
             Self::Busy => "the machine was busy",
+            Self::LeftDial => "the dial was another probe's",
         })
     }
 }
@@ -34,8 +37,7 @@ struct Counts {
     /// Of apps that changed meanwhile: the verdicts are the same.
     changed: u32,
     /// They differ.
-    explained_by_change: u32,
-    explained_by_load: u32,
+    explained: BTreeMap<Explanation, u32>,
     restarts: u32,
     out_of_rotation: u32,
     /// After so many verdicts the kubelet held another opinion than of the app itself.
@@ -69,11 +71,7 @@ impl Tally {
     }
 
     pub fn explained(&self, explanation: Explanation) {
-        let mut counts = self.counts();
-        match explanation {
-            Explanation::Changed => counts.explained_by_change += 1,
-            Explanation::Busy => counts.explained_by_load += 1,
-        }
+        *self.counts().explained.entry(explanation).or_default() += 1;
     }
 
     pub fn restarted(&self) {
@@ -136,13 +134,16 @@ impl fmt::Display for Tally {
         let counts = self.counts();
         counts.table(f)?;
         let Count { all, wrong } = counts.sum();
-        let Counts { changed, explained_by_change, explained_by_load, .. } = *counts;
+        let explained = |why| counts.explained.get(&why).copied().unwrap_or_default();
+        let by_change = explained(Explanation::Changed);
         writeln!(f, "\n{wrong} of {all} verdicts are wrong, and nothing explains it.")?;
         writeln!(
             f,
-            "Others differ: {explained_by_change} of {} of apps that changed meanwhile; {explained_by_load} while \
-             Envoy, the agent or an app waited for a processor.",
-            changed + explained_by_change,
+            "Others differ: {by_change} of {} of apps that changed meanwhile, {} while an app, Envoy, the agent or \
+             who asked waited for a processor, {} that waited for the dial of another probe.",
+            counts.changed + by_change,
+            explained(Explanation::Busy),
+            explained(Explanation::LeftDial),
         )?;
         writeln!(
             f,
@@ -177,6 +178,6 @@ mod tests {
         assert!(!tally.is_well(2));
         let text = tally.to_string();
         assert!(text.contains("1 of 3  ") && text.contains("1 of 3 verdicts"), "{text}");
-        assert!(text.contains("1 of 2 of apps that changed meanwhile; 1 while"), "{text}");
+        assert!(text.contains("1 of 2 of apps that changed meanwhile, 1 while"), "{text}");
     }
 }
