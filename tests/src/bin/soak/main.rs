@@ -10,7 +10,8 @@
 //! | [`container`] | a container's life |
 //! | [`app`], [`state`], [`conduct`] | its app, what can be the matter with it, and what it does then |
 //! | [`worker`], [`threshold`] | when the kubelet asks a probe, and what follows |
-//! | [`pair`], [`question`] | both questions at the same moment, and when their verdicts count |
+//! | [`pair`], [`question`] | both questions at the same moment |
+//! | [`explanation`] | why their verdicts may differ |
 //! | [`watch`] | whether the machine let everybody run |
 //! | [`tally`] | how many verdicts, and how many of them wrong |
 //! | [`samples`] | what Envoy and the agent hold |
@@ -19,6 +20,7 @@ mod app;
 mod args;
 mod conduct;
 mod container;
+mod explanation;
 mod fleet;
 mod network;
 mod pair;

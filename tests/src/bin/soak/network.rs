@@ -98,6 +98,10 @@ impl Sidecar<'_> {
         }
     }
 
+    pub fn has_agent(&self) -> bool {
+        self.pids().len() > 1
+    }
+
     pub fn agent_port(&self) -> u16 {
         match self {
             Self::Alone(envoy) => envoy.agent_addr().port(),

@@ -4,28 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 
+use crate::explanation::Explanation;
 use crate::state::{AppKind, AppState};
-
-/// Why verdicts may differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Explanation {
-    /// The app's state changed meanwhile.
-    Changed,
-    /// Those who take part had to wait for a processor.
-    Busy,
-    /// The probe waited for a dial that another one had given up: a difference that ARCHITECTURE.md names.
-    LeftDial,
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Changed => "the app changed",
-            Self::Busy => "the machine was busy",
-            Self::LeftDial => "the dial was another probe's",
-        })
-    }
-}
 
 /// Of all verdicts so far.
 #[derive(Default)]
@@ -140,10 +120,12 @@ impl fmt::Display for Tally {
         writeln!(
             f,
             "Others differ: {by_change} of {} of apps that changed meanwhile, {} while an app, Envoy, the agent or \
-             who asked waited for a processor, {} that waited for the dial of another probe.",
+             who asked waited for a processor, {} that waited for the dial of another probe, {} that took another \
+             check's connection.",
             counts.changed + by_change,
             explained(Explanation::Busy),
             explained(Explanation::LeftDial),
+            explained(Explanation::Spare),
         )?;
         writeln!(
             f,
