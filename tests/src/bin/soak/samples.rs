@@ -27,14 +27,18 @@ struct Sample {
 }
 
 /// How much more of it the last third of the time may have than the one before, in the middle of each: as
-/// much as the number of apps that hang goes up and down, or what is first needed late.
+/// much as the number of apps that hang goes up and down.
 const GROWS: Sample = Sample { memory: 6.0, descriptors: 60.0, connections: 60.0 };
+/// Of less time than this: what is needed at the start, or while the machine is busy, would look like a slope.
+const SHORT: Duration = Duration::from_secs(300);
+const GROWS_AT_FIRST: Sample = Sample { memory: 24.0, descriptors: 500.0, connections: 500.0 };
 
 /// Those of one program.
 pub struct History {
     name: &'static str,
     pid: u32,
     agent_port: u16,
+    grows: Sample,
     /// Before the first probe.
     idle: OpenFiles,
     samples: Vec<Sample>,
@@ -45,10 +49,12 @@ pub struct History {
 pub struct Samples(Vec<History>);
 
 impl Samples {
-    /// Of Envoy and perhaps the agent, who have nothing to do yet.
-    pub fn of(sidecar: &Sidecar<'_>) -> Self {
+    /// Of Envoy and perhaps the agent, who have nothing to do yet, for so long.
+    pub fn of(sidecar: &Sidecar<'_>, time: Duration) -> Self {
         let programs = ["Envoy", "agent"].into_iter().zip(sidecar.pids());
-        Self(programs.map(|(name, pid)| History::of(name, pid, sidecar.agent_port())).collect())
+        let grows = if time < SHORT { GROWS_AT_FIRST } else { GROWS };
+        let agent_port = sidecar.agent_port();
+        Self(programs.map(|(name, pid)| History::of(name, pid, agent_port, grows)).collect())
     }
 
     /// Until the end.
@@ -75,9 +81,9 @@ impl Samples {
 }
 
 impl History {
-    fn of(name: &'static str, pid: u32, agent_port: u16) -> Self {
+    fn of(name: &'static str, pid: u32, agent_port: u16, grows: Sample) -> Self {
         let idle = OpenFiles::by(pid, agent_port);
-        Self { name, pid, agent_port, idle, samples: Vec::new(), left: idle }
+        Self { name, pid, agent_port, grows, idle, samples: Vec::new(), left: idle }
     }
 
     fn take(&mut self) {
@@ -100,7 +106,7 @@ impl History {
 
     /// What has grown, or is left.
     fn leaks(&self) -> Vec<&'static str> {
-        let mut leaks = grown(&self.samples);
+        let mut leaks = grown(&self.samples, &self.grows);
         if !self.nothing_is_left() {
             leaks.push("what is left");
         }
@@ -110,7 +116,7 @@ impl History {
 
 type Measure = fn(&Sample) -> f64;
 
-fn grown(samples: &[Sample]) -> Vec<&'static str> {
+fn grown(samples: &[Sample], by: &Sample) -> Vec<&'static str> {
     let third = samples.len() / 3;
     let of = |part: &[Sample], value: Measure| median(part.iter().map(value).collect());
     let measures: [(&str, Measure); 3] = [
@@ -120,7 +126,7 @@ fn grown(samples: &[Sample]) -> Vec<&'static str> {
     ];
     let grows = |value: Measure| {
         let (before, after) = (&samples[third..2 * third], &samples[2 * third..]);
-        of(after, value) > of(before, value) + value(&GROWS)
+        of(after, value) > of(before, value) + value(by)
     };
     measures.into_iter().filter(|(_, value)| grows(*value)).map(|(name, _)| name).collect()
 }
@@ -172,13 +178,13 @@ mod tests {
 
     #[test]
     fn a_slope_is_one_that_goes_on() {
-        assert!(grown(&[]).is_empty());
+        assert!(grown(&[], &GROWS).is_empty());
         let up_and_down = |n: f64| 100.0 + 80.0 * n.sin();
-        assert!(grown(&samples(up_and_down)).is_empty());
-        assert!(grown(&samples(|n| if n < 30.0 { n * 100.0 } else { 3_000.0 })).is_empty());
-        assert_eq!(grown(&samples(|n| up_and_down(n) + n * 4.0)), ["descriptors"]);
+        assert!(grown(&samples(up_and_down), &GROWS).is_empty());
+        assert!(grown(&samples(|n| if n < 30.0 { n * 100.0 } else { 3_000.0 }), &GROWS).is_empty());
+        assert_eq!(grown(&samples(|n| up_and_down(n) + n * 4.0), &GROWS), ["descriptors"]);
         let memory = samples(|n| n).into_iter();
         let memory = memory.map(|sample| Sample { memory: sample.descriptors, ..sample });
-        assert_eq!(grown(&memory.collect::<Vec<_>>()), ["memory"]);
+        assert_eq!(grown(&memory.collect::<Vec<_>>(), &GROWS), ["memory"]);
     }
 }
