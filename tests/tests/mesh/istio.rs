@@ -83,7 +83,8 @@ fn the_listener_is_that_of_the_bootstrap_but_for_what_is_named() {
         let guarded = route.get("typed_per_filter_config") == Some(&guard);
         let Value::String(cluster) = &route["route"]["cluster"] else { panic!("{route}") };
         let kind = cluster.strip_prefix("app_health_pilot_agent").expect("pilot-agent's");
-        json!([method, route["match"]["path"], kind, route["route"]["timeout"], guarded])
+        let limit = &route["route"]["max_stream_duration"]["max_stream_duration"];
+        json!([method, route["match"]["path"], kind, limit, guarded])
     };
     assert_eq!(
         routes.iter().map(route).collect::<Value>(),
@@ -91,8 +92,8 @@ fn the_listener_is_that_of_the_bootstrap_but_for_what_is_named() {
             ["GET", "/healthz/ready", "", "5s", false],
             ["GET", "/metrics", "_pages", "60s", false],
             ["GET", "/stats/prometheus", "_pages", "60s", false],
-            ["POST", "/quitquitquit", "", null, true],
-            ["POST", "/drain", "", null, true],
+            ["POST", "/quitquitquit", "", "15s", true],
+            ["POST", "/drain", "", "15s", true],
         ])
     );
     for (route, prefix) in probes.iter().zip(["/app-health/", "/app-lifecycle/"]) {

@@ -10,8 +10,8 @@ use app_health_tests::poll::until;
 use super::ports;
 
 /// The limit of a page's route, as it ships, and one that a test can wait for.
-const LIMIT: &str = r#""timeout":"60s""#;
-const SHORT: &str = r#""timeout":"20s""#;
+const LIMIT: &str = r#""max_stream_duration":"60s""#;
+const SHORT: &str = r#""max_stream_duration":"20s""#;
 
 fn with_short_limit() -> EnvoyFilter {
     let shipped = EnvoyFilter::shipped().0.to_string();
