@@ -14,6 +14,7 @@
 //! | [`apply`] | what `certs --apply` does in a cluster |
 //! | [`renewal`] | reviews while it does |
 //! | [`stop`] | SIGTERM under load |
+//! | [`outage`] | replicas that are killed |
 //! | [`wasm`] | the filter for sidecars |
 //! | [`server`] | the process under test |
 
@@ -22,6 +23,7 @@ mod certs;
 mod hostile;
 mod injection;
 mod memory;
+mod outage;
 mod renewal;
 mod reviews;
 mod rotation;

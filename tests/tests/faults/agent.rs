@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use app_health_tests::app::{Http, Open, Script, V4};
 use app_health_tests::entries::{probe, tcp, within};
 use app_health_tests::envoy::{Envoy, Setup};
+use app_health_tests::net::raise_descriptor_limit;
 use app_health_tests::poll::until;
 use nix::sys::signal::Signal::{SIGCONT, SIGSTOP};
 
@@ -87,6 +88,7 @@ fn an_agent_without_memory() {
     assert!(is_right(&envoy));
     // No more than it has.
     limit(envoy.agent(), "as=4096:");
+    raise_descriptor_limit();
     let crowd = [(); 1000].map(|()| TcpStream::connect(envoy.agent_addr()));
     assert_eq!(envoy.agent().wait(), None);
     envoy.agent().line("memory allocation of ");

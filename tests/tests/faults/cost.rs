@@ -65,8 +65,7 @@ impl Kubelets {
     pub fn ask_during(asked: &[(Get, u16)], work: impl FnOnce(&Self)) -> (usize, Vec<String>) {
         let kubelets = Self::default();
         thread::scope(|scope| {
-            // However the work ends.
-            let _end = Stop(&kubelets);
+            let _end = SetAtEnd(&kubelets.stopped);
             for (get, status) in asked {
                 let kubelets = &kubelets;
                 scope.spawn(move || kubelets.ask(get, *status));
@@ -96,10 +95,11 @@ impl Kubelets {
     }
 }
 
-struct Stop<'a>(&'a Kubelets);
+/// Ends other threads, however a test ends.
+pub struct SetAtEnd<'a>(pub &'a AtomicBool);
 
-impl Drop for Stop<'_> {
+impl Drop for SetAtEnd<'_> {
     fn drop(&mut self) {
-        self.0.stopped.store(true, Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
     }
 }

@@ -1,5 +1,6 @@
 use std::env;
 use std::io::Write;
+use std::iter;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -10,6 +11,7 @@ use app_health_tests::envoy::{Envoy, Setup};
 use app_health_tests::net::{narrow, raise_descriptor_limit};
 use app_health_tests::poll::until;
 
+use super::cost::SetAtEnd;
 use super::fleet::{Fleet, gets};
 
 const CLIENTS: usize = 1000;
@@ -55,9 +57,11 @@ fn a_crowd_costs_the_kubelet_no_verdict() {
             let (envoy, end, requests) = (&envoy, &end, &requests);
             scope.spawn(move || flood(envoy, path, end, requests));
         }
-        let mut bytes = b"GET / HTTP/1.1\r\nX: ".iter().chain([b'x'; 4096].iter());
+        // However this ends.
+        let _end = SetAtEnd(&end);
+        let mut bytes = b"GET / HTTP/1.1\r\nX: ".iter().chain(iter::repeat(&b'x'));
         while start.elapsed() < stays() {
-            let byte = bytes.next().expect("a long header");
+            let byte = bytes.next().expect("no end");
             // The other side may have closed it.
             senders.iter_mut().for_each(|sender| drop(sender.write(&[*byte])));
             for (get, status) in gets(&envoy) {
@@ -68,7 +72,6 @@ fn a_crowd_costs_the_kubelet_no_verdict() {
             }
             most = most.max(envoy.memory());
         }
-        end.store(true, Ordering::Relaxed);
     });
     drop((senders, readers));
     let rate = requests.into_inner() as f64 / start.elapsed().as_secs_f64();

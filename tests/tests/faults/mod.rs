@@ -13,6 +13,8 @@ use app_health_tests::process::{self, Process};
 mod agent;
 /// The apps fail, each in every way of its kind.
 mod apps;
+/// The time of day jumps.
+mod clock;
 /// What a fault has cost.
 mod cost;
 /// Clients that are no kubelet, at once.

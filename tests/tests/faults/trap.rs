@@ -68,7 +68,8 @@ impl Trapping {
     }
 }
 
-const LATE: Duration = Duration::from_millis(800);
+/// Longer than it takes until two probes are under way.
+const LATE: Duration = Duration::from_secs(3);
 
 fn a_trap_costs_one_probe(workers: u32) {
     let trapping = Trapping::start(workers);
