@@ -77,7 +77,7 @@ impl Case {
     fn run(&mut self, envoy: &Envoy) {
         let what = format!("{:?}, {:?}", self.app.kind, self.fault);
         self.break_down();
-        for n in 0..3 {
+        for n in 0..2 {
             let through = self.through(envoy, "-short");
             assert_eq!(self.app.directly(SECOND), through, "{what}: probe {n}");
             assert_eq!(through, Verdict::Failure, "{what}: probe {n}");

@@ -39,7 +39,11 @@ fn asked(envoy: &Envoy) -> u64 {
 #[test]
 fn the_time_of_day_jumps_and_no_timeout_changes() {
     let fleet = Fleet::well();
-    let late = Http::start(V4, |_| Script::default().wait(SECOND).and(Script::status(200)));
+    let well = Http::start(V4, |_| Script::status(200));
+    let to = format!("http://{}/", well.addr());
+    // What is left of its time counts after the jump.
+    let redirects = Script::default().wait(SECOND).and(Script::redirect(302, &to));
+    let late = Http::start(V4, move |_| redirects.clone());
     let never = Http::start(V4, |_| Script::default().hold());
     let entries = fleet.entries().probe("late", http(late.addr(), "/")).patient();
     let entries = entries.probe("never", within(3, http(never.addr(), "/")));

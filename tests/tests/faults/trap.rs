@@ -82,7 +82,7 @@ fn a_trap_costs_one_probe(workers: u32) {
         // Envoy says nothing any more: the kubelet's own timeout ends that.
         &|| assert!(get("long-hop").timeout(Duration::from_secs(1)).status().is_err()),
     ];
-    for (trap, n) in traps.into_iter().cycle().zip(1..=6) {
+    for (trap, n) in traps.into_iter().zip(1..) {
         trap();
         assert_eq!(trapping.traps(), n);
         let cost = trapping.until_right();
@@ -90,7 +90,7 @@ fn a_trap_costs_one_probe(workers: u32) {
     }
     // Where one follows another, the VM is down for a while.
     let mut worst = Cost::default();
-    for _ in 0..10 {
+    for _ in 0..5 {
         trapping.trap();
         trapping.trap();
         worst = trapping.until_right().max(worst);
