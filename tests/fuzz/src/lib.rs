@@ -10,8 +10,10 @@
 //! | `manifests` | the agent's `rewrite` and `restore` |
 //! | `machine` | the filter's check, a pure state machine, natively |
 //! | `filter` | the filter's `.wasm` in the emulator |
+//! | `agent` | what the agent is asked, over sockets |
 //! | `input`, `seeds`, `memory` | structured input out of bytes; from what to begin; an allocator that counts |
 
+mod agent;
 mod codec;
 mod filter;
 mod input;
@@ -85,7 +87,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "codec", run: codec::target, seeds: codec::seeds },
     Target { name: "url", run: url::target, seeds: url::seeds },
     Target { name: "rewrite", run: rewrite::target, seeds: rewrite::seeds },
@@ -93,4 +95,5 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "manifests", run: manifests::target, seeds: manifests::seeds },
     Target { name: "machine", run: machine::target, seeds: Vec::new },
     Target { name: "filter", run: filter::target, seeds: Vec::new },
+    Target { name: "agent", run: agent::target, seeds: agent::seeds },
 ];

@@ -61,8 +61,16 @@ const TEXTS: [&str; 5] = [
     "reset reason: connection timeout",
 ];
 
-const LOCATIONS: [&str; 8] =
-    ["/x", "?y", "http://10.0.0.7:81/", "https://10.0.0.7/", "http://10.0.0.8/", "http://10.0.0.7:15020/", ":", "ws://10.0.0.7/"];
+const LOCATIONS: [&str; 8] = [
+    "/x",
+    "?y",
+    "http://10.0.0.7:81/",
+    "https://10.0.0.7/",
+    "http://10.0.0.8/",
+    "http://10.0.0.7:15020/",
+    ":",
+    "ws://10.0.0.7/",
+];
 
 /// What Envoy would tell, for one event.
 #[derive(Debug, Default)]
@@ -145,7 +153,12 @@ pub fn target(data: &[u8]) {
     let config = Rc::new(FilterConfig { table, ..FilterConfig::default() });
     let mut choices = Choices::new(data);
     let path = choices.one_of(&PATHS);
-    let mut run = Run { check: Check::new(config.clone()), now: Duration::ZERO, answers: 0, seen: Vec::new() };
+    let mut run = Run {
+        check: Check::new(config.clone()),
+        now: Duration::ZERO,
+        answers: 0,
+        seen: Vec::new(),
+    };
     run.on(request(&mut choices, path), &mut choices);
     let events = choices.several(24, event);
     for event in events {
@@ -190,7 +203,8 @@ impl Run {
             Command::SetDestination { destination, .. } => is_of_the_pod(destination, &seen),
             Command::GrpcCall(call) => is_of_the_pod(&call.destination, &seen),
             Command::HttpCall(call) => {
-                let destination = call.headers.iter().find(|(name, _)| name == "x-envoy-original-dst-host");
+                let destination =
+                    call.headers.iter().find(|(name, _)| name == "x-envoy-original-dst-host");
                 if let Some((_, destination)) = destination {
                     is_of_the_pod(destination, &seen);
                 }
@@ -207,7 +221,8 @@ impl Run {
 
     /// What Envoy tells now. Time goes on.
     fn given(&mut self, choices: &mut Choices) -> Given {
-        self.now += Duration::from_millis(choices.one_of(&[0, 0, 1, 250, 996, 1000, 4000, 130_000]));
+        self.now +=
+            Duration::from_millis(choices.one_of(&[0, 0, 1, 250, 996, 1000, 4000, 130_000]));
         let status = match choices.below(4) {
             0 => choices.one_of(&["200", "302", "503", "307", "504", "", "101", "999", "x"]).into(),
             1 => (200 + choices.below(400)).to_string().into_bytes(),
@@ -224,7 +239,14 @@ impl Run {
             location,
             details: choices.one_of(&DETAILS),
             text: choices.one_of(&TEXTS).into(),
-            length: choices.one_of(&[None, None, Some("2048"), Some("2049"), Some("99999"), Some("x")]),
+            length: choices.one_of(&[
+                None,
+                None,
+                Some("2048"),
+                Some("2049"),
+                Some("99999"),
+                Some("x"),
+            ]),
             of_upstream: choices.below(3) > 0,
             now: self.now,
             sent: choices.one_of(&[0, 200, 408, 502, 504]),
@@ -241,7 +263,15 @@ fn is_of_the_pod(destination: &str, seen: &dyn Fn() -> String) {
 }
 
 fn request(choices: &mut Choices, path: &str) -> Event {
-    let known = ["upgrade", "content-length", "connection", "referer", "authorization", "x-envoy-max-retries", "te"];
+    let known = [
+        "upgrade",
+        "content-length",
+        "connection",
+        "referer",
+        "authorization",
+        "x-envoy-max-retries",
+        "te",
+    ];
     let mut headers = vec![
         (":method".to_owned(), choices.one_of(&["GET", "GET", "GET", "HEAD", "POST", ""]).into()),
         (":path".to_owned(), path.as_bytes().to_vec()),
@@ -268,7 +298,14 @@ fn event(choices: &mut Choices) -> Event {
         8 => Event::CallResponse { has_head: true },
         _ => Event::GrpcCallResponse {
             code: choices.one_of(&[0, 14, 4, 12, u32::MAX]),
-            message: choices.one_of(&[&b"\x08\x01"[..], TEXTS[1].as_bytes(), TEXTS[2].as_bytes(), TEXTS[3].as_bytes()]).to_vec(),
+            message: choices
+                .one_of(&[
+                    &b"\x08\x01"[..],
+                    TEXTS[1].as_bytes(),
+                    TEXTS[2].as_bytes(),
+                    TEXTS[3].as_bytes(),
+                ])
+                .to_vec(),
         },
     }
 }

@@ -23,7 +23,7 @@ macro_rules! targets {
     };
 }
 
-targets! { codec url rewrite review manifests machine filter }
+targets! { codec url rewrite review manifests machine filter agent }
 
 fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
