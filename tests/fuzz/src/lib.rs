@@ -25,7 +25,7 @@ mod rewrite;
 mod seeds;
 mod url;
 
-// Parts of the tests' suite, which is no crate that another could use.
+// Parts of the tests' suite, which is no crate that another could use. The emulator is what needs `wasmtime::`.
 #[allow(dead_code, missing_docs)]
 #[path = "../../tests/host/mod.rs"]
 mod host;
@@ -36,6 +36,7 @@ mod pods;
 mod transform;
 
 // The filter's pure part. Its crate is a cdylib, which no other can use, and must be: beside another kind there is no LTO.
+// The filter's pure part, which logs by `log::`. Its crate is a cdylib, and must be nothing else to have LTO.
 #[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/check/mod.rs"]
 mod check;
