@@ -13,6 +13,8 @@
 //! | `agent` | what the agent is asked, over sockets |
 //! | `input`, `seeds`, `memory` | structured input out of bytes; from what to begin; an allocator that counts |
 
+#![allow(dead_code, reason = "of what is taken in from elsewhere, not all is called here")]
+
 mod agent;
 mod codec;
 mod filter;
@@ -26,54 +28,38 @@ mod seeds;
 mod url;
 
 // Parts of the tests' suite, which is no crate that another could use. The emulator is what needs `wasmtime::`.
-#[allow(dead_code, missing_docs)]
 #[path = "../../tests/host/mod.rs"]
 mod host;
 #[path = "../../tests/rewrite/pods.rs"]
 mod pods;
 #[path = "../../tests/rewrite/transform.rs"]
-#[allow(dead_code)]
 mod transform;
 
-// The filter's pure part. Its crate is a cdylib, which no other can use, and must be: beside another kind there is no LTO.
 // The filter's pure part, which logs by `log::`. Its crate is a cdylib, and must be nothing else to have LTO.
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/check/mod.rs"]
 mod check;
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/config.rs"]
 mod config;
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/metrics.rs"]
 mod metrics;
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/outcome.rs"]
 mod outcome;
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/page/mod.rs"]
 mod page;
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/process.rs"]
 mod process;
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/protobuf.rs"]
 mod protobuf;
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/report.rs"]
 mod report;
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/request.rs"]
 mod request;
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/runs.rs"]
 mod runs;
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/settings.rs"]
 mod settings;
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/state.rs"]
 mod state;
-#[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/table.rs"]
 mod table;
 
