@@ -73,12 +73,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// What `rewrite` or `restore`, with these arguments, prints where this is its input.
+/// What `rewrite` or `restore`, with these arguments but the file's, prints where this is its input.
 ///
 /// # Errors
 /// The line on stderr that says why it prints nothing.
 pub fn edited(arguments: &[&str], input: &str) -> Result<String, String> {
-    let arguments = ["app-health-agent"].iter().chain(arguments).map(OsString::from);
+    let arguments =
+        ["app-health-agent"].iter().chain(arguments).chain(&["--file", "-"]).map(OsString::from);
     let edited = match cli::parse(arguments) {
         Ok(cli) => offline::edited(&cli.command, input.to_owned()),
         Err(failure) => Err(failure),

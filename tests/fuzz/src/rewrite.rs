@@ -39,8 +39,13 @@ fn check(pod: &Value, options: &Options) {
             }
             Ok(change) => {
                 let there = patched(pod, &change);
-                let again = transform(&there, options).expect("it was fine before");
-                assert_eq!(again.patch, [], "a second time: {there}");
+                match transform(&there, options) {
+                    Ok(again) => assert_eq!(again.patch, [], "a second time: {there}"),
+                    // The port that a restored probe names was read by nobody before.
+                    Err(malformed) => {
+                        assert!(malformed.at.as_str().contains("/ports"), "{malformed}: {there}")
+                    }
+                }
                 assert_eq!(by_library(pod, &change.patch), there);
                 assert!(!is_of_the_api(pod) || is_of_the_api(&there), "no pod: {there}");
                 is_no_larger_than_its_change(pod, &there, &change);
