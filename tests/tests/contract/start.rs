@@ -7,7 +7,7 @@ use super::{
 };
 use crate::host::app::App;
 use crate::host::headers::Headers;
-use crate::host::hostcalls::STUBS;
+use crate::host::hostcalls::stubs::STUBS;
 use crate::host::state::LogLevel;
 use crate::host::{Host, module};
 

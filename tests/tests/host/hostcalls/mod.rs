@@ -8,15 +8,13 @@ mod callouts;
 mod maps;
 mod process;
 mod stream;
-mod stubs;
+pub mod stubs;
 mod system;
 mod wasi;
 
 use wasmtime::{Linker, Module};
 
 use super::state::HostState;
-
-pub use stubs::STUBS;
 
 /// Links all that a module may import. A module that imports anything else cannot be instantiated.
 pub fn link_all(linker: &mut Linker<HostState>, module: &Module) -> wasmtime::Result<()> {
