@@ -124,15 +124,17 @@ fn an_app_may_have_the_same_path() {
     check([(PAGE, envoy.get(probe("c")), App(201))]);
 }
 
-#[test]
-fn without_the_filter() {
+/// The configuration without the filter.
+pub fn without(shipped: &str) -> String {
     const FILTER: &str = "          - name: app_health\n            typed_config:\n";
     const ROUTER: &str = "          - name: envoy.filters.http.router\n";
-    let without = |shipped: &str| {
-        let (before, filter) = shipped.split_once(FILTER).expect("the filter");
-        let (_, after) = filter.split_once(ROUTER).expect("the router");
-        [before, ROUTER, after].concat()
-    };
+    let (before, filter) = shipped.split_once(FILTER).expect("the filter");
+    let (_, after) = filter.split_once(ROUTER).expect("the router");
+    [before, ROUTER, after].concat()
+}
+
+#[test]
+fn without_the_filter() {
     let envoy = Setup::default().edited(without).start();
     let answer = page(&envoy).send().expect("an answer");
     assert_eq!((answer.status, &*answer.text()), (503, "the app-health filter does not run"));
