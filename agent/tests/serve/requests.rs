@@ -18,6 +18,15 @@ fn what_is_no_check() {
         ("/tcp/127.0.0.1/0", 400, "no port from 1 to 65535 in /tcp/<ip>/<port>"),
         ("/tcp/127.0.0.1/70000", 400, "no port from 1 to 65535 in /tcp/<ip>/<port>"),
         ("/tcp/localhost/80", 400, "no IP address in /tcp/<ip>/<port>"),
+        ("/tcp/0177.0.0.1/80", 400, "no IP address in /tcp/<ip>/<port>"),
+        ("/tcp/127.1/80", 400, "no IP address in /tcp/<ip>/<port>"),
+        ("/tcp/2130706433/80", 400, "no IP address in /tcp/<ip>/<port>"),
+        ("/tcp/0x7f000001/80", 400, "no IP address in /tcp/<ip>/<port>"),
+        ("/tcp/[::1]/80", 400, "no IP address in /tcp/<ip>/<port>"),
+        ("/tcp/fe80::1%25lo/80", 400, "no IP address in /tcp/<ip>/<port>"),
+        ("/tcp/fe80::1%lo/80", 400, "no IP address in /tcp/<ip>/<port>"),
+        ("/tcp/::ffff:0.0.0.0/80", 400, "0.0.0.0: no address of this pod"),
+        ("/tcp/::ffff:198.51.100.1/80", 400, "198.51.100.1: no address of this pod"),
         ("/tcp/127.0.0.1%2f/80", 400, "no IP address in /tcp/<ip>/<port>"),
     ] {
         let answer = agent.get(path);
