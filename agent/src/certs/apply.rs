@@ -8,6 +8,9 @@
 //! 3. Only then the Secret gets a certificate of it, where one is needed.
 //! 4. An hour later every pod serves with that, and the other CAs go.
 //!
+//! A Secret that was restored is younger than its certificate: where a webhook has other CAs and not that one, the
+//! certificate is made anew before the second step.
+//!
 //! Where a configuration refuses the second step, the others get the CA all the same, and a certificate of
 //! that CA is renewed.
 //!
@@ -26,6 +29,7 @@ use super::authority::{Authority, BACKDATED};
 use super::secret::{self, RENEW};
 use super::serving::{Serving, judge};
 use super::sign;
+use super::trust::has_others;
 use crate::exit::Failure;
 use crate::logger::timestamp;
 use crate::net::runtime;
@@ -83,6 +87,17 @@ impl Run<'_> {
         let serving = self.serving(&secret, ca, now)?;
         let made = |it: &Validity| it.begins + BACKDATED;
         let alone = matches!(&serving, Serving::Stays(it) if now - made(it) >= SETTLED);
+        if alone && has_others(&configurations, self.args, ca) {
+            // So that its age says, to whoever runs next, too, how long pods have had it.
+            self.renew(
+                &authority,
+                secret,
+                now,
+                "pods may serve by the CA of a caBundle that lacks this one",
+            )
+            .await?;
+            return Err(Stop::Again);
+        }
         let trusted = self.trust(configurations, &secret, ca, alone).await;
         if matches!(trusted, Err(Stop::Again)) {
             return trusted;

@@ -9,8 +9,6 @@ pub fn with(bundle: &[u8], ca: &str, alone: bool) -> Option<String> {
     let wanted = certificates(ca.as_bytes());
     let there = certificates(bundle);
     let is_there = wanted.iter().all(|it| there.contains(it));
-    // Where it is not there yet, pods may serve by another CA: a Secret that was restored is younger than
-    // its certificate.
     let alone = alone && is_there;
     if is_there && (!alone || there == wanted) {
         return None;
@@ -19,6 +17,12 @@ pub fn with(bundle: &[u8], ca: &str, alone: bool) -> Option<String> {
     let others = if there.is_empty() || alone { "" } else { str::from_utf8(bundle).unwrap_or("") };
     let end = if others.is_empty() || others.ends_with('\n') { "" } else { "\n" };
     Some(format!("{others}{end}{ca}"))
+}
+
+/// Whether it has CAs, and not this one.
+pub fn is_of_others(bundle: &[u8], ca: &str) -> bool {
+    let there = certificates(bundle);
+    !there.is_empty() && !certificates(ca.as_bytes()).iter().all(|it| there.contains(it))
 }
 
 /// All in PEM; none where a part of it is broken.

@@ -101,6 +101,13 @@ impl Run<'_> {
     }
 }
 
+/// Whether a webhook of ours has other CAs, and not this one.
+pub fn has_others(all: &[Configuration], args: &CertsArgs, ca: &str) -> bool {
+    let read = all.iter().filter_map(|it| it.read.as_ref().ok());
+    read.flat_map(|it| asking(it, args))
+        .any(|webhook| bundle::is_of_others(&ca_bundle(webhook), ca))
+}
+
 /// What is applied together comes within that time: a configuration may be later than the run.
 async fn wait_for(api: &Api, path: &str) -> Result<Option<Value>, Stop> {
     loop {
@@ -124,8 +131,11 @@ fn asking<'a>(configuration: &'a Value, args: &CertsArgs) -> Vec<&'a Value> {
 
 /// The webhook's part of a patch, where one is needed.
 fn change(webhook: &Value, ca: &str, alone: bool) -> Option<Value> {
-    let bundle = webhook["clientConfig"]["caBundle"].as_str().unwrap_or_default();
-    let bundle = STANDARD.decode(bundle).unwrap_or_default();
-    let bundle = STANDARD.encode(bundle::with(&bundle, ca, alone)?);
+    let bundle = STANDARD.encode(bundle::with(&ca_bundle(webhook), ca, alone)?);
     Some(json!({"name": webhook["name"], "clientConfig": {"caBundle": bundle}}))
+}
+
+fn ca_bundle(webhook: &Value) -> Vec<u8> {
+    let bundle = webhook["clientConfig"]["caBundle"].as_str().unwrap_or_default();
+    STANDARD.decode(bundle).unwrap_or_default()
 }

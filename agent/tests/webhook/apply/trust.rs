@@ -29,18 +29,29 @@ fn an_old_ca_goes_once_every_pod_serves_by_the_new_one() {
     }
 }
 
-/// However old its certificate is: the pods may serve with another one's until now.
+/// However old its certificate is: the pods may serve with another one's until now. Nor does the next run take out
+/// that one, wherever this one is cut off, or is overtaken.
 #[test]
 fn the_ca_of_a_restored_secret_comes_beside_the_other_one() {
-    let cluster = installed();
-    let issuer = made(&cluster, -DAY * 30, DAY * 60);
-    let other = Issuer::default().pem();
-    set_bundles(&cluster, &other);
-    applied(&cluster);
-    let both = format!("{other}{}", issuer.pem());
-    assert!(bundles(&cluster).iter().all(|bundle| *bundle == both));
-    applied(&cluster);
-    assert!(bundles(&cluster).iter().all(|bundle| *bundle == issuer.pem()));
+    for fault in ["", "409", "cut off"] {
+        let cluster = installed();
+        let issuer = made(&cluster, -DAY * 30, DAY * 60);
+        let before = part(&cluster, "tls.crt");
+        let other = Issuer::default().pem();
+        set_bundles(&cluster, &other);
+        match fault {
+            "409" => cluster.refuse(&format!("PATCH {REWRITE}"), 1, 409),
+            // After the first configuration has the CA.
+            "cut off" => cluster.refuse(&format!("PATCH {REWRITE}"), 1, 403),
+            _ => {}
+        }
+        apply(&cluster);
+        applied(&cluster);
+        let both = format!("{other}{}", issuer.pem());
+        assert!(bundles(&cluster).iter().all(|bundle| *bundle == both), "{fault}");
+        assert_ne!(part(&cluster, "tls.crt"), before, "{fault}");
+        assert_trusted(&cluster, &part(&cluster, "tls.crt"));
+    }
 }
 
 /// The rest is done, and the failure told.
