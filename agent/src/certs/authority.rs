@@ -50,7 +50,8 @@ impl Authority {
     /// # Errors
     /// One line that names the part that cannot be used.
     pub fn kept(certificate: String, key: &str) -> Result<Self, String> {
-        let key = KeyPair::from_pem(key).map_err(|error| format!("ca.key: {error}"))?;
+        let key =
+            KeyPair::from_pem(key).map_err(|error| format!("ca.key: no key in PKCS#8: {error}"))?;
         let (_, pem) = x509_parser::pem::parse_x509_pem(certificate.as_bytes())
             .map_err(|error| format!("ca.crt: no certificate in PEM: {error}"))?;
         let (_, parsed) = X509Certificate::from_der(&pem.contents)
