@@ -2,6 +2,8 @@
 
 /// What ARCHITECTURE.md names.
 mod architecture;
+/// The script that tries all of it in a real cluster.
+mod cluster_test;
 /// The contract of port 15020, against the real `.wasm` in the host emulator.
 mod contract;
 /// What the packages depend on.
