@@ -2,6 +2,7 @@
 //! It drops what comes after those by itself, without a word; so here it is cut, and counted.
 
 use crate::rewrite::Warning;
+use crate::rewrite::text::InLine;
 
 /// Who says it: kubectl shows the warnings of all webhooks together.
 pub const SPEAKER: &str = "app-health: ";
@@ -15,7 +16,8 @@ const LONGEST_COUNT: usize = 60;
 /// The texts to send.
 pub(super) fn cut(warnings: &[Warning]) -> Vec<String> {
     let told = warnings.iter().filter(|warning| warning.is_told());
-    let mut texts: Vec<_> = told.map(|warning| cut_one(&format!("{SPEAKER}{warning}"))).collect();
+    let line = |warning: &Warning| format!("{SPEAKER}{}", InLine(&warning.to_string()));
+    let mut texts: Vec<_> = told.map(|warning| cut_one(&line(warning))).collect();
     let lengths = || texts.iter().map(|text| text.chars().count());
     if lengths().sum::<usize>() <= LONGEST_ALL {
         return texts;
@@ -71,6 +73,14 @@ mod tests {
             assert!(characters(&text) <= 120, "{length}: {text}");
             assert!(text.ends_with(end), "{length}: {text}");
         }
+    }
+
+    /// Whatever a pod's texts hold.
+    #[test]
+    fn one_is_a_line() {
+        let reason = "a\u{85}b\nc\u{7f}".to_owned();
+        let text = cut(&[Warning { probe: None, cause: Cause::Variable, reason }]).remove(0);
+        assert_eq!(text, r"app-health: a\u{85}b\nc\u{7f}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod read;
 mod records;
 mod result;
 mod status;
-mod text;
+pub(crate) mod text;
 mod write;
 
 use serde_json::Value;
