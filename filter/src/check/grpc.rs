@@ -1,5 +1,6 @@
 //! The handler `grpc`: a dispatched health check, and what its answer means.
 
+use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,11 +17,13 @@ pub struct GrpcCheck {
     action: Rc<GrpcAction>,
     /// How often a connection that the app had closed was made anew.
     dialled_again: u8,
+    /// Whether a call that Envoy cut off was made anew.
+    cut_off: bool,
 }
 
 impl GrpcCheck {
     pub fn start(action: Rc<GrpcAction>, probe: &ProbeRequest) -> (Self, Step) {
-        let grpc = Self { action, dialled_again: 0 };
+        let grpc = Self { action, dialled_again: 0, cut_off: false };
         let step = grpc.dispatch(probe, probe.started).into();
         (grpc, step)
     }
@@ -71,18 +74,22 @@ impl GrpcCheck {
     }
 
     /// Whether a call is made anew: always while there is time where `connect_timeout` ended the dial,
-    /// and as often as the kubelet's client would dial where the connection was closed.
+    /// as often as the kubelet's client would dial where the connection was closed, and once where the
+    /// cluster may be a new one.
     fn may_call_again(
         &mut self,
         failure: ConnectionFailure,
         probe: &ProbeRequest,
         now: Duration,
     ) -> bool {
-        if failure == ConnectionFailure::DialTimedOut {
-            return probe.may_dial_again(now);
+        match failure {
+            ConnectionFailure::DialTimedOut => probe.may_dial_again(now),
+            ConnectionFailure::Closed => {
+                self.dialled_again = self.dialled_again.saturating_add(1);
+                self.dialled_again <= dials_again(probe.entry.timeout())
+            }
+            ConnectionFailure::CutOff => !mem::replace(&mut self.cut_off, true),
         }
-        self.dialled_again = self.dialled_again.saturating_add(1);
-        self.dialled_again <= dials_again(probe.entry.timeout())
     }
 }
 
@@ -145,6 +152,9 @@ enum ConnectionFailure {
     DialTimedOut,
     /// The connection was closed before an answer.
     Closed,
+    /// Envoy has cut off the call, as it does where a push changes the cluster. So does an answer that
+    /// breaks off.
+    CutOff,
 }
 
 impl ConnectionFailure {
@@ -153,6 +163,7 @@ impl ConnectionFailure {
         match code {
             14 if status_message.ends_with(DIAL_TIMED_OUT) => Some(Self::DialTimedOut),
             14 if status_message.ends_with(CLOSED) => Some(Self::Closed),
+            13 if status_message.is_empty() => Some(Self::CutOff),
             _ => None,
         }
     }

@@ -6,6 +6,8 @@ mod call_response;
 mod grpc;
 mod hops;
 mod http;
+#[cfg(test)]
+mod no_process;
 mod probe_request;
 mod redirect;
 pub mod step;

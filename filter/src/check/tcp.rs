@@ -126,7 +126,9 @@ impl TcpCheck {
 
     fn agent_answered(&mut self, has_head: bool, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         if !has_head {
-            return Step::End(of_agent("the agent's answer broke off", ""));
+            // Also where a push changes the agent's cluster.
+            let broke_off = of_agent("the agent's answer broke off", "");
+            return self.connect(probe, facts.now()).map_err(|_| broke_off).into();
         }
         let status = facts.header(Source::Dispatched, ":status").unwrap_or_default();
         let status = outcome::parse_status(&status);

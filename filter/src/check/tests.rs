@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use super::no_process::NoProcess;
 use super::step::Source;
 use super::*;
-use crate::process::{Metric, MetricKind};
 use crate::request::Headers;
 use crate::settings::Settings;
 use crate::table::Table;
@@ -60,31 +60,6 @@ impl Given {
 
     fn envoy(status: &'static str, details: &'static str) -> Self {
         Self { status, details, ..Self::default() }
-    }
-}
-
-/// A process whose metrics and shared data hold nothing.
-struct NoProcess;
-
-impl Process for NoProcess {
-    fn metric(&self, _: MetricKind, _: &str) -> Metric {
-        Metric(0)
-    }
-
-    fn value(&self, _: Metric) -> u64 {
-        0
-    }
-
-    fn increment(&self, _: Metric) {}
-
-    fn set(&self, _: Metric, _: u64) {}
-
-    fn shared(&self, _: &str) -> Option<(Vec<u8>, u32)> {
-        None
-    }
-
-    fn share(&self, _: &str, _: &[u8], _: Option<u32>) -> bool {
-        false
     }
 }
 

@@ -74,6 +74,9 @@ fn is_written(entry: &Value, prober: &Prober) {
 /// Both take it for JSON, or neither; and both find the same entries.
 fn agrees_with_serde_json(data: &[u8], decoded: Result<Probers, ConfigError>) {
     let value = serde_json::from_slice::<Value>(data);
+    if value.as_ref().is_err_and(is_refused_by_serde_json_alone) {
+        return;
+    }
     match decoded {
         Err(ConfigError::NotUtf8(_)) => assert!(std::str::from_utf8(data).is_err()),
         Err(ConfigError::NoObject) => {
@@ -81,24 +84,22 @@ fn agrees_with_serde_json(data: &[u8], decoded: Result<Probers, ConfigError>) {
         }
         Err(ConfigError::Syntax(error)) => assert!(value.is_err(), "{error}"),
         Ok(_) if data.is_empty() => {}
-        Ok(probers) => match value {
-            Ok(value) => {
-                let keys: Vec<_> = probers.into_entries().map(|(key, _)| key).collect();
-                let mut expected: Vec<_> =
-                    value.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
-                expected.sort();
-                assert_eq!(keys, expected);
-            }
-            Err(error) => assert!(is_lenient(&error.to_string()), "{error}"),
-        },
+        Ok(probers) => {
+            let value = value.unwrap_or_else(|error| panic!("{error}"));
+            let keys: Vec<_> = probers.into_entries().map(|(key, _)| key).collect();
+            let mut expected: Vec<_> =
+                value.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
+            expected.sort();
+            assert_eq!(keys, expected);
+        }
     }
 }
 
-/// What serde_json alone refuses: a number too large for it, and half a surrogate pair, which Go takes for U+FFFD.
-fn is_lenient(error: &str) -> bool {
+/// A number too large for it, and half a surrogate pair, which Go takes for U+FFFD.
+fn is_refused_by_serde_json_alone(error: &serde_json::Error) -> bool {
     ["number out of range", "unexpected end of hex escape", "lone leading surrogate"]
         .iter()
-        .any(|it| error.starts_with(it))
+        .any(|it| error.to_string().starts_with(it))
 }
 
 fn made_of(choices: &mut Choices) -> Probers {

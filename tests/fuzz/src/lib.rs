@@ -42,6 +42,8 @@ mod check;
 mod config;
 #[path = "../../../filter/src/metrics.rs"]
 mod metrics;
+#[path = "../../../filter/src/check/no_process.rs"]
+mod no_process;
 #[path = "../../../filter/src/outcome.rs"]
 mod outcome;
 #[path = "../../../filter/src/page/mod.rs"]

@@ -9,7 +9,7 @@ use crate::check::Check;
 use crate::check::step::{Command, Event, Facts, Source};
 use crate::config::FilterConfig;
 use crate::input::Choices;
-use crate::process::{Metric, MetricKind, Process};
+use crate::no_process::NoProcess;
 use crate::request::Headers;
 use crate::table::{Lookup, Table};
 
@@ -120,31 +120,6 @@ impl Facts for Given {
 
     fn sent_status(&self) -> u16 {
         self.sent
-    }
-}
-
-/// A process whose metrics and shared data hold nothing.
-struct NoProcess;
-
-impl Process for NoProcess {
-    fn metric(&self, _: MetricKind, _: &str) -> Metric {
-        Metric(0)
-    }
-
-    fn value(&self, _: Metric) -> u64 {
-        0
-    }
-
-    fn increment(&self, _: Metric) {}
-
-    fn set(&self, _: Metric, _: u64) {}
-
-    fn shared(&self, _: &str) -> Option<(Vec<u8>, u32)> {
-        None
-    }
-
-    fn share(&self, _: &str, _: &[u8], _: Option<u32>) -> bool {
-        false
     }
 }
 

@@ -222,3 +222,19 @@ fn a_connection_that_the_app_closes_is_made_anew() {
         .run(get(READYZ), |_| App::Fails(Refused));
     assert_eq!((probe.status(), probe.sent.len()), (500, 1));
 }
+
+/// As where a push changes the cluster. An answer of the app that breaks off looks the same.
+#[test]
+fn a_call_that_envoy_cuts_off_is_made_anew_once() {
+    const CUT_OFF: u32 = 13;
+    for (cut_off, status, calls) in [(1, 200, 2), (2, 500, 2)] {
+        let mut asked = 0;
+        let probe = host(GRPC).run(get(READYZ), |_| {
+            asked += 1;
+            if asked <= cut_off { App::grpc_status(CUT_OFF, "") } else { App::Message(vec![8, 1]) }
+        });
+        assert_eq!((probe.status(), probe.sent.len()), (status, calls), "{probe:#?}");
+    }
+    let said = probe(GRPC, |_| App::grpc_status(CUT_OFF, "of the app's"));
+    assert_eq!((said.status(), said.sent.len()), (500, 1));
+}

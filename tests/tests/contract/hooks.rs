@@ -206,7 +206,6 @@ fn tcp_hooks() {
         (App::answers(500).text("connection refused"), false),
         (App::answers(400), false),
         (App::Fails(Refused), false),
-        (App::answers(200).text("x").ends(Broken), false),
     ] {
         let probe = hook(TCP, |_| app.clone());
         match accepts {

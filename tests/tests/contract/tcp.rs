@@ -64,8 +64,6 @@ fn answers() {
         ("a redirect", App::redirects(302, "/x"), 500, "agent"),
         ("no HTTP", App::Fails(NoHttp), 500, "agent"),
         ("agent is silent", App::Fails(Silent), 500, "agent"),
-        ("agent breaks off", App::answers(500).text("x").ends(Broken), 500, "agent"),
-        ("agent breaks off at once", App::answers(200).ends(Broken), 500, "agent"),
         ("agent stops half way", App::answers(200).text("x").ends(Stalls), 500, "agent"),
         (
             "agent's time runs out",

@@ -6,6 +6,7 @@ use super::{PRESTOPZ, READYZ, assert_failure, assert_status, call, get, host, va
 use crate::host::Host;
 use crate::host::app::{
     App,
+    BodyEnd::Broken,
     UpstreamFailure::{self, *},
 };
 use crate::host::run::{ProbeRun, UpstreamRequest, Via};
@@ -46,16 +47,23 @@ fn answers() {
     }
 }
 
-/// Envoy makes the check where the agent refuses or resets, or cannot be asked at all. Any other failure
-/// of the agent is the failure of the check.
+/// Envoy makes the check where the agent refuses, resets or breaks off, or cannot be asked at all. Any other
+/// failure of the agent is the failure of the check.
 #[test]
 fn where_the_agent_is_not_there() {
-    for (name, agent) in [("refuses", Refused), ("resets", Reset)] {
-        let probe = host(TCP).run(get(READYZ), |sent| match sent.via {
-            Via::AgentCall => App::Fails(agent),
-            _ => App::answers(200),
-        });
-        assert_status(name, &probe, 200);
+    for (name, agent) in [
+        ("refuses", App::Fails(Refused)),
+        ("resets", App::Fails(Reset)),
+        ("breaks off", App::answers(500).text("x").ends(Broken)),
+        ("breaks off at once", App::answers(200).ends(Broken)),
+    ] {
+        for (app, status) in [(App::answers(200), 200), (App::Fails(Refused), 500)] {
+            let probe = host(TCP).run(get(READYZ), |sent| match sent.via {
+                Via::AgentCall => agent.clone(),
+                _ => app.clone(),
+            });
+            assert_eq!((probe.status(), probe.sent.len()), (status, 2), "{name}");
+        }
     }
     let mut host = host(TCP);
     host.state_mut().dispatch_fails = true;
