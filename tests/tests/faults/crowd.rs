@@ -1,5 +1,5 @@
 use std::env;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::iter;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use app_health_tests::entries::probe;
 use app_health_tests::envoy::{Envoy, Setup};
 use app_health_tests::net::{narrow, raise_descriptor_limit};
-use app_health_tests::poll::until;
+use app_health_tests::poll::{PATIENCE, until};
 
 use super::cost::SetAtEnd;
 use super::fleet::{Fleet, gets};
@@ -24,10 +24,26 @@ fn stays() -> Duration {
     Duration::from_secs(seconds.unwrap_or(4))
 }
 
-/// Sends requests to a path, each on a connection of its own, and reads no answer further than its head.
-fn flood(envoy: &Envoy, path: &str, end: &AtomicBool, answered: &AtomicUsize) {
+/// Sends a recorded probe again and again, each on a connection of its own.
+fn flood_recorded(envoy: &Envoy, end: &AtomicBool, answered: &AtomicUsize) {
     while !end.load(Ordering::Relaxed) {
-        if envoy.get(path).send().is_ok() {
+        if envoy.get(probe("http")).send().is_ok() {
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Asks for what is not recorded, with as little work as can be.
+fn flood_unrecorded(envoy: &Envoy, end: &AtomicBool, answered: &AtomicUsize) {
+    let asked = |mut stream: TcpStream| -> io::Result<bool> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /app-health/nobody/livez HTTP/1.1\r\nHost: h\r\n\r\n")?;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head)?;
+        Ok(head == *b"HTTP/1.1 400")
+    };
+    while !end.load(Ordering::Relaxed) {
+        if TcpStream::connect(envoy.addr()).and_then(asked).is_ok_and(|is_right| is_right) {
             answered.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -45,17 +61,17 @@ fn a_crowd_costs_the_kubelet_no_verdict() {
     raise_descriptor_limit();
     let fleet = Fleet::well();
     let envoy = Setup::default().probers(fleet.entries()).start();
-    let (before, end, requests) = (envoy.memory(), AtomicBool::new(false), AtomicUsize::new(0));
-    let recorded = probe("http");
+    let (before, end) = (envoy.memory(), AtomicBool::new(false));
+    let [recorded, unrecorded] = [0, 0].map(AtomicUsize::new);
     let start = Instant::now();
     let (mut most, mut longest, mut asked) = (before, Duration::ZERO, 0);
     let mut senders: Vec<_> =
         (0..CLIENTS).map(|_| TcpStream::connect(envoy.addr()).expect("a connection")).collect();
     let readers: Vec<_> = (0..CLIENTS).map(|_| slow_reader(&envoy)).collect();
     thread::scope(|scope| {
-        for path in ["/not/recorded", &recorded, "/app-health/nobody/livez", &recorded] {
-            let (envoy, end, requests) = (&envoy, &end, &requests);
-            scope.spawn(move || flood(envoy, path, end, requests));
+        for _ in 0..2 {
+            scope.spawn(|| flood_recorded(&envoy, &end, &recorded));
+            scope.spawn(|| flood_unrecorded(&envoy, &end, &unrecorded));
         }
         // However this ends.
         let _end = SetAtEnd(&end);
@@ -74,12 +90,15 @@ fn a_crowd_costs_the_kubelet_no_verdict() {
         }
     });
     drop((senders, readers));
-    let rate = requests.into_inner() as f64 / start.elapsed().as_secs_f64();
+    let time = start.elapsed().as_secs_f64();
+    let [recorded, unrecorded] =
+        [recorded, unrecorded].map(|answers| answers.into_inner() as f64 / time);
     println!(
-        "fault: {CLIENTS} slow senders, {CLIENTS} slow readers, {rate:.0} requests a second: \
-         0 of {asked} lost, the longest took {longest:.0?}, {:+.1} MiB",
+        "fault: {CLIENTS} slow senders, {CLIENTS} slow readers, each second {recorded:.0} recorded probes \
+         and {unrecorded:.0} others: 0 of {asked} lost, the longest took {longest:.0?}, {:+.1} MiB",
         most - before
     );
+    assert!(recorded > 0.0 && unrecorded > 0.0);
     assert!(most - before < MEMORY, "from {before} to {most} MiB");
     until("all have gone", || envoy.stat("http.app_health.downstream_cx_active") < 10);
 }

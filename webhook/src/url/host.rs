@@ -90,8 +90,8 @@ fn is_ipv4(text: &[u8]) -> bool {
     let byte = |part: &[u8]| match part {
         [b'0'] => true,
         [b'1'..=b'9', rest @ ..] => {
-            let value = part.iter().fold(0, |value: u32, b| value * 10 + u32::from(b & 0xf));
-            rest.len() < 3 && rest.iter().all(u8::is_ascii_digit) && value < 256
+            let value = || part.iter().fold(0, |value: u32, b| value * 10 + u32::from(b & 0xf));
+            rest.len() < 3 && rest.iter().all(u8::is_ascii_digit) && value() < 256
         }
         _ => false,
     };
