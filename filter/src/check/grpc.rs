@@ -152,8 +152,8 @@ enum ConnectionFailure {
     DialTimedOut,
     /// The connection was closed before an answer.
     Closed,
-    /// Envoy has cut off the call, as it does where a push changes the cluster. So does an answer that
-    /// breaks off.
+    /// Envoy has cut off the call, as it does where a push changes the cluster. An answer that breaks off
+    /// looks the same, and so does one that says OK and has no message.
     CutOff,
 }
 
@@ -256,6 +256,7 @@ mod tests {
         for (code, message, undelivered) in [
             (14, timed_out.clone(), Some(ConnectionFailure::DialTimedOut)),
             (14, CLOSED.to_owned(), Some(ConnectionFailure::Closed)),
+            (13, String::new(), Some(ConnectionFailure::CutOff)),
             (14, [&timed_out, OF_APP].concat(), None),
             (13, timed_out, None),
             (14, String::new(), None),

@@ -1,4 +1,4 @@
-//! The handler `tcpSocket`: the agent is asked first; where it cannot be reached, Envoy connects.
+//! The handler `tcpSocket`: the agent is asked first; where it cannot be reached or breaks off, Envoy connects.
 
 use std::time::Duration;
 
@@ -127,8 +127,11 @@ impl TcpCheck {
     fn agent_answered(&mut self, has_head: bool, probe: &ProbeRequest, facts: &dyn Facts) -> Step {
         if !has_head {
             // Also where a push changes the agent's cluster.
-            let broke_off = of_agent("the agent's answer broke off", "");
-            return self.connect(probe, facts.now()).map_err(|_| broke_off).into();
+            let now = facts.now();
+            if probe.routable && !probe.is_over(now) {
+                return self.connect(probe, now).into();
+            }
+            return Step::End(of_agent("the agent's answer broke off", ""));
         }
         let status = facts.header(Source::Dispatched, ":status").unwrap_or_default();
         let status = outcome::parse_status(&status);

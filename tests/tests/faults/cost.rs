@@ -51,11 +51,11 @@ impl Cost {
     }
 }
 
-/// Kubelets that ask, each one probe after the other, while a test goes on.
-#[derive(Default)]
+/// Kubelets that ask, each one probe again and again, while a test goes on.
 pub struct Kubelets {
     stopped: AtomicBool,
-    right: AtomicUsize,
+    /// Of each.
+    right: Vec<AtomicUsize>,
     wrong: Mutex<Vec<String>>,
 }
 
@@ -63,23 +63,28 @@ impl Kubelets {
     /// Asks these, which are to have these statuses, until `work` is done. It gives back how many were right,
     /// and all that were not.
     pub fn ask_during(asked: &[(Get, u16)], work: impl FnOnce(&Self)) -> (usize, Vec<String>) {
-        let kubelets = Self::default();
+        let kubelets = Self {
+            stopped: AtomicBool::new(false),
+            right: asked.iter().map(|_| AtomicUsize::new(0)).collect(),
+            wrong: Mutex::default(),
+        };
         thread::scope(|scope| {
             let _end = SetAtEnd(&kubelets.stopped);
-            for (get, status) in asked {
+            for ((get, status), right) in asked.iter().zip(&kubelets.right) {
                 let kubelets = &kubelets;
-                scope.spawn(move || kubelets.ask(get, *status));
+                scope.spawn(move || kubelets.ask(get, *status, right));
             }
             work(&kubelets);
         });
-        (kubelets.right.into_inner(), kubelets.wrong.into_inner().expect("no kubelet panics"))
+        let right = kubelets.right.into_iter().map(AtomicUsize::into_inner).sum();
+        (right, kubelets.wrong.into_inner().expect("no kubelet panics"))
     }
 
-    fn ask(&self, get: &Get, status: u16) {
+    fn ask(&self, get: &Get, status: u16, right: &AtomicUsize) {
         while !self.stopped.load(Ordering::Relaxed) {
             let answer = get.send().map(|answer| (answer.status, answer.text()));
             if matches!(&answer, Ok((came, _)) if *came == status) {
-                self.right.fetch_add(1, Ordering::Relaxed);
+                right.fetch_add(1, Ordering::Relaxed);
             } else {
                 let wrong = format!("{answer:?} in place of {status}: {get:?}");
                 self.wrong.lock().expect("no kubelet panics").push(wrong);
@@ -87,11 +92,11 @@ impl Kubelets {
         }
     }
 
-    /// Waits until so many more have been right.
+    /// Waits until each has been right so many times more.
     pub fn more(&self, probes: usize) {
-        let right = || self.right.load(Ordering::Relaxed);
-        let enough = right() + probes;
-        until("probes are answered rightly", || right() >= enough);
+        let right = || self.right.iter().map(|right| right.load(Ordering::Relaxed));
+        let enough: Vec<_> = right().map(|now| now + probes).collect();
+        until("probes are answered rightly", || right().zip(&enough).all(|(now, it)| now >= *it));
     }
 }
 

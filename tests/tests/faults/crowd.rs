@@ -1,6 +1,5 @@
 use std::env;
 use std::io::{self, Read, Write};
-use std::iter;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -27,7 +26,7 @@ fn stays() -> Duration {
 /// Sends a recorded probe again and again, each on a connection of its own.
 fn flood_recorded(envoy: &Envoy, end: &AtomicBool, answered: &AtomicUsize) {
     while !end.load(Ordering::Relaxed) {
-        if envoy.get(probe("http")).send().is_ok() {
+        if envoy.get(probe("http")).status() == Ok(200) {
             answered.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -49,10 +48,19 @@ fn flood_unrecorded(envoy: &Envoy, end: &AtomicBool, answered: &AtomicUsize) {
     }
 }
 
+/// Sends a request a byte at a time.
+fn slow_sender(envoy: &Envoy) -> TcpStream {
+    said(TcpStream::connect(envoy.addr()).expect("a connection"), "GET / HTTP/1.1\r\nX: ")
+}
+
+/// Asks for a long page, and reads none of it.
 fn slow_reader(envoy: &Envoy) -> TcpStream {
-    let mut stream = narrow(envoy.addr());
-    let request = "GET /stats/prometheus HTTP/1.1\r\nHost: h\r\n\r\n";
-    stream.write_all(request.as_bytes()).expect("the request is sent");
+    said(narrow(envoy.addr()), "GET /stats/prometheus HTTP/1.1\r\nHost: h\r\n\r\n")
+}
+
+/// Envoy may have closed the connection.
+fn said(mut stream: TcpStream, text: &str) -> TcpStream {
+    let _ = stream.write_all(text.as_bytes());
     stream
 }
 
@@ -63,11 +71,11 @@ fn a_crowd_costs_the_kubelet_no_verdict() {
     let envoy = Setup::default().probers(fleet.entries()).start();
     let (before, end) = (envoy.memory(), AtomicBool::new(false));
     let [recorded, unrecorded] = [0, 0].map(AtomicUsize::new);
+    let mut crowd = [slow_sender, slow_reader].map(|client: fn(&Envoy) -> TcpStream| {
+        ((0..CLIENTS).map(|_| client(&envoy)).collect::<Vec<_>>(), client)
+    });
+    let (mut most, mut longest, mut asked, mut clients) = (before, Duration::ZERO, 0, 0);
     let start = Instant::now();
-    let (mut most, mut longest, mut asked) = (before, Duration::ZERO, 0);
-    let mut senders: Vec<_> =
-        (0..CLIENTS).map(|_| TcpStream::connect(envoy.addr()).expect("a connection")).collect();
-    let readers: Vec<_> = (0..CLIENTS).map(|_| slow_reader(&envoy)).collect();
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| flood_recorded(&envoy, &end, &recorded));
@@ -75,11 +83,13 @@ fn a_crowd_costs_the_kubelet_no_verdict() {
         }
         // However this ends.
         let _end = SetAtEnd(&end);
-        let mut bytes = b"GET / HTTP/1.1\r\nX: ".iter().chain(iter::repeat(&b'x'));
-        while start.elapsed() < stays() {
-            let byte = bytes.next().expect("no end");
-            // The other side may have closed it.
-            senders.iter_mut().for_each(|sender| drop(sender.write(&[*byte])));
+        while asked == 0 || start.elapsed() < stays() {
+            // Those whose connection Envoy has closed come again.
+            for (clients, again) in &mut crowd {
+                let closed = clients.iter_mut().filter_map(|it| it.write(b"x").err().map(|_| it));
+                closed.for_each(|client| *client = again(&envoy));
+            }
+            clients = clients.max(envoy.stat("http.app_health.downstream_cx_active"));
             for (get, status) in gets(&envoy) {
                 let begun = Instant::now();
                 assert_eq!(get.status(), Ok(status), "{get:?}");
@@ -89,15 +99,16 @@ fn a_crowd_costs_the_kubelet_no_verdict() {
             most = most.max(envoy.memory());
         }
     });
-    drop((senders, readers));
+    drop(crowd);
     let time = start.elapsed().as_secs_f64();
     let [recorded, unrecorded] =
         [recorded, unrecorded].map(|answers| answers.into_inner() as f64 / time);
     println!(
-        "fault: {CLIENTS} slow senders, {CLIENTS} slow readers, each second {recorded:.0} recorded probes \
-         and {unrecorded:.0} others: 0 of {asked} lost, the longest took {longest:.0?}, {:+.1} MiB",
+        "fault: {clients} clients, most of them slow, and each second {recorded:.0} recorded probes and \
+         {unrecorded:.0} others: 0 of {asked} lost, the longest took {longest:.0?}, {:+.1} MiB",
         most - before
     );
+    assert!(clients as usize > CLIENTS, "{clients} at once");
     assert!(recorded > 0.0 && unrecorded > 0.0);
     assert!(most - before < MEMORY, "from {before} to {most} MiB");
     until("all have gone", || envoy.stat("http.app_health.downstream_cx_active") < 10);

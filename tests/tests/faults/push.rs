@@ -112,7 +112,7 @@ fn pushed(entries: Entries) -> Pushed {
 #[test]
 fn the_configuration_is_pushed_again_and_again() {
     let (fleet, closed) = (Fleet::well(), Closed::start(V4));
-    let slow = Script::default().wait(SECOND / 4).and(Script::status(200));
+    let slow = Script::default().wait(SECOND / 10).and(Script::status(200));
     let slow = Http::start(V4, move |_| slow.clone());
     let entries = fleet.entries().probe("closed", http(closed.addr(), "/"));
     let pushed = pushed(entries.probe("slow", http(slow.addr(), "/")));
@@ -125,15 +125,15 @@ fn the_configuration_is_pushed_again_and_again() {
         for n in 0..ROUNDS {
             // What is the same, beside something that is not.
             pushed.push_clusters(|clusters| clusters.push(other_cluster(n)));
-            kubelets.more(50);
+            kubelets.more(2);
             // A new listener in the old one's place.
             pushed.push_listener(|listener| mark(listener, n));
-            kubelets.more(50);
+            kubelets.more(2);
             // Only what is in it.
             pushed.push_listener(|listener| mark(&mut listener["filter_chains"][0], n));
-            kubelets.more(50);
+            kubelets.more(2);
             pushed.push_a_listener_without_code();
-            kubelets.more(50);
+            kubelets.more(2);
         }
     });
     println!(
@@ -158,10 +158,11 @@ fn clusters_that_change_cost_no_probe_but_those_by_a_redirect() {
     });
     let push = |kubelets: &Kubelets| {
         for n in 0..ROUNDS {
-            kubelets.more(50);
+            // So that none is cut off twice.
+            kubelets.more(2);
             pushed.push_clusters(|clusters| clusters.iter_mut().for_each(|it| mark(it, n)));
         }
-        kubelets.more(50);
+        kubelets.more(2);
     };
     let (_, wrong) = Kubelets::ask_during(&others, push);
     assert_eq!(wrong, [""; 0]);
@@ -173,16 +174,18 @@ fn clusters_that_change_cost_no_probe_but_those_by_a_redirect() {
 
 #[test]
 fn all_is_right_again_once_clusters_that_were_taken_away_are_back() {
-    let fleet = Fleet::well();
-    let pushed = pushed(fleet.entries());
-    let asked = gets(&pushed.envoy);
+    let (fleet, closed) = (Fleet::well(), Closed::start(V4));
+    let pushed = pushed(fleet.entries().probe("closed", http(closed.addr(), "/")));
+    let mut asked = gets(&pushed.envoy);
+    asked.push((pushed.envoy.get(probe("closed")), 500));
     for _ in 0..ROUNDS {
-        Kubelets::ask_during(&asked, |kubelets| {
-            kubelets.more(50);
+        let (_, wrong) = Kubelets::ask_during(&asked, |kubelets| {
+            kubelets.more(2);
             let all = Cell::new(Vec::new());
             pushed.push_clusters(|clusters| all.set(mem::take(clusters)));
             pushed.push_clusters(|clusters| *clusters = all.take());
         });
+        assert!(!wrong.iter().any(|answer| answer.starts_with("Ok((200")), "{wrong:?}");
         until("all is right again", || is_right(&pushed.envoy));
     }
 }

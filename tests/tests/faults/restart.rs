@@ -21,7 +21,7 @@ fn no_answer_is_wrong_while_envoy_restarts() {
     asked.push((envoy.get(probe("closed")), 500));
     let (_, wrong) = Kubelets::ask_during(&asked, |kubelets| {
         for _ in 0..3 {
-            kubelets.more(50);
+            kubelets.more(5);
             // Killed.
             drop(envoy);
             envoy = start();
@@ -44,9 +44,9 @@ fn while_it_is_drained_envoy_answers_probes() {
             "drain_listeners?inboundonly",
             "drain_listeners?graceful&skip_exit",
         ] {
-            kubelets.more(50);
+            kubelets.more(5);
             post(&envoy, path);
-            kubelets.more(50);
+            kubelets.more(5);
         }
     });
     assert_eq!(wrong, [""; 0]);
