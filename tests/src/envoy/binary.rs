@@ -18,9 +18,9 @@ pub fn find() -> PathBuf {
 /// How many connections a TCP check by this Envoy makes at most: a known difference before 1.39.
 ///
 /// # Panics
-/// Where there is no Envoy, or it does not say its version.
-pub fn dials() -> usize {
-    let mut envoy = process::command(find());
+/// Where it does not say its version.
+pub fn dials(envoy: &Path) -> usize {
+    let mut envoy = process::command(envoy);
     let said = process::run(envoy.arg("--version"), "").succeeded();
     let minor = said.split("/1.").nth(1).and_then(|rest| rest.split('.').next()?.parse().ok());
     let minor: u32 = minor.unwrap_or_else(|| panic!("a version 1.x: {said}"));

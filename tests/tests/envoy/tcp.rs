@@ -1,6 +1,6 @@
 use app_health_tests::app::{Closed, Http, Late, Open, Script, V4};
 use app_health_tests::entries::{Entries, hook, probe, tcp, within};
-use app_health_tests::envoy::{Envoy, Setup, dials};
+use app_health_tests::envoy::{Envoy, Setup, dials, find};
 
 use super::SECOND;
 use super::expected::Expected::{App, Closed as NoAnswer, Reason};
@@ -53,7 +53,7 @@ fn a_check_makes_one_connection() {
     let envoy = Setup::default().probers(entries.patient()).without_agent().start();
     check((0..5).map(|n| (n, envoy.get(probe("c")), App(200))));
     let made = envoy.stat("cluster.app_tcp.upstream_cx_total");
-    assert!((5..=5 * dials() as u64).contains(&made), "{made}");
+    assert!((5..=5 * dials(&find()) as u64).contains(&made), "{made}");
 }
 
 /// Two lines tell of it, and no verdict changes.

@@ -2,7 +2,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr};
 
 use app_health_tests::app::Open;
-use app_health_tests::envoy::dials;
+use app_health_tests::envoy::{dials, find};
 use app_health_tests::kubelet::Verdict::{Failure, Success};
 use app_health_tests::mesh::{Deployment, Nginx, Setup, World};
 
@@ -111,7 +111,8 @@ fn says_whether_the_port_is_open(setup: Setup<'_>) {
     until("the app has taken both", || open.peers().len() >= 2);
     let peers = open.peers();
     assert!(
-        (2..=2 * dials()).contains(&peers.len()) && peers.iter().all(|peer| is_sidecars(peer.ip())),
+        (2..=2 * dials(&find())).contains(&peers.len())
+            && peers.iter().all(|peer| is_sidecars(peer.ip())),
         "{peers:?}"
     );
     assert_probes_are_no_traffic(&world, &sidecar);

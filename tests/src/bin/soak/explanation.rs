@@ -15,7 +15,7 @@ use crate::state::AppKind;
 const EARLY: Duration = Duration::from_millis(60);
 /// The `connect_timeout` of dispatched requests over TLS, which share their dials.
 const TLS_DIAL: Duration = Duration::from_secs(1);
-/// How long a connection is kept that Envoy 1.36 makes beside that of a TCP check.
+/// How long a connection is kept that an Envoy before 1.39 makes beside that of a TCP check.
 const SPARE: Duration = Duration::from_millis(300);
 
 /// The last two are differences that ARCHITECTURE.md names.
@@ -40,7 +40,8 @@ pub struct Circumstances<'a> {
     pub current: Option<CurrentState>,
     /// How long the thread waited for a processor that waited longest.
     pub waited: Duration,
-    pub has_agent: bool,
+    /// Whether a TCP check may leave a connection for the next one.
+    pub leaves_spare: bool,
 }
 
 impl Circumstances<'_> {
@@ -51,7 +52,7 @@ impl Circumstances<'_> {
         };
         let (kind, lasted) = (self.app.kind, self.begun.saturating_duration_since(since));
         let failed = [direct, through].into_iter().find(|side| side.verdict == Verdict::Failure)?;
-        let may_be_spare = kind == AppKind::Tcp && !self.has_agent && lasted < SPARE;
+        let may_be_spare = kind == AppKind::Tcp && self.leaves_spare && lasted < SPARE;
         if may_be_spare && through.verdict == Verdict::Success {
             return Some(Explanation::Spare);
         }
@@ -108,7 +109,7 @@ mod tests {
         let through = side(Verdict::Failure, Duration::from_millis(took));
         let app = App::new(kind, 1, V4);
         let (asked, current) = (ProbeKind::Readiness, Some(current));
-        let it = Circumstances { app: &app, asked, begun, current, waited, has_agent: false };
+        let it = Circumstances { app: &app, asked, begun, current, waited, leaves_spare: true };
         it.explain(&direct, &through)
     }
 
@@ -150,22 +151,22 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_is_spare_is_so_without_an_agent_and_for_a_moment() {
+    fn a_connection_that_is_spare_is_so_for_a_moment() {
         let side = |verdict| Conclusion { verdict, said: String::new(), took: NONE, waited: NONE };
         let (failure, success) = (side(Verdict::Failure), side(Verdict::Success));
-        for (kind, has_agent, lasts, is_explained) in [
-            (AppKind::Tcp, false, SPARE / 2, true),
-            (AppKind::Tcp, false, SPARE * 2, false),
-            (AppKind::Tcp, true, SPARE / 2, false),
-            (AppKind::Http, false, SPARE / 2, false),
+        for (kind, leaves_spare, lasts, is_explained) in [
+            (AppKind::Tcp, true, SPARE / 2, true),
+            (AppKind::Tcp, true, SPARE * 2, false),
+            (AppKind::Tcp, false, SPARE / 2, false),
+            (AppKind::Http, true, SPARE / 2, false),
         ] {
             let (app, since) = (App::new(kind, 1, V4), Instant::now());
             let current = CurrentState { state: AppState::QueueFull, before: None, since };
             let (asked, begun, waited) = (ProbeKind::Readiness, since + lasts, NONE);
             let current = Some(current);
-            let it = Circumstances { app: &app, asked, begun, current, waited, has_agent };
+            let it = Circumstances { app: &app, asked, begun, current, waited, leaves_spare };
             let wanted = is_explained.then_some(Explanation::Spare);
-            assert_eq!(it.explain(&failure, &success), wanted, "{kind:?} {has_agent} {lasts:?}");
+            assert_eq!(it.explain(&failure, &success), wanted, "{kind:?} {leaves_spare} {lasts:?}");
         }
     }
 }

@@ -36,6 +36,7 @@ mod worker;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use app_health_tests::envoy::dials;
 use app_health_tests::net::raise_descriptor_limit;
 use app_health_tests::program::arguments;
 use fastrand::Rng;
@@ -62,7 +63,8 @@ fn run(args: &Args) -> bool {
     let mut samples = Samples::of(&sidecar, args.time);
     let (network, sidecar, end) = (&network, &sidecar, Instant::now() + args.time);
     let (tally, watch) = (&Tally::default(), &Watch::of(&sidecar.pids()));
-    let soak = Soak { network, sidecar, tally, watch, end, verbose: args.verbose };
+    let leaves_spare = !sidecar.has_agent() && dials(&args.envoy()) > 1;
+    let soak = Soak { network, sidecar, tally, watch, end, leaves_spare, verbose: args.verbose };
     soak.run(&fleet, rng, &mut samples);
     samples.wait_for_the_end();
     print!("{tally}\n{samples}");

@@ -38,8 +38,8 @@ pub fn ask(soak: &Soak<'_>, container: &Container, asked: ProbeKind) -> Pair {
     let waited = waited.max(direct.waited).max(through.waited);
     let current = before.filter(|_| app.current() == before);
     let differ = direct.verdict != through.verdict;
-    let has_agent = soak.sidecar.has_agent();
-    let circumstances = Circumstances { app, asked, begun, current, waited, has_agent };
+    let leaves_spare = soak.leaves_spare;
+    let circumstances = Circumstances { app, asked, begun, current, waited, leaves_spare };
     let explanation = if differ { circumstances.explain(&direct, &through) } else { None };
     match (current, explanation) {
         (_, Some(explanation)) => soak.tally.explained(explanation),

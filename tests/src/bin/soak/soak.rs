@@ -19,6 +19,8 @@ pub struct Soak<'a> {
     pub tally: &'a Tally,
     pub watch: &'a Watch,
     pub end: Instant,
+    /// Whether a TCP check may leave a connection for the next one: where an Envoy before 1.39 makes it.
+    pub leaves_spare: bool,
     /// Whether differences are printed that are explained.
     pub verbose: bool,
 }
