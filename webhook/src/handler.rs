@@ -67,3 +67,25 @@ impl HandlerKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_api_has() {
+        for (handler, asks_port, of_probes, of_hooks) in [
+            (HandlerKind::HttpGet, true, true, true),
+            (HandlerKind::TcpSocket, true, true, true),
+            (HandlerKind::Grpc, true, true, false),
+            (HandlerKind::Exec, false, true, true),
+            (HandlerKind::Sleep, false, false, true),
+        ] {
+            assert_eq!(handler.asks_port(), asks_port, "{handler:?}");
+            for kind in ProbeKind::ALL {
+                let may_have = if kind.is_hook() { of_hooks } else { of_probes };
+                assert_eq!(handler.is_of(kind), may_have, "{handler:?} {kind:?}");
+            }
+        }
+    }
+}

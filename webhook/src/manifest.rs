@@ -206,3 +206,46 @@ fn is_probe(name: &str, value: &Value) -> bool {
 fn text<'a>(object: &'a Value, key: &str) -> &'a str {
     object.get(key).and_then(Value::as_str).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_workload_is_one_of_kubernetes_own() {
+        for (api_version, kind, is_workload) in [
+            ("v1", "Pod", true),
+            ("v1", "PodTemplate", true),
+            ("apps/v1", "Deployment", true),
+            ("batch/v1", "CronJob", true),
+            ("argoproj.io/v1alpha1", "Rollout", false),
+            ("example.com/v1", "Job", false),
+        ] {
+            let value = json!({"apiVersion": api_version, "kind": kind});
+            let objects = objects(&value).unwrap();
+            let [(_, object)] = &objects[..] else { panic!("one object") };
+            assert_eq!(object.is_workload(), is_workload, "{kind}");
+            assert_eq!(object.value(), &value);
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_probe_is_found_wherever_it_stands() {
+        let asks = json!({"httpGet": {"port": 80}});
+        for (value, place) in [
+            (json!({"livenessProbe": asks}), Some("/livenessProbe")),
+            (json!({"preStop": asks}), Some("/preStop")),
+            (json!({"a": 1, "b": [2, {"c": {"startupProbe": asks}}]}), Some("/b/1/c/startupProbe")),
+            (json!({"livenessProbe": {"exec": {"command": ["x"]}}}), None),
+            (json!({"livenessProbe": {"properties": {"httpGet": {"type": "object"}}}}), None),
+            (json!({"livenessProbe": {"httpGet": "x"}}), None),
+            (json!({"other": asks}), None),
+            (json!([]), None),
+        ] {
+            let found = find_probe(&value).map(|pointer| pointer.to_string());
+            assert_eq!(found.as_deref(), place, "{value}");
+        }
+    }
+}

@@ -193,3 +193,55 @@ fn index(token: &str) -> Option<usize> {
     let plain = digits && (token == "0" || !token.starts_with('0'));
     token.parse().ok().filter(|_| plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pointer_is_escaped_and_read_back() {
+        let pointer = Pointer::root().keys(&["a/b", "m~n"]).index(3).join(&Pointer::root().key(""));
+        assert_eq!(pointer.as_str(), "/a~1b/m~0n/3/");
+        assert_eq!(pointer.tokens().collect::<Vec<_>>(), ["a/b", "m~n", "3", ""]);
+    }
+
+    #[test]
+    fn an_operation_within_a_document() {
+        let there = Pointer::root().key("a");
+        for (outer, at) in [(Pointer::root(), "/a"), (Pointer::root().index(1), "/1/a")] {
+            assert_eq!(Operation::Remove(there.clone()).under(&outer).pointer().as_str(), at);
+        }
+    }
+
+    /// The crate json-patch is the oracle.
+    #[test]
+    fn patches_are_applied() {
+        let document = json!({"a": [1, 2], "b": {"c": 3}, "x/y": 4});
+        let places = ["", "/a", "/a/0", "/a/1", "/a/2", "/a/3", "/a/-", "/a/01", "/a/+1", "/a/x"];
+        let others = ["/b/c", "/b/d", "/x~1y", "/b/c/d", "/nothing/d"];
+        for at in places.into_iter().chain(others) {
+            let pointer = Pointer(at.to_owned());
+            for operation in [
+                Operation::Add(pointer.clone(), json!("new")),
+                Operation::Replace(pointer.clone(), json!("new")),
+                Operation::Remove(pointer.clone()),
+            ] {
+                let (mut ours, mut theirs) = (document.clone(), document.clone());
+                let applied = apply(&mut ours, std::slice::from_ref(&operation));
+                let text = serde_json::to_string(&[&operation]).unwrap();
+                let same: json_patch::Patch = serde_json::from_str(&text).unwrap();
+                assert_eq!(
+                    applied.is_ok(),
+                    json_patch::patch(&mut theirs, &same).is_ok(),
+                    "{text}"
+                );
+                assert_eq!(ours, theirs, "{text}");
+                if let Err(mismatch) = applied {
+                    assert!(mismatch.to_string().ends_with(&format!("at {at:?}")), "{mismatch}");
+                }
+            }
+        }
+    }
+}

@@ -142,6 +142,8 @@ mod tests {
             let path = ProbePath::new("nginx", kind).unwrap();
             assert_eq!(path.to_string(), text);
             assert_eq!(ProbePath::parse(text), Some(path), "{text}");
+            assert_eq!((path.container(), path.kind()), ("nginx", kind));
+            assert!(is_ours(text.as_bytes()) && !is_ours(&text.as_bytes()[1..]));
         }
     }
 

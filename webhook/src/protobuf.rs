@@ -73,7 +73,11 @@ mod tests {
     fn requests() {
         assert_eq!(health_request(""), b"");
         assert_eq!(health_request("abc"), b"\x0a\x03abc");
-        assert_eq!(health_request(&"x".repeat(300))[..3], [0x0a, 0xac, 0x02]);
+        for (length, size) in [(127, &[0x7f][..]), (128, &[0x80, 0x01]), (300, &[0xac, 0x02])] {
+            let request = health_request(&"x".repeat(length));
+            assert!(request[1..].starts_with(size), "{length}: {:x?}", &request[..3]);
+            assert_eq!(request.len(), 1 + size.len() + length);
+        }
     }
 
     #[test]
@@ -82,6 +86,8 @@ mod tests {
             (&b"\x08\x01"[..], Some(1)),
             (b"", Some(0)),
             (b"\x08\x02\x08\x01", Some(1)),
+            (b"\x08\x81\x00", Some(1)),
+            (b"\x08\x80\x81\x01", Some(0x4080)),
             (b"\x10\x05\x1a\x01x\x21AAAAAAAA\x2dBBBB\x08\x01", Some(1)),
             (b"\x08", None),
             (b"\x0a\x05x", None),

@@ -87,6 +87,12 @@ mod tests {
     }
 
     #[test]
+    fn statuses() {
+        let all = [CheckStatus::Connected, CheckStatus::BadRequest, CheckStatus::Failed];
+        assert_eq!(all.map(CheckStatus::status), [200, 400, 500]);
+    }
+
+    #[test]
     fn a_path_that_names_no_check() {
         for (text, error) in [
             ("", PathError::Unknown),

@@ -156,6 +156,7 @@ fn a_sidecar_that_comes_later_ends_in_the_same_pod() {
 fn a_dry_run_gets_the_same_answer() {
     let mut review = review();
     let body = admitted(&review).body;
+    assert!(!admitted(&review).dry_run);
     review["request"]["dryRun"] = json!(true);
     let dry = admitted(&review);
     assert!(dry.dry_run);

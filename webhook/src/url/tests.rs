@@ -109,6 +109,7 @@ fn references_resolve_as_in_rfc_3986() {
         ("https://[fe80::1%25en0]:1/x", "https", "fe80::1%en0", "1", "/x"),
         ("http://h:/x", "http", "h", "", "/x"),
         ("ftp://h/x", "ftp", "h", "", "/x"),
+        ("b2+c.d-e://h/x", "b2+c.d-e", "h", "", "/x"),
         ("file:///x", "file", "", "", "/x"),
     ] {
         let url = base.resolve(&parse(reference.as_bytes()).unwrap());
@@ -125,6 +126,7 @@ fn what_is_no_url() {
         ("/\u{7f}", UrlError::ControlCharacter),
         (":x", UrlError::MissingScheme),
         ("a b:c", UrlError::ColonInFirstSegment),
+        ("2a:c", UrlError::ColonInFirstSegment),
         ("%zz", UrlError::Escape),
         ("/%1", UrlError::Escape),
         ("//%41/", UrlError::Escape),
