@@ -83,6 +83,11 @@ impl Model<'_> {
         self.deadline().is_some_and(|deadline| at >= deadline)
     }
 
+    /// Whether the end of a dispatched call counts as the end of its time, which Envoy may give 5 ms early.
+    fn is_over(&self, at: u64) -> bool {
+        self.is_late(at + 5)
+    }
+
     /// A failure that the kubelet is told by this status, and a hook by closing its connection.
     fn fails(&self, status: u16, at: u64) -> Outcome {
         let status = if self.entry.kind == Kind::Tcp { 500 } else { status };
@@ -241,10 +246,9 @@ impl Model<'_> {
                 return self.call_times_out(at, true);
             }
             if broken {
-                let late = self.deadline().is_some_and(|deadline| end + 5 >= deadline);
                 return match self.entry.is_hook() {
                     true => (Verdict::Status(200), Some(end)),
-                    false => self.fails(if late { 504 } else { 502 }, end),
+                    false => self.fails(if self.is_over(end) { 504 } else { 502 }, end),
                 };
             }
             let Some(status) = self.valid(http.status) else { return self.fails(502, end) };
@@ -310,6 +314,7 @@ impl Model<'_> {
     }
 
     fn tcp(&mut self) -> Outcome {
+        let limit = self.deadline().unwrap_or(LONGEST_CALL);
         let at = match self.call(0) {
             Came::Head(http, end) if end != u64::MAX && http.end != End::Broken => {
                 return match http.status {
@@ -317,17 +322,19 @@ impl Model<'_> {
                     _ => self.fails(500, end),
                 };
             }
-            Came::Head(http, end) if http.end == End::Broken && end != u64::MAX => {
-                return self.fails(500, end);
+            // Its answer breaks off, by itself or as the call's time is over.
+            Came::Head(_, end) => {
+                let end = if end == u64::MAX { limit } else { end };
+                if self.is_over(end) {
+                    return self.fails(500, end);
+                }
+                end
             }
-            Came::Head(..) | Came::Nothing => {
-                let end = self.deadline().unwrap_or(LONGEST_CALL);
-                return self.fails(500, end);
-            }
+            Came::Nothing => return self.fails(500, limit),
             Came::Failure(NoHttp, end) => return self.fails(500, end),
             Came::Failure(_, end) => end,
         };
-        // The agent is not there: Envoy connects.
+        // The agent is not there, or does not say: Envoy connects.
         if self.is_typed() {
             return self.fails(500, at);
         }
@@ -353,7 +360,7 @@ impl Model<'_> {
             let answer = self.next();
             let end = answer.grpc_after().map(|after| at + after).filter(|end| *end < deadline);
             let Some(end) = end else { return self.fails(504, deadline) };
-            let late = end + 5 >= deadline;
+            let late = self.is_over(end);
             let failure = |status| self.fails(if late { 504 } else { status }, end);
             match answer.says {
                 Says::Http(Http { grpc: Grpc::Message(message), .. }) if message == [8, 1] => {
