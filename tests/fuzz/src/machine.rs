@@ -132,6 +132,7 @@ pub fn target(data: &[u8]) {
         check: Check::new(config.clone()),
         now: Duration::ZERO,
         answers: 0,
+        cut_off: 0,
         seen: Vec::new(),
     };
     run.on(request(&mut choices, path), &mut choices);
@@ -149,6 +150,8 @@ struct Run {
     check: Check,
     now: Duration,
     answers: u32,
+    /// How often a call that was cut off was made anew.
+    cut_off: u32,
     seen: Vec<String>,
 }
 
@@ -160,6 +163,8 @@ impl Run {
             Event::CallResponse { has_head: true } => Some(Source::Dispatched),
             _ => None,
         });
+        let is_cut_off =
+            matches!(&event, Event::GrpcCallResponse { code: 13, message } if message.is_empty());
         self.seen.push(format!("{event:?} with {given:?}"));
         let was_under_way = self.check.is_under_way();
         let command = self.check.on(event, &given);
@@ -176,7 +181,11 @@ impl Run {
                 assert!(!is_under_way, "{}", seen());
             }
             Command::SetDestination { destination, .. } => is_of_the_pod(destination, &seen),
-            Command::GrpcCall(call) => is_of_the_pod(&call.destination, &seen),
+            Command::GrpcCall(call) => {
+                is_of_the_pod(&call.destination, &seen);
+                self.cut_off += u32::from(is_cut_off);
+                assert!(self.cut_off <= 1, "made anew twice: {}", seen());
+            }
             Command::HttpCall(call) => {
                 let destination =
                     call.headers.iter().find(|(name, _)| name == "x-envoy-original-dst-host");
@@ -260,7 +269,7 @@ fn request(choices: &mut Choices, path: &str) -> Event {
 }
 
 fn event(choices: &mut Choices) -> Event {
-    match choices.below(10) {
+    match choices.below(11) {
         0 | 1 => Event::Accepted(choices.below(4) > 0),
         2 => Event::RequestBody,
         3 | 4 => Event::ResponseHeaders { ends: choices.below(2) == 0 },
@@ -271,14 +280,17 @@ fn event(choices: &mut Choices) -> Event {
         6 => Event::ResponseTrailers,
         7 => Event::CallResponse { has_head: choices.below(4) > 0 },
         8 => Event::CallResponse { has_head: true },
+        // Envoy has cut off the call.
+        9 => Event::GrpcCallResponse { code: 13, message: Vec::new() },
         _ => Event::GrpcCallResponse {
-            code: choices.one_of(&[0, 14, 4, 12, u32::MAX]),
+            code: choices.one_of(&[0, 14, 4, 12, u32::MAX, 13]),
             message: choices
                 .one_of(&[
                     &b"\x08\x01"[..],
                     TEXTS[1].as_bytes(),
                     TEXTS[2].as_bytes(),
                     TEXTS[3].as_bytes(),
+                    b"",
                 ])
                 .to_vec(),
         },

@@ -109,6 +109,8 @@ fn call_response(answer: &Answer) -> CalloutResponse {
 fn grpc_answer(answer: &Answer) -> CalloutResponse {
     grpc_response(match &answer.says {
         Says::Fails(failure) => App::Fails(*failure),
+        // Envoy does not say that an answer broke off.
+        Says::Http(http) if http.end == End::Broken => App::grpc_status(13, ""),
         Says::Http(Http { grpc: Grpc::Message(message), .. }) => App::Message(message.clone()),
         Says::Http(Http { grpc: Grpc::Status(code), .. }) => App::grpc_status(*code, "text"),
     })

@@ -354,7 +354,7 @@ impl Model<'_> {
     }
 
     fn grpc(&mut self) -> Outcome {
-        let (mut at, mut closed) = (0, 0);
+        let (mut at, mut closed, mut cut_off) = (0, 0, false);
         let deadline = self.entry.timeout;
         loop {
             let answer = self.next();
@@ -363,6 +363,10 @@ impl Model<'_> {
             let late = self.is_over(end);
             let failure = |status| self.fails(if late { 504 } else { status }, end);
             match answer.says {
+                Says::Http(Http { end: End::Broken, .. }) if !cut_off => {
+                    (at, cut_off) = (end, true)
+                }
+                Says::Http(Http { end: End::Broken, .. }) => return failure(500),
                 Says::Http(Http { grpc: Grpc::Message(message), .. }) if message == [8, 1] => {
                     return (Verdict::Status(200), Some(end));
                 }

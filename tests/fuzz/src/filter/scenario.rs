@@ -333,7 +333,7 @@ impl Answer {
         Answer { after: 0, says: Says::Http(Http::good()) }
     }
 
-    /// The same of a gRPC health service, which answers at once or not at all.
+    /// The same of a gRPC health service, which answers at once, breaks off at once or says nothing.
     pub fn grpc_after(&self) -> Option<u64> {
         match &self.says {
             Says::Fails(_) => self.whole_after(),
