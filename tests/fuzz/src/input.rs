@@ -23,11 +23,15 @@ impl<'a> Choices<'a> {
         number % end
     }
 
+    /// Any bytes, a few.
+    pub fn bytes(&mut self) -> Vec<u8> {
+        let length = self.below(12);
+        self.0.by_ref().take(length).copied().collect()
+    }
+
     /// Any text, a short one.
     pub fn text(&mut self) -> String {
-        let length = self.below(12);
-        let bytes: Vec<u8> = self.0.by_ref().take(length).copied().collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        String::from_utf8_lossy(&self.bytes()).into_owned()
     }
 
     pub fn one_of<T: Copy>(&mut self, all: &[T]) -> T {

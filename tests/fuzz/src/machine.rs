@@ -180,9 +180,11 @@ impl Run {
                 self.answers += 1;
                 assert!(!is_under_way, "{}", seen());
             }
-            Command::SetDestination { destination, .. } => is_of_the_pod(destination, &seen),
+            Command::SetDestination { destination, .. } => {
+                assert!(is_of_the_pod(destination), "{}", seen());
+            }
             Command::GrpcCall(call) => {
-                is_of_the_pod(&call.destination, &seen);
+                assert!(is_of_the_pod(&call.destination), "{}", seen());
                 self.cut_off += u32::from(is_cut_off);
                 assert!(self.cut_off <= 1, "made anew twice: {}", seen());
             }
@@ -190,7 +192,7 @@ impl Run {
                 let destination =
                     call.headers.iter().find(|(name, _)| name == "x-envoy-original-dst-host");
                 if let Some((_, destination)) = destination {
-                    is_of_the_pod(destination, &seen);
+                    assert!(is_of_the_pod(destination), "{}", seen());
                 }
             }
             Command::Route(_) => assert!(is_under_way, "{}", seen()),
@@ -241,9 +243,9 @@ impl Run {
 }
 
 /// Never to the listener itself, and never to another host.
-fn is_of_the_pod(destination: &str, seen: &dyn Fn() -> String) {
-    let port = destination.strip_prefix("10.0.0.7:");
-    assert!(port.is_some_and(|port| port != "15020" && port != "0"), "{destination}: {}", seen());
+pub fn is_of_the_pod(destination: &str) -> bool {
+    let port = destination.strip_prefix("10.0.0.7:").and_then(|port| port.parse::<u16>().ok());
+    port.is_some_and(|port| port != 15020 && port != 0)
 }
 
 fn request(choices: &mut Choices, path: &str) -> Event {

@@ -4,10 +4,12 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`scenario`] | clients and apps, made by chance |
+//! | [`head`] | what else a client may say, and that nothing of it leads elsewhere |
 //! | [`play`], [`exchange`] | Envoy's part of it |
 //! | [`model`] | the contract of the status port as a small plain program |
 
 mod exchange;
+mod head;
 mod model;
 mod play;
 mod scenario;

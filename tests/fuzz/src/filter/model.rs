@@ -1,5 +1,6 @@
 //! The contract of the status port as a small plain program: what the client of a scenario is told, and when.
-//! It knows the answers beforehand, and so has no callbacks, no order of them and no state.
+//! It knows the answers beforehand, and so has no callbacks, no order of them and no state. It reads no header, no
+//! query and no Host of the client's: none of them may change anything.
 
 use super::scenario::{Answer, Client, ENTRIES, End, Entry, Grpc, Http, Kind, Leads, Oddity, Says};
 use crate::host::app::UpstreamFailure::{self, *};
@@ -70,8 +71,9 @@ impl Model<'_> {
         self.answers.next().cloned().unwrap_or_else(Answer::good)
     }
 
-    fn is_typed(&self) -> bool {
-        self.client.oddity == Oddity::GrpcContentType
+    /// Whether Envoy's router may carry the request.
+    fn is_routable(&self) -> bool {
+        ![Oddity::GrpcContentType, Oddity::Upgrade].contains(&self.client.oddity)
     }
 
     /// When the check's time is over.
@@ -108,7 +110,7 @@ impl Model<'_> {
         let mut redirects = 0;
         // Of the first answer, whose body may break off while a redirect is followed.
         let mut breaks = None;
-        if !self.is_typed() {
+        if self.is_routable() {
             match self.routed(&mut https) {
                 First::Is(outcome) => return outcome,
                 First::Again(time) => at = time,
@@ -335,7 +337,7 @@ impl Model<'_> {
             Came::Failure(_, end) => end,
         };
         // The agent is not there, or does not say: Envoy connects.
-        if self.is_typed() {
+        if !self.is_routable() {
             return self.fails(500, at);
         }
         let answer = self.next();

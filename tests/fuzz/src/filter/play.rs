@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::exchange::{Exchange, Piece};
+use super::head::{is_dispatched_to_the_pod, is_routed_to_the_pod};
 use super::scenario::{Answer, Client, ENTRIES, Oddity, millis};
+use crate::host::Host;
 use crate::host::app::{App, UpstreamFailure, grpc_response};
 use crate::host::callout::{CalloutRequest, CalloutResponse};
 use crate::host::headers::Headers;
 use crate::host::stream::{StreamEnd, StreamPhase};
-use crate::host::{DownstreamRequest, Host};
 
 /// A client that has asked, or will.
 struct Playing<'a> {
@@ -88,7 +89,7 @@ impl<'a> Playing<'a> {
 
     fn happens(&mut self, host: &mut Host, what: What) {
         match what {
-            What::Asks => self.id = Some(host.request(self.request())),
+            What::Asks => self.asks(host),
             What::Leaves => host.client_gone(self.id.expect("it has asked")),
             What::TimeOut(n) => {
                 let exchange = self.exchanges.remove(n);
@@ -106,15 +107,13 @@ impl<'a> Playing<'a> {
         self.look(host);
     }
 
-    fn request(&self) -> DownstreamRequest {
-        let request = DownstreamRequest::get(ENTRIES[self.client.entry].path);
-        match self.client.oddity {
-            Oddity::None => request,
-            Oddity::Head => request.with(":method", "HEAD"),
-            Oddity::Post => request.with(":method", "POST"),
-            Oddity::Body => request.with_body(),
-            Oddity::GrpcContentType => request.header("content-type", "application/grpc"),
+    fn asks(&mut self, host: &mut Host) {
+        let Client { entry, oddity, head, .. } = self.client;
+        let id = host.request(head.request(ENTRIES[*entry].path, *oddity));
+        if *oddity == Oddity::Upgrade && host.stream(id).end().is_none() {
+            host.request_body(id, b"", false);
         }
+        self.id = Some(id);
     }
 
     /// Looks what the filter has made of it: what it asks now.
@@ -127,6 +126,7 @@ impl<'a> Playing<'a> {
             StreamPhase::Routed if !self.was_routed => {
                 self.was_routed = true;
                 let request = host.routed_request(id, Duration::ZERO);
+                is_routed_to_the_pod(&request);
                 let answer = self.answers.next().cloned().unwrap_or_else(Answer::good);
                 self.exchanges.push(Exchange::routed(&answer, now, request.timeout));
             }
@@ -137,6 +137,7 @@ impl<'a> Playing<'a> {
         let new: Vec<_> = callouts.filter(|it| it.stream == id && !known(it.token)).collect();
         assert!(new.len() <= 1, "asked at once: {new:#?}");
         for callout in new {
+            is_dispatched_to_the_pod(callout);
             let answer = self.answers.next().cloned().unwrap_or_else(Answer::good);
             let grpc = matches!(callout.request, CalloutRequest::Grpc { .. });
             let (limit, token) = (callout.timeout, callout.token);

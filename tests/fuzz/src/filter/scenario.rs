@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::head::{Head, head};
 use crate::host::app::UpstreamFailure::{self, *};
 use crate::input::Choices;
 
@@ -90,7 +91,14 @@ impl Entry {
 impl Client {
     /// The kubelet, of an app that is well.
     pub fn good(entry: usize) -> Client {
-        Client { entry, at: 0, patience: None, oddity: Oddity::None, answers: Vec::new() }
+        Client {
+            entry,
+            at: 0,
+            patience: None,
+            oddity: Oddity::None,
+            head: Head::default(),
+            answers: Vec::new(),
+        }
     }
 }
 
@@ -105,6 +113,7 @@ pub struct Client {
     pub patience: Option<u64>,
     /// What makes the request another than the kubelet's.
     pub oddity: Oddity,
+    pub head: Head,
     /// What those say that the filter asks for it, one after the other. After that all is well.
     pub answers: Vec<Answer>,
 }
@@ -117,6 +126,8 @@ pub enum Oddity {
     Body,
     /// Envoy takes it for a gRPC call.
     GrpcContentType,
+    /// Envoy takes it for one with a body that never ends.
+    Upgrade,
 }
 
 /// An answer, as the app gives it to Envoy. All times are in milliseconds.
@@ -219,12 +230,14 @@ fn client(choices: &mut Choices) -> Client {
         Oddity::Head,
         Oddity::Post,
         Oddity::Body,
+        Oddity::Upgrade,
     ];
     Client {
         entry: choices.below(ENTRIES.len()),
         at: choices.below(2500) as u64,
         patience: (choices.below(4) == 3).then(|| 1 + time(choices)),
         oddity: if choices.below(4) == 3 { choices.one_of(&odd) } else { Oddity::None },
+        head: head(choices),
         answers: answers(choices),
     }
 }
