@@ -1,6 +1,6 @@
 //! The rules of URLs: a probe's path, and a Location that is resolved against where the app was asked.
 
-use app_health_webhook::url::{Url, of_probe_path, parse};
+use app_health_webhook::url::{Url, UrlError, of_probe_path, parse};
 
 /// A path, and a Location after each line's end.
 pub fn target(data: &[u8]) {
@@ -50,7 +50,14 @@ fn reads_as_it_is(url: &Url) {
         return;
     }
     let text = [url.scheme.as_bytes(), b"://", &url.host, &url.request_target()].concat();
-    let Ok(again) = parse(&text) else { return };
-    assert_eq!(again.request_target(), url.request_target(), "{}", String::from_utf8_lossy(&text));
-    assert_eq!(again.host, url.host, "{}", String::from_utf8_lossy(&text));
+    let shown = String::from_utf8_lossy(&text);
+    let colons = url.host.iter().filter(|byte| **byte == b':').count();
+    if colons > 1 && !url.host.starts_with(b"[") && ["http", "https"].contains(&&*url.scheme) {
+        // Go takes such a host behind `//` alone, and refuses it behind these schemes.
+        assert_eq!(parse(&text), Err(UrlError::Port), "{shown}");
+        return;
+    }
+    let again = parse(&text).unwrap_or_else(|error| panic!("{shown}: {error}"));
+    assert_eq!(again.request_target(), url.request_target(), "{shown}");
+    assert_eq!(again.host, url.host, "{shown}");
 }
