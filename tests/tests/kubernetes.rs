@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 macro_rules! version {
-    ($version:ident, $types:ident) => {
+    ($version:ident, $types:ident::api) => {
         mod $version {
             use serde_json::Value;
             use $types::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -56,8 +56,8 @@ macro_rules! version {
     };
 }
 
-version!(v1_33, k8s_openapi_1_33);
-version!(v1_37, k8s_openapi);
+version!(v1_33, k8s_openapi_1_33::api);
+version!(v1_37, k8s_openapi::api);
 
 /// What is wrong with an object, by the API of Kubernetes 1.33 or of 1.37.
 pub fn check(object: &Value) -> Result<(), String> {
