@@ -64,7 +64,8 @@ fn for_each_kind(check: impl Fn(&App, &Envoy) + Sync) {
 }
 
 /// Linux dials again after a second and after two: too late for a probe of a second, and not for one of ten.
-/// What Envoy dispatches is dialled anew sooner, which is a known difference.
+/// What Envoy dispatches is dialled anew sooner, which is a known difference: it may succeed where the kubelet fails,
+/// and never the other way round.
 #[test]
 fn a_dial_that_is_lost_twice() {
     const DIALS: [&str; 2] = ["--syn --dport"; 2];
@@ -77,7 +78,8 @@ fn a_dial_that_is_lost_twice() {
             let (directly, lost) = losing(app, &DIALS, 0, || app.directly(timeout));
             assert_eq!((directly, lost > 0), (verdict, true), "{container}, directly");
             let (came, lost) = losing(app, &DIALS, 0, || through(envoy, &container));
-            assert!(came == verdict || is_dispatched, "{container}: {came:?}");
+            let is_better = is_dispatched && came == Verdict::Success;
+            assert!(came == verdict || is_better, "{container}: {came:?}");
             assert!(lost > 0, "{container}");
         }
     });
