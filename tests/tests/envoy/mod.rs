@@ -8,7 +8,7 @@ mod answers;
 /// Clients that are no kubelet.
 mod clients;
 /// Nothing that a client sends chooses where a request goes.
-mod destination;
+pub mod destination;
 /// Each probe makes a connection of its own.
 mod dials;
 /// How the answers are judged.

@@ -1,15 +1,16 @@
 use std::fs;
 use std::time::Duration;
 
-use app_health_tests::app::{Grpc, Health, Http, Script, V4};
+use app_health_tests::app::{Grpc, Health, Http, Open, Script, V4};
 use app_health_tests::entries::{grpc, http, probe};
 use app_health_tests::envoy::{Envoy, Setup};
 use app_health_tests::poll::until;
 use app_health_tests::wasm;
 
 use super::cost::{Cost, PAUSE};
-use super::fleet::{Fleet, is_right};
+use super::fleet::{Fleet, gets, is_right};
 use super::trapping;
+use crate::envoy::destination::{leads_nowhere, nobody_came};
 
 /// The mark is 200 ms. It is counted, since a busy machine asks more rarely.
 const MOST: usize = 200 / PAUSE.as_millis() as usize;
@@ -25,6 +26,11 @@ struct Trapping {
 
 impl Trapping {
     fn start(workers: u32) -> Self {
+        Self::with_backoff(workers, "0.05s")
+    }
+
+    /// A VM is made anew so long after the one before, at the soonest, and up to a half more.
+    fn with_backoff(workers: u32, backoff: &'static str) -> Self {
         let headers = "X: y\r\n".repeat(trapping::HEADERS.into());
         let long = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 0\r\n\r\n");
         let long = Http::start(V4, move |_| Script::raw(long.as_str()));
@@ -42,7 +48,10 @@ impl Trapping {
         let file = folder.path().join("trapping.wasm");
         fs::write(&file, trapping::module()).expect("the file is written");
         let [shipped, file] = [wasm::filter(), &file].map(|path| path.display().to_string());
-        let edit = move |config: &str| config.replace(&shipped, &file);
+        let interval = |time| format!("base_interval: {time}}}");
+        let edit = move |config: &str| {
+            config.replace(&shipped, &file).replace(&interval("0.05s"), &interval(backoff))
+        };
         let setup = Setup::default().probers(entries).edited(edit);
         let envoy = setup.concurrency(workers).start();
         Self { envoy, _fleet: fleet, _apps: vec![long, hop, late], _grpc: late_grpc }
@@ -126,4 +135,17 @@ fn probes_that_are_under_way_fail_with_the_vm() {
         trapping.until_right();
     });
     until("no VM is left", || vms() == before);
+}
+
+/// Envoy answers each request itself then, and nothing that a client sends chooses a destination.
+#[test]
+fn while_the_vm_is_down_no_request_leads_elsewhere() {
+    let trapping = Trapping::with_backoff(1, "3600s");
+    trapping.trap();
+    let elsewhere = Open::start(V4);
+    let is_down = || gets(&trapping.envoy).iter().all(|(get, _)| get.status() == Ok(503));
+    assert!(is_down());
+    leads_nowhere(trapping.envoy.addr(), &elsewhere);
+    nobody_came(&elsewhere);
+    assert!(is_down());
 }

@@ -22,6 +22,8 @@ use app_health_tests::poll::until;
 mod component;
 /// The demo, to its end.
 mod demo;
+/// Nothing that a client sends chooses where a request goes.
+mod destination;
 /// A pod that ends.
 mod drain;
 /// The extensions that Istio's own Envoy has.
