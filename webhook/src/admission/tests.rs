@@ -112,8 +112,13 @@ fn what_is_audited_is_there_only_where_there_is_something_to_say() {
             {"name": "app", "readinessProbe": readiness, "livenessProbe": liveness},
             {"name": sidecar},
         ]);
-        let response = response(&admitted(&review));
+        let admission = admitted(&review);
+        let response = response(&admission);
         assert_eq!(response["auditAnnotations"], audited, "{readiness} {liveness}");
+        let warnings = response.get("warnings").cloned().unwrap_or_else(|| json!([]));
+        assert_eq!(warnings, json!(admission.said));
+        let stays = [readiness, liveness].contains(&&stays);
+        assert_eq!(admission.said.len(), usize::from(stays), "{:?}", admission.said);
     }
 }
 
