@@ -58,6 +58,10 @@ pub fn reviews() -> Vec<String> {
         review["request"]["object"] = pod;
         reviews.push(review.to_string());
     }
+    for name in ["subResource", "namespace", "dryRun"] {
+        review["request"][name] = Value::Null;
+        reviews.push(review.to_string());
+    }
     reviews
 }
 
