@@ -1,9 +1,10 @@
 //! A target for libFuzzer: `scripts/fuzz` names it in `FUZZ_TARGET`, and in `FUZZ_SEEDS` the folder for its seeds.
+//! Without a name it lists them all, one a line.
 #![no_main]
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
-use std::{env, fs};
+use std::{env, fs, process};
 
 use app_health_fuzz::{TARGETS, Target};
 use libfuzzer_sys::fuzz_target;
@@ -19,6 +20,10 @@ static TARGET: LazyLock<&Target> = LazyLock::new(|| {
 
 /// Before libFuzzer reads the seeds, and looks at the clock: a target may build a program first.
 fn prepare() {
+    if env::var_os("FUZZ_TARGET").is_none() {
+        TARGETS.iter().for_each(|target| println!("{}", target.name));
+        process::exit(0);
+    }
     (TARGET.run)(b"");
     let Some(folder) = env::var_os("FUZZ_SEEDS").map(PathBuf::from) else { return };
     for (n, seed) in (TARGET.seeds)().into_iter().enumerate() {
