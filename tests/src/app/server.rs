@@ -76,7 +76,8 @@ pub(super) fn end(task: &JoinHandle<()>) {
     }
 }
 
-async fn accept<F, C>(listener: TcpListener, serve: F)
+/// Serves whoever connects.
+pub(super) async fn accept<F, C>(listener: TcpListener, serve: F)
 where
     F: Fn(TcpStream, SocketAddr) -> C,
     C: Future<Output = io::Result<()>> + Send + 'static,

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use app_health_tests::app::{Alpn, Changing, Conduct, Health, Http, Script, V4, status};
+use app_health_tests::app::{Alpn, Changing, Conduct, Health, Http, Relay, Script, V4, status};
 use app_health_tests::entries::{self, Entries, probe};
 use app_health_tests::envoy::Envoy;
 use app_health_tests::health::ServingStatus::Serving;
@@ -44,15 +44,29 @@ impl Kind {
 pub struct App {
     pub kind: Kind,
     pub port: Changing,
+    relay: Option<Relay>,
     front: Option<Http>,
 }
 
 impl App {
     pub fn new(kind: Kind) -> Self {
+        Self::reached_by(kind, None)
+    }
+
+    /// A well one, behind a slow proxy.
+    pub fn behind_relay(kind: Kind, delay: Duration) -> Self {
+        let mut app = Self::reached_by(kind, Some(delay));
+        app.recover();
+        app
+    }
+
+    fn reached_by(kind: Kind, delay: Option<Duration>) -> Self {
         let port = Changing::start(V4);
-        let to = format!("http://{}/", port.addr());
+        let relay = delay.map(|delay| Relay::start(V4, port.addr(), delay));
+        let app = Self { kind, port, relay, front: None };
+        let to = format!("http://{}/", app.addr());
         let redirects = || Http::start(V4, move |_| Script::redirect(302, &to));
-        Self { kind, front: (kind == Kind::Hop).then(redirects), port }
+        Self { front: (kind == Kind::Hop).then(redirects), ..app }
     }
 
     /// The same, and well.
@@ -68,7 +82,8 @@ impl App {
 
     /// What is probed.
     fn addr(&self) -> SocketAddr {
-        self.front.as_ref().map_or(self.port.addr(), Http::addr)
+        let app = self.relay.as_ref().map_or(self.port.addr(), Relay::addr);
+        self.front.as_ref().map_or(app, Http::addr)
     }
 
     pub fn prober(&self) -> Prober {

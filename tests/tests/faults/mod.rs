@@ -29,6 +29,8 @@ mod packets;
 mod push;
 /// Envoy restarts, and is drained.
 mod restart;
+/// Answers come late, by a slow proxy.
+mod slow;
 /// The VM ends.
 mod trap;
 mod trapping;
