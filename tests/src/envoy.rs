@@ -78,7 +78,7 @@ impl Setup {
         self
     }
 
-    /// More of Envoy's environment.
+    /// More of the environment, Envoy's and the agent's.
     pub fn variables(
         mut self,
         variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
@@ -111,7 +111,8 @@ impl Setup {
 
     fn start_at(self, ports: Ports) -> Envoy {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let agent = (self.agent == Agent::Beside).then(|| start_agent(ports.agent));
+        let agent =
+            (self.agent == Agent::Beside).then(|| start_agent(ports.agent, &self.variables));
         let file = dir.path().join("envoy.yaml");
         let shipped = config::shipped(&ports, wasm::filter());
         let config = self.edit.map_or(shipped.clone(), |edit| edit(&shipped));
@@ -140,8 +141,9 @@ fn set(command: &mut std::process::Command, name: &str, value: Option<OsString>)
     };
 }
 
-fn start_agent(port: u16) -> Process {
+fn start_agent(port: u16, variables: &[(OsString, OsString)]) -> Process {
     let mut command = process::command(program::agent());
+    command.envs(variables.iter().cloned());
     command.args(["serve", "--listen", &format!("127.0.0.1:{port}")]);
     let agent = Process::start("agent", &mut command);
     // Any answer will do.
@@ -204,7 +206,7 @@ impl Envoy {
     /// Starts an agent, where there is none.
     pub fn start_agent(&mut self) {
         let port = self.ports.agent;
-        self.agent.get_or_insert_with(|| start_agent(port));
+        self.agent.get_or_insert_with(|| start_agent(port, &[]));
     }
 
     /// What the admin answers, whole.
