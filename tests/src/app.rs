@@ -17,7 +17,7 @@ pub use http::Http;
 pub use port::{Closed, Late, Open};
 pub use relay::Relay;
 pub use request::Request;
-pub use script::Script;
+pub use script::{HALF_A_FRAME, HALF_A_RECORD, Script};
 pub use tls::{Alpn, Https, TlsAnswer, Versions, status};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

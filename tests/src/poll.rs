@@ -1,5 +1,6 @@
 //! Waiting for something that has to come. The limit is so long that a busy machine does not reach it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,5 +32,14 @@ where
             Err(error) => assert!(Instant::now() < deadline, "not in time: {error}"),
         }
         thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Ends other threads, however a test ends.
+pub struct SetAtEnd<'a>(pub &'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

@@ -7,6 +7,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+/// Of a TLS handshake.
+pub const HALF_A_RECORD: &[u8] = &[0x16, 3, 3, 0, 0x7a, 2];
+/// Of HTTP/2: SETTINGS, and the head of a HEADERS frame.
+pub const HALF_A_FRAME: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 40, 1, 4, 0, 0, 0, 1, 0x88];
+
 /// A connection of an app, over TLS or not.
 pub(super) trait AppStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// The TCP connection below.

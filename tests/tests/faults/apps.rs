@@ -1,6 +1,6 @@
 use std::thread;
 
-use app_health_tests::app::{Conduct, Script};
+use app_health_tests::app::{Conduct, HALF_A_FRAME, HALF_A_RECORD, Script};
 use app_health_tests::entries::{Entries, probe, within};
 use app_health_tests::envoy::{Envoy, Setup};
 use app_health_tests::kubelet::Verdict;
@@ -20,10 +20,6 @@ enum Fault {
     /// It does this.
     Does(Conduct),
 }
-
-const HALF_A_RECORD: &[u8] = &[0x16, 3, 3, 0, 0x7a, 2];
-/// SETTINGS and the head of a HEADERS frame.
-const HALF_A_FRAME: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 40, 1, 4, 0, 0, 0, 1, 0x88];
 
 fn faults(kind: Kind) -> Vec<Fault> {
     use Fault::{Dead, Does, Full, Taken};

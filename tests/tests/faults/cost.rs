@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use app_health_tests::kubelet::Get;
-use app_health_tests::poll::{PATIENCE, until};
+use app_health_tests::poll::{PATIENCE, SetAtEnd, until};
 
 /// Between two probes that show when all is right again.
 pub const PAUSE: Duration = Duration::from_millis(10);
@@ -97,14 +97,5 @@ impl Kubelets {
         let right = || self.right.iter().map(|right| right.load(Ordering::Relaxed));
         let enough: Vec<_> = right().map(|now| now + probes).collect();
         until("probes are answered rightly", || right().zip(&enough).all(|(now, it)| now >= *it));
-    }
-}
-
-/// Ends other threads, however a test ends.
-pub struct SetAtEnd<'a>(pub &'a AtomicBool);
-
-impl Drop for SetAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use app_health_tests::entries::probe;
 use app_health_tests::envoy::{Envoy, Setup};
 use app_health_tests::net::{narrow, raise_descriptor_limit};
-use app_health_tests::poll::{PATIENCE, until};
+use app_health_tests::poll::{PATIENCE, SetAtEnd, until};
 
-use super::cost::SetAtEnd;
 use super::fleet::{Fleet, gets};
 
 const CLIENTS: usize = 1000;

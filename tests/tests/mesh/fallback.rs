@@ -9,7 +9,7 @@ use app_health_tests::kubelet::{Answer, Get};
 use app_health_tests::mesh::{
     DISCOVERY, Deployment, EnvoyFilter, Nginx, POD_V4, Setup, Sidecar, World,
 };
-use app_health_tests::poll::until;
+use app_health_tests::poll::{SetAtEnd, until};
 use serde_json::{Value, json};
 
 use super::istio::variant;
@@ -30,15 +30,6 @@ fn page(world: &World) -> (u16, String) {
     let get = Get::probe((V4, 15020).into(), "/app-health/");
     let answer = world.pod.run(|| get.send()).expect("an answer");
     (answer.status, answer.text())
-}
-
-/// Ends the other threads of a test, also where that fails.
-struct SetAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for SetAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// How often Envoy has refused what pilot-agent sent.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use app_health_tests::app::{Alpn, Conduct, Health, Script, TlsAnswer, status};
+use app_health_tests::app::{
+    Alpn, Conduct, HALF_A_FRAME, HALF_A_RECORD, Health, Script, TlsAnswer, status,
+};
 use app_health_tests::health::ServingStatus::{NotServing, Serving};
 use http_body_util::Full;
 use hyper::Response;
@@ -11,10 +13,6 @@ use crate::state::{AppKind, AppState};
 
 /// Far more than the kubelet reads, and less than Envoy buffers of a later hop's answer.
 const LONG: usize = 300_000;
-/// Of HTTP/2, and empty.
-const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
-/// Of a HEADERS frame of HTTP/2.
-const HALF_A_FRAME: &[u8] = &[0, 0, 40, 1, 4, 0, 0, 0, 1, 0x88];
 
 /// How far from the timeout an app is that is almost or just too slow. A machine that is held up for less
 /// changes no verdict.
@@ -65,7 +63,6 @@ fn delay(state: AppState, timeout: Duration) -> Option<Duration> {
 
 /// Where it gets no further than the connection.
 fn connection(kind: AppKind, state: AppState) -> Option<Conduct> {
-    const HALF_A_RECORD: &[u8] = &[0x16, 3, 3, 0, 0x7a, 2];
     Some(Conduct::AtOnce(match state {
         AppState::Reset => Script::close().reset(),
         AppState::ClosedAtOnce => Script::close(),
@@ -142,7 +139,7 @@ fn with(
 
 /// Frames that hyper does not send.
 fn broken_http2(state: AppState) -> Option<Script> {
-    let half = Script::raw(SETTINGS).then(HALF_A_FRAME);
+    let half = Script::raw(HALF_A_FRAME);
     match state {
         AppState::HangsInHead => Some(half.hold()),
         AppState::HalfHead => Some(half),
