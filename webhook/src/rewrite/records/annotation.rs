@@ -140,3 +140,25 @@ impl Kept {
         self.others + RESTORE_ANNOTATION.len() + "{}".len() + entries + length(key, value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_what_was_put_last() {
+        let raw = |text: &str| Some(RawValue::from_string(text.to_owned()).unwrap());
+        let mut kept = Kept::default();
+        for (original, changed, text) in [
+            (raw("{}"), true, Some(r#"{"/a":{}}"#)),
+            (raw("{}"), false, Some(r#"{"/a":{}}"#)),
+            (raw("[]"), true, Some(r#"{"/a":[]}"#)),
+            (None, true, None),
+            (None, false, None),
+        ] {
+            kept.changed = false;
+            kept.set("/a", original);
+            assert_eq!((kept.changed, kept.text().as_deref()), (changed, text));
+        }
+    }
+}
