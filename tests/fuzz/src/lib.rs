@@ -42,6 +42,7 @@ mod check;
 mod config;
 #[path = "../../../filter/src/metrics.rs"]
 mod metrics;
+#[allow(clippy::duplicate_mod, reason = "the check's tests, which clippy reads here, have it, too")]
 #[path = "../../../filter/src/check/no_process.rs"]
 mod no_process;
 #[path = "../../../filter/src/outcome.rs"]
