@@ -122,5 +122,6 @@ fn what_the_kubelet_loses() {
     let lose = |number| losing(status_port, &BOTH_WAYS, number, || through(LONG));
     let outcomes: Vec<_> = (0..PACKETS).map(lose).collect();
     assert!(outcomes.iter().all(|(came, _)| *came == Verdict::Success), "{outcomes:?}");
-    assert!(outcomes.iter().map(|(_, lost)| lost).sum::<usize>() > PACKETS, "{outcomes:?}");
+    // The first two that either side sends come in any case.
+    assert!(outcomes[..2].iter().all(|(_, lost)| *lost == 2), "{outcomes:?}");
 }
