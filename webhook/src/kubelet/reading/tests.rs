@@ -171,3 +171,43 @@ fn a_break_does_not_matter_to_a_redirect() {
         assert_eq!(reading.broken("reset").is_ok(), follows, "{status}");
     }
 }
+
+#[test]
+fn the_longest_head_and_the_longest_line_of_a_chunk() {
+    const START: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: ";
+    const END: &str = "\r\n\r\n";
+    let head = |length: usize| {
+        [START, &"x".repeat(length - START.len() - END.len()), END].concat().into_bytes()
+    };
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = |line: usize| {
+        [CHUNKED, "1;", &"x".repeat(line - "1;".len()), "\r\na\r\n0\r\n\r\n"].concat().into_bytes()
+    };
+    for (answer, comes) in [
+        (head(HEAD_LIMIT), "200 0"),
+        (head(HEAD_LIMIT + 1), "invalid"),
+        (chunk(CHUNK_LINE_LIMIT), "200 1"),
+        (chunk(CHUNK_LINE_LIMIT + 1), "broken"),
+    ] {
+        for piece in [1000, usize::MAX] {
+            assert_eq!(read(&answer, piece), comes, "{} by {piece}", answer.len());
+        }
+    }
+    // Before the line ends.
+    for (start, limit, reason) in
+        [(START, HEAD_LIMIT, Reason::Invalid), (CHUNKED, CHUNK_LINE_LIMIT, Reason::Broken)]
+    {
+        let get = get();
+        let mut reading = Reading::of(&get);
+        let body = if start == CHUNKED { start.len() } else { 0 };
+        let line = "x".repeat(limit + body - start.len());
+        assert!(matches!(reading.feed([start, &line].concat().as_bytes()), Ok(None)));
+        assert_eq!(reading.feed(b"x").map_err(|failure| failure.reason).err(), Some(reason));
+    }
+}
+
+#[test]
+fn the_text_of_a_body_has_no_space_at_its_end() {
+    let answer = Answer { body: b" ab\xff \r\n".to_vec(), ..Answer::default() };
+    assert_eq!(answer.text(), " ab\u{fffd}");
+}
