@@ -98,6 +98,16 @@ mod tests {
         ] {
             assert_eq!(billionths(text), Some(billionth), "{text}");
         }
+        for (times, suffixes) in [
+            (1000, ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"].as_slice()),
+            (1024, &["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]),
+        ] {
+            for pair in suffixes.windows(2) {
+                let [less, more] =
+                    [pair[0], pair[1]].map(|suffix| billionths(&format!("3{suffix}")));
+                assert_eq!(less.map(|amount| amount * times), more, "{pair:?}");
+            }
+        }
     }
 
     #[test]
